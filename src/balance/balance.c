@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "balance/balance.h"
+
+#include "balance/algorithms.h"
+#include "balance/view.h"
+#include "base/check.h"
+
+static const struct balancer *const balancers[] = {
+	[POOL_ROUND_ROBIN] = &round_robin_balancer, [POOL_LEAST_CONNECTIONS] = &least_connections_balancer,
+	[POOL_SOURCE_HASH] = &source_hash_balancer, [POOL_RANDOM] = &two_choices_balancer,
+	[POOL_FIRST] = &first_balancer,
+};
+static_assert(sizeof(balancers) / sizeof(balancers[0]) == POOL_ALGORITHM_COUNT, "one for each algorithm");
+
+const struct balancer *balance_find(enum pool_algorithm algorithm)
+{
+	CHECK(algorithm < POOL_ALGORITHM_COUNT);
+	return balancers[algorithm];
+}
+
+static struct server *tier_enter(struct pool *pool, const struct balance_view *view, const struct balance_tier *tier,
+				 const struct balance_request *request)
+{
+	return tier->count > 0 ? view->balancer->enter(pool, tier, request) : NULL;
+}
+
+struct server *balance_enter(struct pool *pool, const struct balance_request *request)
+{
+	/* rcu_dereference, in a form that compilers and sanitizers understand. */
+	const struct balance_view *view = __atomic_load_n(&pool->view, __ATOMIC_ACQUIRE);
+	if (view == NULL)
+		return NULL;
+	struct balance_request asked = *request;
+	asked.ignored_bits = view->ignored_bits;
+	struct server *server = tier_enter(pool, view, &view->primary, &asked);
+	if (server != NULL)
+		return server;
+	asked.ignored_bits = 0;
+	return tier_enter(pool, view, &view->backup, &asked);
+}
+
+static bool is_tried(const struct server *server, const struct balance_request *request)
+{
+	for (uint32_t i = 0; i < request->tried_count; i++) {
+		if (request->tried[i] == server)
+			return true;
+	}
+	return false;
+}
+
+bool balance_is_candidate(const struct server *server, const struct balance_request *request)
+{
+	return server_is_eligible(server, request->ignored_bits) && !is_tried(server, request);
+}
+
+bool balance_try(struct server *server, const struct balance_request *request)
+{
+	return !is_tried(server, request) && server_enter(server, request->ignored_bits);
+}
+
+struct server *balance_scan(const struct balance_tier *tier, const struct balance_request *request, uint32_t start)
+{
+	uint32_t index = start;
+	for (uint32_t n = 0; n < tier->count; n++) {
+		if (balance_try(tier->servers[index], request))
+			return tier->servers[index];
+		index = index + 1 < tier->count ? index + 1 : 0;
+	}
+	return NULL;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The server with the fewest flows for its weight, the new flow counted in: lowest (active + 1) / weight, compared
+ * without dividing. The counts belong to all workers together. Of equally loaded servers each is chosen with the same
+ * chance, wherever they stand: the k-th one found replaces the choice so far with probability 1/k.
+ */
+#include "balance/algorithms.h"
+
+enum { ATTEMPTS_MAX = 4 };
+
+/* The best so far; before any, a load that every server is below. */
+struct choice {
+	struct server *server;
+	uint64_t load;
+	uint64_t weight;
+	uint32_t tie_count;
+};
+
+static const struct choice choice_none = { NULL, (uint64_t)1 << 40, 1, 0 };
+
+static void choice_consider(struct choice *choice, struct server *server, uint64_t weight,
+			    const struct balance_request *request)
+{
+	uint64_t load = (uint64_t)atomic_load_explicit(&server->active, memory_order_relaxed) + 1;
+	uint64_t its_load = load * choice->weight;
+	uint64_t best_load = choice->load * weight;
+	/* Most servers end here, after reading one cache line. */
+	if (its_load > best_load || !balance_is_candidate(server, request))
+		return;
+	uint32_t tie_count = its_load == best_load ? choice->tie_count + 1 : 1;
+	*choice = (struct choice){
+		.server = tie_count == 1 || random_below(request->random, tie_count) == 0 ? server : choice->server,
+		.load = load,
+		.weight = weight,
+		.tie_count = tie_count,
+	};
+}
+
+static struct server *least_loaded(const struct balance_tier *tier, const struct balance_request *request)
+{
+	struct choice choice = choice_none;
+	for (uint32_t i = 0; i < tier->count; i++)
+		choice_consider(&choice, tier->servers[i], tier->weights[i], request);
+	return choice.server;
+}
+
+static struct server *least_connections_enter(struct pool *pool, const struct balance_tier *tier,
+					      const struct balance_request *request)
+{
+	(void)pool;
+	/* Another worker may take the last place of the chosen server first. */
+	for (int attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+		struct server *server = least_loaded(tier, request);
+		if (server == NULL)
+			return NULL;
+		if (balance_try(server, request))
+			return server;
+	}
+	return balance_scan(tier, request, random_below(request->random, tier->count));
+}
+
+const struct balancer least_connections_balancer = { .enter = least_connections_enter };

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/admin_client.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "cli/command.h"
+#include "cli/exit_code.h"
+#include "config/config.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- where to ask ------------------------------------------------------------------------------------------------ */
+
+static int fail(int code, const char *what, const char *problem)
+{
+	fprintf(stderr, "strait: %s: %s\n", what, problem);
+	return code;
+}
+
+static int read_token(const char *path, struct admin_client *client)
+{
+	FILE *file = fopen(path, "re");
+	if (file == NULL)
+		return fail(EXIT_CODE_FAILED, path, strerror(errno));
+	bool is_read = fgets(client->token, sizeof(client->token), file) != NULL;
+	fclose(file);
+	client->token[strcspn(client->token, "\r\n")] = '\0';
+	return is_read && client->token[0] != '\0' ? 0 : fail(EXIT_CODE_FAILED, path, "there is no token in it");
+}
+
+static int parse_address(const char *text, struct admin_client *client)
+{
+	const char *problem;
+	if (addr_parse(span_from_text(text), &client->addr, &problem) < 0)
+		return fail(EXIT_CODE_USAGE, text, problem);
+	return 0;
+}
+
+static int use_configuration(const struct config *config, const char *path, const char *token_path,
+			     struct admin_client *client)
+{
+	if (config->admin_count == 0)
+		return fail(EXIT_CODE_NOT_REACHABLE, path, "it has no admin directive, so the daemon cannot be asked");
+	client->addr = config->admins[0].addr;
+	if (token_path == NULL && config->admins[0].token_file != NULL)
+		return read_token(config->admins[0].token_file, client);
+	return 0;
+}
+
+static int find_in_file(const char *path, const char *token_path, struct admin_client *client)
+{
+	struct diagnostics diagnostics;
+	diagnostics_init(&diagnostics);
+	struct config *config = config_load(path, &diagnostics);
+	int code = EXIT_CODE_INVALID_CONFIGURATION;
+	if (config != NULL)
+		code = use_configuration(config, path, token_path, client);
+	else
+		diagnostics_print(&diagnostics, stderr);
+	config_free(&config);
+	diagnostics_done(&diagnostics);
+	return code;
+}
+
+int admin_client_find(const char *wanted, const char *path, const char *token_path, struct admin_client *ret_client)
+{
+	int code;
+	*ret_client = (struct admin_client){ 0 };
+	if (wanted == NULL && path == NULL && access(COMMAND_DEFAULT_FILE, R_OK) == 0)
+		path = COMMAND_DEFAULT_FILE;
+	if (wanted != NULL || path == NULL)
+		code = parse_address(wanted != NULL ? wanted : COMMAND_DEFAULT_ADMIN, ret_client);
+	else
+		code = find_in_file(path, token_path, ret_client);
+	if (code == 0 && token_path != NULL)
+		code = read_token(token_path, ret_client);
+	return code;
+}
+
+/* --- asking ------------------------------------------------------------------------------------------------------ */
+
+static size_t on_body(char *data, size_t item_bytes, size_t count, void *answer_pointer)
+{
+	struct admin_client_answer *answer = answer_pointer;
+	size_t bytes = item_bytes * count;
+	if (bytes > ADMIN_CLIENT_BYTES_MAX - answer->body_bytes)
+		return 0;
+	answer->body = memory_resize(answer->body, answer->body_bytes + bytes + 1, 1);
+	memcpy(answer->body + answer->body_bytes, data, bytes);
+	answer->body_bytes += bytes;
+	answer->body[answer->body_bytes] = '\0';
+	return bytes;
+}
+
+/* A daemon that listens on all addresses is asked on loopback. */
+static void set_target(CURL *curl, const struct admin_client *client, const char *path)
+{
+	char url[ADDR_TEXT_BYTES + 128];
+	char host[ADDR_TEXT_BYTES];
+	struct addr addr = client->addr;
+	if (addr_is_unix(&addr)) {
+		bool is_abstract = addr.un.sun_path[0] == '\0';
+		snprintf(url, sizeof(url), "http://localhost%s", path);
+		curl_easy_setopt(curl, is_abstract ? CURLOPT_ABSTRACT_UNIX_SOCKET : CURLOPT_UNIX_SOCKET_PATH,
+				 addr.un.sun_path + is_abstract);
+	} else {
+		if (addr_is_any(&addr) && addr.sa.sa_family == AF_INET)
+			addr.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		else if (addr_is_any(&addr))
+			addr.in6.sin6_addr = in6addr_loopback;
+		snprintf(url, sizeof(url), "http://%s%s", addr_format(&addr, host, sizeof(host)), path);
+	}
+	curl_easy_setopt(curl, CURLOPT_URL, url);
+}
+
+static struct curl_slist *set_token(CURL *curl, const char *token)
+{
+	char header[ADMIN_CLIENT_TOKEN_BYTES_MAX + 64];
+	if (token[0] == '\0')
+		return NULL;
+	snprintf(header, sizeof(header), "Authorization: Bearer %s", token);
+	struct curl_slist *headers = curl_slist_append(NULL, header);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	return headers;
+}
+
+static int perform(CURL *curl, char problem[ADMIN_CLIENT_PROBLEM_BYTES])
+{
+	CURLcode result = curl_easy_perform(curl);
+	if (result == CURLE_OK)
+		return 0;
+	snprintf(problem, ADMIN_CLIENT_PROBLEM_BYTES, "%s", curl_easy_strerror(result));
+	if (result == CURLE_OPERATION_TIMEDOUT)
+		return -ETIMEDOUT;
+	if (result != CURLE_COULDNT_CONNECT)
+		return -EPROTO;
+	long error = 0;
+	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &error);
+	if (error != 0)
+		snprintf(problem, ADMIN_CLIENT_PROBLEM_BYTES, "%s", strerror((int)error));
+	return -ECONNREFUSED;
+}
+
+int admin_client_get(const struct admin_client *client, const char *path, struct admin_client_answer *ret_answer,
+		     char ret_problem[ADMIN_CLIENT_PROBLEM_BYTES])
+{
+	curl_global_init(CURL_GLOBAL_NOTHING);
+	CURL *curl = curl_easy_init();
+	CHECK(curl != NULL);
+	struct admin_client_answer answer = { .body = memory_copy_text("") };
+	set_target(curl, client, path);
+	struct curl_slist *headers = set_token(curl, client->token);
+	curl_easy_setopt(curl, CURLOPT_PROXY, "");
+	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
+	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)ADMIN_CLIENT_MS);
+	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
+	int error = perform(curl, ret_problem);
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer.status);
+	curl_slist_free_all(headers);
+	curl_easy_cleanup(curl);
+	curl_global_cleanup();
+	if (error < 0)
+		free(answer.body);
+	else
+		*ret_answer = answer;
+	return error;
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/command.h"
+#include "cli/exit_code.h"
+#include "config/config.h"
+#include "control/ceilings.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { OPTION_CONFIG, OPTION_STRICT, OPTION_OUTPUT };
+
+enum { MESSAGE_BYTES = 256 };
+
+static const char *const output_words[] = { "text", "json", NULL };
+
+/* --- more flows allowed than descriptors ------------------------------------------------------------------------- */
+
+/* What the daemon would have: it raises the soft limit to the hard one when it starts. */
+static struct ceilings_resources read_resources(const struct config *config)
+{
+	struct rlimit limit;
+	struct ceilings_resources resources = ceilings_read_resources(ceilings_worker_count(config));
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+		resources.descriptor_limit = limit.rlim_max;
+	return resources;
+}
+
+static void warn_descriptors(const char *file, const struct config_service *service, uint64_t needed, uint64_t possible,
+			     struct diagnostics *diagnostics)
+{
+	char message[MESSAGE_BYTES];
+	char hint[] =
+		"raise the limit of open files (LimitNOFILE=, ulimit -n), or lower limit connections= and sessions=";
+	snprintf(message, sizeof(message),
+		 "the limits of %s%s allow flows that need %llu descriptors, but %llu can be had",
+		 service != NULL ? "service " : "", service != NULL ? service->name : "the daemon",
+		 (unsigned long long)needed, (unsigned long long)possible);
+	struct diagnostic warning = {
+		.severity = DIAGNOSTIC_WARNING,
+		.file = (char *)(uintptr_t)file, /* copied, not changed */
+		.line = service != NULL ? service->place.line : 0,
+		.column = service != NULL ? service->place.column : 0,
+		.message = message,
+		.hint = hint,
+	};
+	diagnostics_add(diagnostics, &warning);
+}
+
+/* A connection needs two descriptors, a session one. */
+static void check_descriptors(const struct config *config, struct diagnostics *diagnostics)
+{
+	struct ceilings_resources resources = read_resources(config);
+	uint64_t possible = ceilings_compute(config, &resources).descriptors;
+	uint64_t needed = 2 * config->limit.connections + config->limit.sessions;
+	if (needed > possible)
+		warn_descriptors(config->files[0], NULL, needed, possible, diagnostics);
+	for (size_t i = 0; i < config->service_count; i++) {
+		const struct config_service *service = &config->services[i];
+		needed = 2 * service->limit.connections + service->limit.sessions;
+		if (needed > possible)
+			warn_descriptors(config->files[service->place.file], service, needed, possible, diagnostics);
+	}
+}
+
+/* --- output ------------------------------------------------------------------------------------------------------ */
+
+static json_t *text_or_null(const char *text)
+{
+	json_t *string = text != NULL ? json_string(text) : NULL;
+	return string != NULL ? string : json_null();
+}
+
+static json_t *entry_build(const struct diagnostic *entry)
+{
+	json_t *object = json_object();
+	json_object_set_new(object, "file", text_or_null(entry->file));
+	json_object_set_new(object, "line", json_integer(entry->line));
+	json_object_set_new(object, "column", json_integer(entry->column));
+	json_object_set_new(object, "message", text_or_null(entry->message));
+	json_object_set_new(object, "hint", text_or_null(entry->hint));
+	json_object_set_new(object, "accepted", text_or_null(entry->accepted));
+	return object;
+}
+
+static void print_json(const struct diagnostics *diagnostics)
+{
+	json_t *lists[] = { [DIAGNOSTIC_ERROR] = json_array(), [DIAGNOSTIC_WARNING] = json_array() };
+	for (size_t i = 0; i < diagnostics->count; i++) {
+		const struct diagnostic *entry = &diagnostics->entries[i];
+		json_array_append_new(lists[entry->severity], entry_build(entry));
+	}
+	json_t *document = json_object();
+	json_object_set_new(document, "errors", lists[DIAGNOSTIC_ERROR]);
+	json_object_set_new(document, "warnings", lists[DIAGNOSTIC_WARNING]);
+	char *text = json_dumps(document, JSON_INDENT(2));
+	puts(text != NULL ? text : "");
+	free(text);
+	json_decref(document);
+}
+
+static void print_count(size_t count, const char *noun)
+{
+	printf(", %zu %s%s", count, noun, count == 1 ? "" : "s");
+}
+
+static void print_good(const char *path, const struct config *config, const struct diagnostics *diagnostics)
+{
+	size_t server_count = 0;
+	for (size_t i = 0; i < config->pool_count; i++)
+		server_count += config->pools[i].server_count;
+	printf("%s: ok", path);
+	print_count(config->service_count, "service");
+	print_count(config->pool_count, "pool");
+	print_count(server_count, "server");
+	if (diagnostics->warning_count > 0)
+		print_count(diagnostics->warning_count, "warning");
+	printf("\n");
+}
+
+static void print_text(const char *path, const struct config *config, const struct diagnostics *diagnostics,
+		       bool is_good)
+{
+	char summary[64];
+	diagnostics_print(diagnostics, stderr);
+	if (is_good)
+		print_good(path, config, diagnostics);
+	else
+		fprintf(stderr, "%s%s\n", diagnostics_summarize(diagnostics, summary, sizeof(summary)),
+			config != NULL ? ", and --strict was given." : ".");
+}
+
+static int run(const struct options *options)
+{
+	const char *path = options->values[OPTION_CONFIG];
+	const char *output = options->values[OPTION_OUTPUT];
+	struct diagnostics diagnostics;
+	diagnostics_init(&diagnostics);
+	if (path == NULL)
+		path = COMMAND_DEFAULT_FILE;
+	struct config *config = config_load(path, &diagnostics);
+	if (config != NULL)
+		check_descriptors(config, &diagnostics);
+	bool is_good = config != NULL && (options->values[OPTION_STRICT] == NULL || diagnostics.warning_count == 0);
+	if (output != NULL && strcmp(output, "json") == 0)
+		print_json(&diagnostics);
+	else
+		print_text(path, config, &diagnostics, is_good);
+	config_free(&config);
+	diagnostics_done(&diagnostics);
+	return is_good ? EXIT_CODE_OK : EXIT_CODE_INVALID_CONFIGURATION;
+}
+
+const struct command command_check = {
+	.name = "check",
+	.arguments = "",
+	.summary = "check a configuration without touching anything",
+	.details = "Reports every error and warning in one run. Opens no socket and needs no privilege.\n"
+		   "Exit code 0 when the file may be used, 78 when not.",
+	.options = {
+		[OPTION_CONFIG] = { 'c', "config", "FILE", NULL, "the configuration; default " COMMAND_DEFAULT_FILE },
+		[OPTION_STRICT] = { 0, "strict", NULL, NULL, "warnings fail, too" },
+		[OPTION_OUTPUT] = { 'o', "output", "text|json", output_words, "form of what is found; JSON goes to stdout" },
+	},
+	.run = run,
+};

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/schema.h"
+
+#include "config/config.h"
+
+static_assert(sizeof(enum config_balance) == sizeof(unsigned int), "words are stored as unsigned int");
+static_assert(sizeof(enum config_check) == sizeof(unsigned int), "words are stored as unsigned int");
+static_assert(sizeof(enum config_server_state) == sizeof(unsigned int), "words are stored as unsigned int");
+
+#define SECOND       1000ull
+#define MINUTE       (60 * SECOND)
+#define DAY          (24 * 60 * MINUTE)
+#define NO_NEVER     "0 would mean never, and nothing waits for ever here"
+#define NO_NOTHING   "to take nothing on, write deny 0.0.0.0/0 ::/0"
+#define TIME_BOUNDS  .min = 1, .max = 365 * DAY, .zero_hint = NO_NEVER
+#define COUNT_BOUNDS .min = 1, .max = 1000000000
+
+#define FIELD(type, field)                  .offset = offsetof(struct type, field)
+#define KEY(key, value_kind)                .name = key, .kind = value_kind, .role = SCHEMA_KEY
+#define POSITIONAL(placeholder, value_kind) .name = placeholder, .kind = value_kind, .role = SCHEMA_POSITIONAL
+#define SWITCH(word)                        .name = word, .kind = SCHEMA_FLAG, .role = SCHEMA_SWITCH
+#define LISTEN_EXAMPLES                     "*:443 :443 [::]:443 10.0.0.1:80 unix:/run/x.sock"
+#define VALUES(array)                       .values = array, .value_count = sizeof(array) / sizeof((array)[0])
+
+/* --- top level --- */
+
+static const struct schema_value admin_values[] = {
+	{ POSITIONAL("ADDRESS", SCHEMA_ADDRESS), FIELD(config_admin, addr), .flags = SCHEMA_REQUIRED | SCHEMA_MANY,
+	  .noun = "an address to listen on", .examples = LISTEN_EXAMPLES,
+	  .help = "where to listen: loopback or a unix socket, or any address when a token is set" },
+	{ KEY("token", SCHEMA_FILE), FIELD(config_admin, token_file), .absent = "none",
+	  .help = "file that holds the token which every request must then carry" },
+};
+
+static const struct schema_word log_formats[] = {
+	{ "text", CONFIG_LOG_TEXT, "one line for people" },
+	{ "json", CONFIG_LOG_JSON, "one JSON object a line" },
+	{ NULL, 0, NULL },
+};
+
+static const struct schema_word log_levels[] = {
+	{ "error", CONFIG_LEVEL_ERROR, "what keeps strait from doing its work" },
+	{ "warning", CONFIG_LEVEL_WARNING, "and what may soon do so" },
+	{ "info", CONFIG_LEVEL_INFO, "and events and access records" },
+	{ "debug", CONFIG_LEVEL_DEBUG, "and what helps to find a fault" },
+	{ NULL, 0, NULL },
+};
+
+static const struct schema_value log_values[] = {
+	{ POSITIONAL("SINK", SCHEMA_SINK), .flags = SCHEMA_REQUIRED, .noun = "log sink",
+	  .help = "stderr, or file:PATH, which is opened again on SIGUSR1" },
+	{ KEY("format", SCHEMA_WORD), FIELD(config_log, format), .noun = "log format", .words = log_formats,
+	  .fallback = "text", .help = "form of the records" },
+	{ KEY("level", SCHEMA_WORD), FIELD(config_log, level), .noun = "log level", .words = log_levels,
+	  .fallback = "info", .help = "least important kind of record that is written" },
+};
+
+static const struct schema_word workers_words[] = {
+	{ "auto", 0, "one for each CPU strait may run on" },
+	{ NULL, 0, NULL },
+};
+
+static const struct schema_value workers_values[] = {
+	{ POSITIONAL("N", SCHEMA_COUNT), FIELD(config, workers), .flags = SCHEMA_REQUIRED, .min = 1,
+	  .max = CONFIG_WORKERS_MAX, .words = workers_words, .fallback = "auto", .noun = "the number of workers",
+	  .help = "number of worker threads" },
+};
+
+static const struct schema_value top_limit_values[] = {
+	{ KEY("connections", SCHEMA_COUNT), FIELD(config, limit.connections), COUNT_BOUNDS,
+	  .absent = "what the limit of open files allows", .help = "TCP connections at a time" },
+	{ KEY("sessions", SCHEMA_COUNT), FIELD(config, limit.sessions), COUNT_BOUNDS,
+	  .absent = "what the limit of open files allows", .help = "UDP sessions at a time" },
+	{ KEY("memory", SCHEMA_SIZE), FIELD(config, limit.memory_bytes), .min = 1 << 20, .max = 16ull << 40,
+	  .absent = "no ceiling of its own", .help = "memory for flows and what they wait to send" },
+};
+
+static const struct schema_value top_timeout_values[] = {
+	{ KEY("drain", SCHEMA_TIME), FIELD(config, drain_ms), TIME_BOUNDS, .fallback = "30s",
+	  .help = "how long a graceful stop waits for flows to end" },
+};
+
+static const struct schema_value include_values[] = {
+	{ POSITIONAL("PATTERN", SCHEMA_PATTERN), .flags = SCHEMA_REQUIRED, .noun = "a file or pattern",
+	  .help = "a file, or a pattern with * ? [ ] for several, relative to the including file" },
+};
+
+static const struct schema_value service_values[] = {
+	{ POSITIONAL("NAME", SCHEMA_NAME), FIELD(config_service, name), .flags = SCHEMA_REQUIRED,
+	  .help = "name of the service in logs, metrics and the API" },
+};
+
+static const struct schema_value pool_values[] = {
+	{ POSITIONAL("NAME", SCHEMA_NAME), FIELD(config_pool, name), .flags = SCHEMA_REQUIRED,
+	  .help = "name of the pool, for to, logs, metrics and the API" },
+};
+
+/* --- in a service --- */
+
+static const struct schema_word protocols[] = {
+	{ "tcp", CONFIG_TCP, "TCP connections" },
+	{ "udp", CONFIG_UDP, "UDP datagrams" },
+	{ NULL, 0, NULL },
+};
+
+static const struct schema_value listen_values[] = {
+	{ POSITIONAL("PROTOCOL", SCHEMA_WORD), FIELD(config_listen, protocol), .noun = "protocol", .words = protocols,
+	  .fallback = "tcp", .help = "for all addresses of the line" },
+	{ POSITIONAL("ADDRESS", SCHEMA_ADDRESS), FIELD(config_listen, addr), .flags = SCHEMA_REQUIRED | SCHEMA_MANY,
+	  .noun = "an address to listen on", .examples = LISTEN_EXAMPLES,
+	  .help = "*:443 is all IPv4 addresses, [::]:443 all IPv6 addresses, :443 both; unix:PATH for TCP only" },
+};
+
+static const struct schema_value rule_values[] = {
+	{ POSITIONAL("NETWORK", SCHEMA_NETWORK), FIELD(config_access_rule, network),
+	  .flags = SCHEMA_REQUIRED | SCHEMA_MANY, .noun = "a network",
+	  .help = "a network or address; unix: is all clients of unix sockets" },
+};
+
+static const struct schema_value to_values[] = {
+	{ POSITIONAL("POOL", SCHEMA_REFERENCE), FIELD(config_service, to), .flags = SCHEMA_REQUIRED,
+	  .help = "name of a pool" },
+};
+
+static const struct schema_value limit_values[] = {
+	{ KEY("connections", SCHEMA_COUNT), FIELD(config_service, limit.connections), COUNT_BOUNDS,
+	  .zero_hint = NO_NOTHING, .absent = "that of the top level", .help = "TCP connections at a time" },
+	{ KEY("sessions", SCHEMA_COUNT), FIELD(config_service, limit.sessions), COUNT_BOUNDS, .zero_hint = NO_NOTHING,
+	  .absent = "that of the top level", .help = "UDP sessions at a time" },
+	{ KEY("rate", SCHEMA_RATE), FIELD(config_service, limit.rate), COUNT_BOUNDS, .zero_hint = NO_NOTHING,
+	  .absent = "no limit", .help = "new flows in a time" },
+	{ KEY("per-source", SCHEMA_COUNT), FIELD(config_service, limit.per_source), COUNT_BOUNDS, .absent = "no limit",
+	  .help = "flows of one client address at a time" },
+	{ KEY("per-source-rate", SCHEMA_RATE), FIELD(config_service, limit.per_source_rate), COUNT_BOUNDS,
+	  .absent = "no limit", .help = "new flows of one client address in a time" },
+};
+
+static const struct schema_value timeout_values[] = {
+	{ KEY("connect", SCHEMA_TIME), FIELD(config_service, timeout.connect_ms), TIME_BOUNDS, .fallback = "5s",
+	  .help = "for a server to accept a connection, before another is tried" },
+	{ KEY("idle", SCHEMA_TIME), FIELD(config_service, timeout.idle_ms), TIME_BOUNDS, .fallback = "10m",
+	  .help = "without a byte in either direction" },
+	{ KEY("half-closed", SCHEMA_TIME), FIELD(config_service, timeout.half_closed_ms), TIME_BOUNDS, .fallback = "1m",
+	  .help = "without a byte, after one side has finished sending" },
+};
+
+static const struct schema_value retries_values[] = {
+	{ POSITIONAL("N", SCHEMA_COUNT), FIELD(config_service, retries), .flags = SCHEMA_REQUIRED, .min = 0,
+	  .max = CONFIG_RETRIES_MAX, .fallback = "2", .noun = "the number of retries",
+	  .help = "further servers tried" },
+};
+
+static const struct schema_value session_values[] = {
+	{ KEY("idle", SCHEMA_TIME), FIELD(config_service, session.idle_ms), TIME_BOUNDS, .fallback = "30s",
+	  .help = "a session that has had a reply ends after this time without a datagram" },
+	{ KEY("new", SCHEMA_TIME), FIELD(config_service, session.new_ms), TIME_BOUNDS, .fallback = "10s",
+	  .help = "the same, until the first reply" },
+	{ KEY("replies", SCHEMA_COUNT), FIELD(config_service, session.replies),
+	  .given_offset = offsetof(struct config_service, session.has_replies), .min = 0, .max = 1000000,
+	  .absent = "any number",
+	  .help = "replies expected to each datagram; when all have come the session ends; 0: none are expected" },
+	{ KEY("requests", SCHEMA_COUNT), FIELD(config_service, session.requests), COUNT_BOUNDS, .absent = "any number",
+	  .help = "datagrams of the client after which the next begins a new session" },
+};
+
+/* --- in a pool --- */
+
+static const struct schema_word algorithms[] = {
+	{ "round-robin", CONFIG_BALANCE_ROUND_ROBIN, "in turn, exactly by weight over a cycle" },
+	{ "least-connections", CONFIG_BALANCE_LEAST_CONNECTIONS, "the server with the fewest flows for its weight" },
+	{ "source-hash", CONFIG_BALANCE_SOURCE_HASH,
+	  "a client address keeps its server; few move when servers change" },
+	{ "random", CONFIG_BALANCE_RANDOM, "of two picked by chance the one with fewer flows for its weight" },
+	{ "first", CONFIG_BALANCE_FIRST, "the first that is up, in the order written" },
+	{ NULL, 0, NULL },
+};
+
+static const struct schema_value balance_values[] = {
+	{ POSITIONAL("ALGORITHM", SCHEMA_WORD), FIELD(config_pool, balance), .flags = SCHEMA_REQUIRED,
+	  .noun = "balancing algorithm", .words = algorithms, .fallback = "round-robin",
+	  .help = "weights apply to all but first" },
+	{ KEY("slow-start", SCHEMA_TIME), FIELD(config_pool, slow_start_ms), TIME_BOUNDS, .absent = "none",
+	  .help = "time over which the weight of a server that has come back grows to its full value" },
+};
+
+static const struct schema_word check_kinds[] = {
+	{ "none", CONFIG_CHECK_NONE, "servers count as up" },
+	{ "tcp", CONFIG_CHECK_TCP, "a connection is made; with send= and expect= also an exchange" },
+	{ "udp", CONFIG_CHECK_UDP, "send= is sent and a reply must come; an ICMP unreachable is a failure" },
+	{ NULL, 0, NULL },
+};
+
+static const struct schema_value check_values[] = {
+	{ POSITIONAL("KIND", SCHEMA_WORD), FIELD(config_pool, check.kind), .flags = SCHEMA_REQUIRED,
+	  .noun = "kind of check", .words = check_kinds, .fallback = "none", .help = "how a server is asked" },
+	{ KEY("every", SCHEMA_TIME), FIELD(config_pool, check.every_ms), .min = 10, .max = 1 * DAY, .fallback = "2s",
+	  .help = "time between two checks of a server" },
+	{ KEY("timeout", SCHEMA_TIME), FIELD(config_pool, check.timeout_ms), .min = 1, .max = 1 * DAY,
+	  .zero_hint = NO_NEVER, .fallback = "1s", .help = "a check that takes longer has failed" },
+	{ KEY("rise", SCHEMA_COUNT), FIELD(config_pool, check.rise), .min = 1, .max = 1000, .fallback = "2",
+	  .help = "checks in a row that must succeed before a server is up again" },
+	{ KEY("fall", SCHEMA_COUNT), FIELD(config_pool, check.fall), .min = 1, .max = 1000, .fallback = "3",
+	  .help = "checks in a row that must fail before a server is down" },
+	{ KEY("port", SCHEMA_COUNT), FIELD(config_pool, check.port), .min = 1, .max = 65535,
+	  .absent = "the server's own", .help = "port to check instead" },
+	{ KEY("send", SCHEMA_BYTES), FIELD(config_pool, check.send), .min = 1, .max = CONFIG_CHECK_BYTES_MAX,
+	  .absent = "nothing", .help = "bytes to send; check udp needs them" },
+	{ KEY("expect", SCHEMA_BYTES), FIELD(config_pool, check.expect), .min = 1, .max = CONFIG_CHECK_BYTES_MAX,
+	  .absent = "tcp: nothing; udp: any reply", .help = "what must come in answer" },
+};
+
+static const struct schema_value eject_values[] = {
+	{ KEY("failures", SCHEMA_COUNT), FIELD(config_pool, eject.failures), .flags = SCHEMA_REQUIRED, .min = 1,
+	  .max = 1000000, .absent = "no passive ejection",
+	  .help = "failed connects, or unanswered UDP sessions, in a row" },
+	{ KEY("for", SCHEMA_TIME), FIELD(config_pool, eject.for_ms), TIME_BOUNDS, .fallback = "30s",
+	  .help = "how long the server is left out" },
+};
+
+static const struct schema_value panic_values[] = {
+	{ POSITIONAL("PERCENT", SCHEMA_PERCENT), FIELD(config_pool, panic_percent), .flags = SCHEMA_REQUIRED, .min = 0,
+	  .max = 100, .fallback = "0%", .noun = "the percentage", .help = "share of the servers" },
+};
+
+static const struct schema_word on_down_words[] = {
+	{ "keep", CONFIG_ON_DOWN_KEEP, "they go on as long as they can" },
+	{ "close", CONFIG_ON_DOWN_CLOSE, "they are closed" },
+	{ NULL, 0, NULL },
+};
+
+static const struct schema_value on_down_values[] = {
+	{ POSITIONAL("POLICY", SCHEMA_WORD), FIELD(config_pool, on_down), .flags = SCHEMA_REQUIRED, .noun = "policy",
+	  .words = on_down_words, .absent = "TCP connections are kept, UDP sessions move at their next datagram",
+	  .help = "what happens to them" },
+};
+
+static const struct schema_word drain_word[] = { { "drain", CONFIG_SERVER_DRAIN, NULL }, { NULL, 0, NULL } };
+static const struct schema_word maint_word[] = { { "maint", CONFIG_SERVER_MAINT, NULL }, { NULL, 0, NULL } };
+
+static const struct schema_value server_values[] = {
+	{ POSITIONAL("ADDRESS", SCHEMA_ADDRESS), FIELD(config_server, addr), .flags = SCHEMA_REQUIRED,
+	  .noun = "the address of a server", .help = "IP address and port, or unix:PATH for TCP" },
+	{ KEY("weight", SCHEMA_COUNT), FIELD(config_server, weight), .min = 1, .max = CONFIG_WEIGHT_MAX,
+	  .fallback = "1", .zero_hint = "a server without new flows is written drain or maint",
+	  .help = "its share of new flows, against the other servers" },
+	{ KEY("name", SCHEMA_NAME), FIELD(config_server, name), .absent = "the address",
+	  .help = "its name in logs, metrics and the API" },
+	{ KEY("max-connections", SCHEMA_COUNT), FIELD(config_server, max_connections), COUNT_BOUNDS,
+	  .absent = "no limit", .help = "flows at a time; a full server is passed over" },
+	{ SWITCH("backup"), FIELD(config_server, is_backup),
+	  .help = "used only when no server that is not a backup can be used" },
+	{ SWITCH("drain"), FIELD(config_server, state), .words = drain_word,
+	  .help = "starts without new flows; is checked" },
+	{ SWITCH("maint"), FIELD(config_server, state), .words = maint_word,
+	  .help = "starts without new flows and without checks" },
+};
+
+const struct schema_directive schema_directives[] = {
+	{ SCHEMA_TOP, "admin", SCHEMA_INTO_ADMIN, 0, SCHEMA_REPEATED, VALUES(admin_values),
+	  "where the admin API, the metrics and the dashboard listen",
+	  "admin 127.0.0.1:9900 unix:/run/strait/api.sock" },
+	{ SCHEMA_TOP, "log", SCHEMA_INTO_LOG, 0, SCHEMA_REPEATED, VALUES(log_values),
+	  "where access records and events go; once for each sink; without it stderr, as text",
+	  "log file:/var/log/strait.log format=json" },
+	{ SCHEMA_TOP, "workers", SCHEMA_INTO_CONFIG, 0, 0, VALUES(workers_values), "how many threads carry traffic",
+	  "workers 4" },
+	{ SCHEMA_TOP, "limit", SCHEMA_INTO_CONFIG, 0, SCHEMA_MERGED, VALUES(top_limit_values),
+	  "ceilings for all services together; what is over them is refused and counted",
+	  "limit connections=100k memory=1g" },
+	{ SCHEMA_TOP, "timeout", SCHEMA_INTO_CONFIG, 0, SCHEMA_MERGED, VALUES(top_timeout_values),
+	  "how long the daemon as a whole waits", "timeout drain=1m" },
+	{ SCHEMA_TOP, "include", SCHEMA_INTO_NOTHING, 0, SCHEMA_REPEATED, VALUES(include_values),
+	  "reads other files as if they stood here, in the order of their names", "include conf.d/*.conf" },
+	{ SCHEMA_TOP, "service", SCHEMA_INTO_SERVICE, 0, SCHEMA_BLOCK | SCHEMA_REPEATED, VALUES(service_values),
+	  "what clients connect to: addresses, policy, and the pool it goes to",
+	  "service web {\n\tlisten *:443 [::]:443\n\tto     web\n}" },
+	{ SCHEMA_TOP, "pool", SCHEMA_INTO_POOL, 0, SCHEMA_BLOCK | SCHEMA_REPEATED, VALUES(pool_values),
+	  "servers, how one is chosen, and how they are checked",
+	  "pool web {\n\tbalance least-connections\n\tcheck   tcp\n\tserver  10.0.1.11:8443\n\tserver  "
+	  "10.0.1.12:8443\n}" },
+
+	{ SCHEMA_SERVICE, "listen", SCHEMA_INTO_LISTEN, 0, SCHEMA_REPEATED | SCHEMA_REQUIRED, VALUES(listen_values),
+	  "addresses and ports clients connect to; TCP and UDP may stand in one service", "listen udp *:53 [::]:53" },
+	{ SCHEMA_SERVICE, "to", SCHEMA_INTO_SERVICE, 0, SCHEMA_REQUIRED, VALUES(to_values),
+	  "the pool that flows are sent to", "to web" },
+	{ SCHEMA_SERVICE, "allow", SCHEMA_INTO_RULE, 1, SCHEMA_REPEATED, VALUES(rule_values),
+	  "clients that may connect; of all allow and deny the first match wins, and what none matches is allowed",
+	  "allow 10.0.0.0/8 2001:db8::/32" },
+	{ SCHEMA_SERVICE, "deny", SCHEMA_INTO_RULE, 0, SCHEMA_REPEATED, VALUES(rule_values),
+	  "clients that are refused; of all allow and deny the first match wins", "deny 203.0.113.0/24" },
+	{ SCHEMA_SERVICE, "limit", SCHEMA_INTO_SERVICE, 0, SCHEMA_MERGED, VALUES(limit_values),
+	  "what the service takes on; what is over a limit is refused and counted",
+	  "limit connections=50k rate=2k/s per-source=200 per-source-rate=20/s" },
+	{ SCHEMA_SERVICE, "timeout", SCHEMA_INTO_SERVICE, 0, SCHEMA_MERGED, VALUES(timeout_values),
+	  "how long a TCP connection may wait; every time-out is finite",
+	  "timeout connect=3s idle=10m half-closed=1m" },
+	{ SCHEMA_SERVICE, "retries", SCHEMA_INTO_SERVICE, 0, 0, VALUES(retries_values),
+	  "how many further servers are tried when a connect fails", "retries 1" },
+	{ SCHEMA_SERVICE, "session", SCHEMA_INTO_SERVICE, 0, SCHEMA_MERGED, VALUES(session_values),
+	  "when a UDP session ends", "session idle=5s replies=1" },
+
+	{ SCHEMA_POOL, "balance", SCHEMA_INTO_POOL, 0, 0, VALUES(balance_values),
+	  "how a server is chosen for a new flow", "balance least-connections slow-start=30s" },
+	{ SCHEMA_POOL, "check", SCHEMA_INTO_POOL, 0, 0, VALUES(check_values),
+	  "how it is found out whether a server works", "check udp send=\"ping\" expect=\"pong\" every=5s timeout=1s" },
+	{ SCHEMA_POOL, "eject", SCHEMA_INTO_POOL, 0, 0, VALUES(eject_values),
+	  "leaves a server out for a while after failures that clients met", "eject failures=5 for=30s" },
+	{ SCHEMA_POOL, "panic", SCHEMA_INTO_POOL, 0, 0, VALUES(panic_values),
+	  "when fewer servers than this are up all are used, rather than overloading the last ones", "panic 30%" },
+	{ SCHEMA_POOL, "on-down", SCHEMA_INTO_POOL, 0, 0, VALUES(on_down_values),
+	  "what becomes of the flows of a server that went down", "on-down close" },
+	{ SCHEMA_POOL, "server", SCHEMA_INTO_SERVER, 0, SCHEMA_REPEATED | SCHEMA_REQUIRED, VALUES(server_values),
+	  "a server of the pool; several may share an address if their names differ",
+	  "server 10.0.1.12:8443 name=blue weight=3" },
+};
+
+const size_t schema_directive_count = sizeof(schema_directives) / sizeof(schema_directives[0]);

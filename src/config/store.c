@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/store.h"
+
+#include "base/check.h"
+#include "config/config.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static void *field_of(const struct schema_value *value, void *target)
+{
+	return (char *)target + value->offset;
+}
+
+static void field_set(const struct schema_value *value, void *target, const void *content, size_t bytes)
+{
+	const bool is_given = true;
+	memcpy(field_of(value, target), content, bytes);
+	if (value->given_offset != 0)
+		memcpy((char *)target + value->given_offset, &is_given, sizeof(is_given));
+}
+
+static int refuse(int error, struct store_note *ret_note, const char *hint)
+{
+	snprintf(ret_note->hint.text, sizeof(ret_note->hint.text), "%s", hint);
+	return error;
+}
+
+static const struct schema_word *word_find(const struct schema_value *value, struct span text)
+{
+	for (const struct schema_word *word = value->words; word != NULL && word->word != NULL; word++) {
+		if (span_equals(text, word->word))
+			return word;
+	}
+	return NULL;
+}
+
+static int bounds_check(const struct schema_value *value, uint64_t number, struct store_note *ret_note)
+{
+	if (value->min == 0 && value->max == 0)
+		return 0;
+	if (number >= value->min && number <= value->max)
+		return 0;
+	return refuse(-ERANGE, ret_note, number == 0 && value->zero_hint != NULL ? value->zero_hint : "");
+}
+
+static int number_store(const struct schema_value *value, struct span text, void *target, struct store_note *ret_note)
+{
+	const struct schema_word *word = word_find(value, text);
+	uint64_t number = 0;
+	int error = 0;
+	if (word != NULL) {
+		number = word->value;
+		field_set(value, target, &number, sizeof(number));
+		return 0;
+	}
+	if (value->kind == SCHEMA_TIME)
+		error = value_parse_time(text, &number, &ret_note->hint);
+	else if (value->kind == SCHEMA_SIZE)
+		error = value_parse_size(text, &number, &ret_note->hint);
+	else if (value->kind == SCHEMA_PERCENT)
+		error = value_parse_percent(text, &number, &ret_note->hint);
+	else
+		error = value_parse_count(text, &number, &ret_note->hint);
+	/* A bare 0 has no unit to ask for: it means never. */
+	if (error == -EINVAL && value->kind == SCHEMA_TIME && span_equals(text, "0"))
+		return bounds_check(value, 0, ret_note);
+	if (error == 0)
+		error = bounds_check(value, number, ret_note);
+	if (error == 0)
+		field_set(value, target, &number, sizeof(number));
+	return error;
+}
+
+static int rate_store(const struct schema_value *value, struct span text, void *target, struct store_note *ret_note)
+{
+	struct config_rate rate = { 0 };
+	int error = value_parse_rate(text, &rate, &ret_note->hint);
+	if (error == 0)
+		error = bounds_check(value, rate.amount, ret_note);
+	if (error == 0)
+		field_set(value, target, &rate, sizeof(rate));
+	return error;
+}
+
+static int word_store(const struct schema_value *value, struct span text, void *target)
+{
+	const struct schema_word *word = word_find(value, text);
+	if (word == NULL)
+		return -ENOENT;
+	field_set(value, target, &word->value, sizeof(word->value));
+	return 0;
+}
+
+static int name_store(const struct schema_value *value, struct span text, void *target, struct store_note *ret_note)
+{
+	char name[CONFIG_NAME_BYTES] = "";
+	int error = value_parse_name(text, name, &ret_note->hint);
+	if (error == 0)
+		field_set(value, target, name, sizeof(name));
+	return error;
+}
+
+static int reference_store(const struct schema_value *value, struct span text, struct config_memory *memory,
+			   void *target, struct store_note *ret_note)
+{
+	char name[CONFIG_NAME_BYTES] = "";
+	int error = value_parse_name(text, name, &ret_note->hint);
+	if (error == 0) {
+		const char *copy = config_memory_text(memory, text);
+		field_set(value, target, &copy, sizeof(copy));
+	}
+	return error;
+}
+
+static int bytes_store(const struct schema_value *value, struct span text, struct config_memory *memory, void *target,
+		       struct store_note *ret_note)
+{
+	int error = bounds_check(value, text.len, ret_note);
+	if (error == 0) {
+		struct config_bytes bytes = { config_memory_text(memory, text), text.len };
+		field_set(value, target, &bytes, sizeof(bytes));
+	}
+	return error;
+}
+
+/* The path behind "file:"; -ENOENT when the text does not begin with that. */
+static int path_read(struct span text, struct span *ret_path, struct store_note *ret_note)
+{
+	static const char prefix[] = "file:";
+	const size_t prefix_len = sizeof(prefix) - 1;
+	if (text.len < prefix_len || memcmp(text.data, prefix, prefix_len) != 0)
+		return -ENOENT;
+	struct span path = { text.data + prefix_len, text.len - prefix_len };
+	if (path.len == 0)
+		return refuse(-EINVAL, ret_note, "a path follows file:");
+	for (size_t i = 0; i < path.len; i++) {
+		if ((unsigned char)path.data[i] < 0x20 || path.data[i] == 0x7f)
+			return refuse(-EINVAL, ret_note, "a path cannot hold control characters");
+	}
+	*ret_path = path;
+	return 0;
+}
+
+static int file_store(const struct schema_value *value, struct span text, struct config_memory *memory, void *target,
+		      struct store_note *ret_note)
+{
+	struct span path;
+	int error = path_read(text, &path, ret_note);
+	if (error == -ENOENT)
+		return refuse(-EINVAL, ret_note, "write file: and the path of the file that holds it");
+	if (error == 0) {
+		const char *copy = config_memory_text(memory, path);
+		field_set(value, target, &copy, sizeof(copy));
+	}
+	return error;
+}
+
+static int sink_store(struct span text, struct config_memory *memory, struct config_log *target,
+		      struct store_note *ret_note)
+{
+	struct span path;
+	if (span_equals(text, "stderr")) {
+		target->sink = CONFIG_LOG_STDERR;
+		return 0;
+	}
+	int error = path_read(text, &path, ret_note);
+	if (error == 0) {
+		target->sink = CONFIG_LOG_FILE;
+		target->path = config_memory_text(memory, path);
+	}
+	return error;
+}
+
+static int address_store(const struct schema_value *value, struct span text, void *target, struct store_note *ret_note)
+{
+	const char *problem = "";
+	struct addr addr;
+	int error = addr_parse(text, &addr, &problem);
+	if (error != 0)
+		return refuse(error, ret_note, problem);
+	for (size_t i = 0; addr_is_unix(&addr) && i < text.len; i++) {
+		if ((unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f)
+			return refuse(-EINVAL, ret_note, "a path cannot hold control characters");
+	}
+	field_set(value, target, &addr, sizeof(addr));
+	return 0;
+}
+
+static int network_store(const struct schema_value *value, struct span text, void *target, struct store_note *ret_note)
+{
+	const char *problem = "";
+	struct network network;
+	int error = network_parse(text, &network, &ret_note->had_host_bits, &problem);
+	if (error != 0)
+		return refuse(error, ret_note, problem);
+	field_set(value, target, &network, sizeof(network));
+	return 0;
+}
+
+int store_value(const struct schema_value *value, struct span text, struct config_memory *memory, void *target,
+		struct store_note *ret_note)
+{
+	*ret_note = (struct store_note){ 0 };
+	switch (value->kind) {
+	case SCHEMA_TIME:
+	case SCHEMA_SIZE:
+	case SCHEMA_COUNT:
+	case SCHEMA_PERCENT:
+		return number_store(value, text, target, ret_note);
+	case SCHEMA_RATE:
+		return rate_store(value, text, target, ret_note);
+	case SCHEMA_WORD:
+		return word_store(value, text, target);
+	case SCHEMA_NAME:
+		return name_store(value, text, target, ret_note);
+	case SCHEMA_REFERENCE:
+		return reference_store(value, text, memory, target, ret_note);
+	case SCHEMA_BYTES:
+		return bytes_store(value, text, memory, target, ret_note);
+	case SCHEMA_FILE:
+		return file_store(value, text, memory, target, ret_note);
+	case SCHEMA_SINK:
+		return sink_store(text, memory, target, ret_note);
+	case SCHEMA_ADDRESS:
+		return address_store(value, text, target, ret_note);
+	case SCHEMA_NETWORK:
+		return network_store(value, text, target, ret_note);
+	case SCHEMA_PATTERN:
+	case SCHEMA_FLAG:
+		break;
+	}
+	return 0;
+}
+
+void store_switch(const struct schema_value *value, void *target)
+{
+	const bool is_set = true;
+	if (value->words != NULL)
+		field_set(value, target, &value->words[0].value, sizeof(value->words[0].value));
+	else
+		field_set(value, target, &is_set, sizeof(is_set));
+}
+
+void store_defaults(enum schema_target kind, struct config_memory *memory, void *target)
+{
+	struct store_note note;
+	for (size_t i = 0; i < schema_directive_count; i++) {
+		const struct schema_directive *directive = &schema_directives[i];
+		for (size_t j = 0; directive->target == kind && j < directive->value_count; j++) {
+			const struct schema_value *value = &directive->values[j];
+			if (value->fallback == NULL)
+				continue;
+			int error = store_value(value, span_from_text(value->fallback), memory, target, &note);
+			CHECK(error == 0);
+		}
+	}
+}

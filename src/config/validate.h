@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The checks that need more than one statement: what refers to what, what excludes what, what will never have an
+ * effect. Completes the tree (a service's pool_index). Each takes time in proportion to the configuration, whatever
+ * stands in it. One thread at a time; reports and never stops.
+ */
+#ifndef CONFIG_VALIDATE_H
+#define CONFIG_VALIDATE_H
+
+#include "config/name_index.h"
+#include "config/parsed.h"
+
+/* pools: the names of the tree's pools, to their numbers. */
+void validate(struct parsed *parsed, const struct name_index *pools);
+
+/* Its parts, each in a file of its own, in the order they are called in. */
+enum { VALIDATE_NO_POOL = -1 }; /* pool_index, as size_t, of a service whose pool is not known */
+void validate_services(struct parsed *parsed, const struct name_index *pools);
+void validate_rules(struct parsed *parsed);
+void validate_pools(struct parsed *parsed, const struct name_index *pools);
+void validate_listeners(struct parsed *parsed);
+
+/* For the parts. */
+bool validate_is_group(const struct addr *addr); /* multicast or broadcast */
+/* Refuses a link-local address without interface, and warns of a unix socket with a relative path. */
+void validate_socket_address(struct report *report, const struct addr *addr, struct config_place place);
+
+#endif

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/values.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <strings.h>
+
+/* Largest unit first: the order in which they may follow each other. */
+static const struct time_unit {
+	const char *name;
+	uint64_t ms;
+} time_units[] = { { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 }, { "s", 1000 }, { "ms", 1 } };
+
+enum {
+	UNIT_NUMBER_MIN = 10000, /* 1000 is easier to read than 1k */
+	TIME_UNIT_COUNT = sizeof(time_units) / sizeof(time_units[0]),
+};
+
+static const struct unit {
+	const char *name;
+	uint64_t factor;
+} size_units[] = {
+	{ "", 1 },
+	{ "k", 1ull << 10 },
+	{ "m", 1ull << 20 },
+	{ "g", 1ull << 30 },
+	{ "KiB", 1ull << 10 },
+	{ "MiB", 1ull << 20 },
+	{ "GiB", 1ull << 30 },
+	{ "kB", 1000 },
+	{ "MB", 1000000 },
+	{ "GB", 1000000000 },
+	{ NULL, 0 },
+}, count_units[] = {
+	{ "", 1 },
+	{ "k", 1000 },
+	{ "M", 1000000 },
+	{ NULL, 0 },
+};
+
+/* Spellings people bring along from elsewhere. */
+static const struct {
+	const char *written;
+	const char *meant;
+} time_synonyms[] = {
+	{ "sec", "s" },    { "secs", "s" },    { "second", "s" }, { "seconds", "s" }, { "min", "m" },   { "mins", "m" },
+	{ "minute", "m" }, { "minutes", "m" }, { "hr", "h" },     { "hour", "h" },    { "hours", "h" }, { "day", "d" },
+	{ "days", "d" },   { "msec", "ms" },   { "msecs", "ms" }, { "millis", "ms" }, { "S", "s" },     { "M", "m" },
+	{ "H", "h" },      { "D", "d" },       { "MS", "ms" },
+};
+
+static int __attribute__((format(printf, 3, 4))) refuse(int error, struct value_hint *ret_hint, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(ret_hint->text, sizeof(ret_hint->text), format, arguments);
+	va_end(arguments);
+	return error;
+}
+
+static bool is_digit(char byte)
+{
+	return byte >= '0' && byte <= '9';
+}
+
+/* Takes the digits at the start off the text. */
+static int digits_take(struct span *text, uint64_t *ret_number)
+{
+	uint64_t number = 0;
+	size_t len = 0;
+	for (; len < text->len && is_digit(text->data[len]); len++) {
+		if (__builtin_mul_overflow(number, 10u, &number) ||
+		    __builtin_add_overflow(number, (uint64_t)(text->data[len] - '0'), &number))
+			return -ERANGE;
+	}
+	if (len == 0)
+		return -EINVAL;
+	text->data += len;
+	text->len -= len;
+	*ret_number = number;
+	return 0;
+}
+
+/* A hint for text whose number cannot be read, or NULL. */
+static const char *number_hint(struct span text)
+{
+	if (text.len == 0)
+		return "it is empty";
+	if (text.data[0] == '-')
+		return "it cannot be negative";
+	if (text.data[0] == '+')
+		return "write it without the +";
+	return NULL;
+}
+
+/* Refuses text in which something that is no unit follows a number. */
+static int unit_refuse(struct span rest, struct value_hint *ret_hint)
+{
+	if (rest.len > 0 && rest.data[0] == '.')
+		return refuse(-EINVAL, ret_hint, "write it without a fraction, in a smaller unit");
+	if (rest.len > 0 && (rest.data[0] == ',' || rest.data[0] == '_' || rest.data[0] == '\''))
+		return refuse(-EINVAL, ret_hint, "write the digits without separators");
+	return refuse(-EINVAL, ret_hint, "%s", "");
+}
+
+static size_t letters_len(struct span text)
+{
+	size_t len = 0;
+	while (len < text.len &&
+	       ((text.data[len] >= 'a' && text.data[len] <= 'z') || (text.data[len] >= 'A' && text.data[len] <= 'Z')))
+		len++;
+	return len;
+}
+
+static int time_unit_refuse(struct span unit, struct span rest, uint64_t number, struct value_hint *ret_hint)
+{
+	for (size_t i = 0; i < sizeof(time_synonyms) / sizeof(time_synonyms[0]); i++) {
+		if (span_equals(unit, time_synonyms[i].written))
+			return refuse(-EINVAL, ret_hint, "write %llu%s", (unsigned long long)number,
+				      time_synonyms[i].meant);
+	}
+	if (span_equals(unit, "us") || span_equals(unit, "ns"))
+		return refuse(-EINVAL, ret_hint, "the smallest unit is ms");
+	return unit_refuse(rest, ret_hint);
+}
+
+int value_parse_time(struct span text, uint64_t *ret_ms, struct value_hint *ret_hint)
+{
+	uint64_t sum = 0;
+	size_t next_unit = 0;
+	if (number_hint(text) != NULL)
+		return refuse(-EINVAL, ret_hint, "%s", number_hint(text));
+	for (struct span rest = text; rest.len > 0;) {
+		uint64_t number = 0;
+		int error = digits_take(&rest, &number);
+		if (error != 0)
+			return error == -ERANGE ? refuse(error, ret_hint, "%s", "") : unit_refuse(rest, ret_hint);
+		if (rest.len == 0)
+			return sum == 0 && next_unit == 0
+				       ? refuse(-EINVAL, ret_hint, "seconds or milliseconds? write %llus",
+						(unsigned long long)number)
+				       : refuse(-EINVAL, ret_hint, "the last number has no unit");
+		struct span unit = { rest.data, letters_len(rest) };
+		size_t i = 0;
+		while (i < TIME_UNIT_COUNT && !span_equals(unit, time_units[i].name))
+			i++;
+		if (i == TIME_UNIT_COUNT)
+			return time_unit_refuse(unit, rest, number, ret_hint);
+		if (i < next_unit)
+			return refuse(-EINVAL, ret_hint, "write each unit once, the largest first");
+		next_unit = i + 1;
+		if (__builtin_mul_overflow(number, time_units[i].ms, &number) ||
+		    __builtin_add_overflow(sum, number, &sum))
+			return refuse(-ERANGE, ret_hint, "%s", "");
+		rest = (struct span){ rest.data + unit.len, rest.len - unit.len };
+	}
+	*ret_ms = sum;
+	return 0;
+}
+
+static int unit_apply(struct span unit, const struct unit *units, uint64_t *number, struct value_hint *ret_hint)
+{
+	for (const struct unit *candidate = units; candidate->name != NULL; candidate++) {
+		if (!span_equals(unit, candidate->name))
+			continue;
+		if (__builtin_mul_overflow(*number, candidate->factor, number))
+			return refuse(-ERANGE, ret_hint, "%s", "");
+		return 0;
+	}
+	for (const struct unit *candidate = units; candidate->name != NULL; candidate++) {
+		if (unit.len > 0 && strlen(candidate->name) == unit.len &&
+		    strncasecmp(unit.data, candidate->name, unit.len) == 0)
+			return refuse(-EINVAL, ret_hint, "write %llu%s", (unsigned long long)*number, candidate->name);
+	}
+	return unit_refuse(unit, ret_hint);
+}
+
+static int number_parse(struct span text, const struct unit *units, uint64_t *ret_number, struct value_hint *ret_hint)
+{
+	uint64_t number = 0;
+	struct span rest = text;
+	int error = digits_take(&rest, &number);
+	if (error != 0) {
+		const char *hint = error == -EINVAL ? number_hint(text) : NULL;
+		return refuse(error, ret_hint, "%s", hint != NULL ? hint : "");
+	}
+	error = unit_apply(rest, units, &number, ret_hint);
+	if (error == 0)
+		*ret_number = number;
+	return error;
+}
+
+int value_parse_size(struct span text, uint64_t *ret_bytes, struct value_hint *ret_hint)
+{
+	return number_parse(text, size_units, ret_bytes, ret_hint);
+}
+
+int value_parse_count(struct span text, uint64_t *ret_count, struct value_hint *ret_hint)
+{
+	return number_parse(text, count_units, ret_count, ret_hint);
+}
+
+int value_parse_rate(struct span text, struct config_rate *ret_rate, struct value_hint *ret_hint)
+{
+	struct config_rate rate = { 0 };
+	const char *slash = text.len > 0 ? memchr(text.data, '/', text.len) : NULL;
+	struct span amount = { text.data, slash != NULL ? (size_t)(slash - text.data) : text.len };
+	int error = value_parse_count(amount, &rate.amount, ret_hint);
+	if (error != 0)
+		return error;
+	if (slash == NULL)
+		return refuse(-EINVAL, ret_hint, "per second or per minute? write %.*s/s", (int)text.len, text.data);
+	struct span unit = { slash + 1, text.len - amount.len - 1 };
+	if (span_equals(unit, "s"))
+		rate.per_ms = 1000;
+	else if (span_equals(unit, "m"))
+		rate.per_ms = 60000;
+	else if (span_equals(unit, "h"))
+		rate.per_ms = 3600000;
+	else if (span_equals(unit, "sec") || span_equals(unit, "second") || span_equals(unit, "min") ||
+		 span_equals(unit, "minute") || span_equals(unit, "hour"))
+		return refuse(-EINVAL, ret_hint, "write %.*s/%c", (int)amount.len, amount.data, unit.data[0]);
+	else
+		return refuse(-EINVAL, ret_hint, "per second is /s, per minute /m, per hour /h");
+	*ret_rate = rate;
+	return 0;
+}
+
+int value_parse_percent(struct span text, uint64_t *ret_percent, struct value_hint *ret_hint)
+{
+	static const struct unit units[] = { { "", 1 }, { "%", 1 }, { NULL, 0 } };
+	return number_parse(text, units, ret_percent, ret_hint);
+}
+
+static bool is_name_byte(char byte)
+{
+	return is_digit(byte) || (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || byte == '.' ||
+	       byte == '_' || byte == '-';
+}
+
+int value_parse_name(struct span text, char *buf, struct value_hint *ret_hint)
+{
+	if (text.len == 0)
+		return refuse(-EINVAL, ret_hint, "it is empty");
+	for (size_t i = 0; i < text.len; i++) {
+		if (!is_name_byte(text.data[i]))
+			return refuse(-EINVAL, ret_hint, "a name has letters, digits, '.', '_' and '-'");
+	}
+	if (text.data[0] == '.' || text.data[0] == '-')
+		return refuse(-EINVAL, ret_hint, "a name begins with a letter, a digit or '_'");
+	if (text.len >= CONFIG_NAME_BYTES)
+		return refuse(-ERANGE, ret_hint, "a name is at most %d bytes long", CONFIG_NAME_BYTES - 1);
+	span_copy(text, buf, CONFIG_NAME_BYTES);
+	return 0;
+}
+
+char *value_format_time(uint64_t ms, char *buf)
+{
+	size_t len = 0;
+	if (ms == 0)
+		snprintf(buf, VALUE_TEXT_BYTES, "0s");
+	for (size_t i = 0; i < TIME_UNIT_COUNT && ms > 0; i++) {
+		if (ms < time_units[i].ms)
+			continue;
+		len += (size_t)snprintf(buf + len, VALUE_TEXT_BYTES - len, "%llu%s",
+					(unsigned long long)(ms / time_units[i].ms), time_units[i].name);
+		ms %= time_units[i].ms;
+	}
+	return buf;
+}
+
+/* Writes the number in the largest of the units that divides it. */
+static char *number_format(uint64_t number, const struct unit *units, size_t unit_count, char *buf)
+{
+	size_t unit = 0;
+	for (size_t i = 1; i < unit_count; i++) {
+		if (number >= UNIT_NUMBER_MIN && number % units[i].factor == 0)
+			unit = i;
+	}
+	snprintf(buf, VALUE_TEXT_BYTES, "%llu%s", (unsigned long long)(number / units[unit].factor), units[unit].name);
+	return buf;
+}
+
+char *value_format_size(uint64_t bytes, char *buf)
+{
+	return number_format(bytes, size_units, 4, buf);
+}
+
+char *value_format_count(uint64_t count, char *buf)
+{
+	return number_format(count, count_units, 3, buf);
+}

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/admin.h"
+
+#include "base/check.h"
+#include "base/fd.h"
+#include "base/memory.h"
+#include "control/admin_policy.h"
+#include "control/admin_routes.h"
+#include "control/admin_socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <microhttpd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/*
+ * Connections are accepted here and handed to the library: so running out of descriptors pauses one listener instead
+ * of making the loop spin. The library closes connections on which nothing moves; a client that sends or reads a byte
+ * now and then would escape that, so each connection also has a deadline of its own for each request and its answer.
+ */
+
+enum {
+	ACCEPTS_PER_TURN = 16,
+	RUNS_PER_EVENT = 8, /* of the library, which may want to be run again at once */
+	INACTIVITY_SECONDS = ADMIN_REQUEST_MS / 1000,
+};
+
+struct admin_listener {
+	struct admin *admin;
+	struct admin_socket socket;
+	char *token; /* NULL: none */
+	struct loop_source accept_source;
+	struct loop_source http_source;
+	struct MHD_Daemon *http;
+	struct timer http_timer;  /* when the library wants to be run without an event */
+	struct timer pause_timer; /* armed: accepting has paused */
+};
+
+struct admin {
+	struct daemon *daemon;
+	size_t listener_count;
+	struct admin_listener listeners[];
+};
+
+struct admin_connection {
+	struct timer deadline;
+	struct admin_listener *listener;
+	int fd; /* the library's */
+};
+
+/* --- running the library ----------------------------------------------------------------------------------------- */
+
+static void run_http(struct admin_listener *listener)
+{
+	struct daemon *daemon = listener->admin->daemon;
+	MHD_UNSIGNED_LONG_LONG wait_ms = 0;
+	bool is_waiting = true;
+	for (int i = 0; i < RUNS_PER_EVENT && is_waiting && wait_ms == 0; i++) {
+		MHD_run(listener->http);
+		is_waiting = MHD_get_timeout(listener->http, &wait_ms) == MHD_YES;
+	}
+	if (is_waiting)
+		timer_arm(&daemon->wheel, &listener->http_timer, daemon->loop.now_ms + wait_ms);
+	else
+		timer_disarm(&daemon->wheel, &listener->http_timer);
+}
+
+static void on_http_event(struct loop_source *source, uint32_t events)
+{
+	(void)events;
+	run_http(LIST_OWNER(source, struct admin_listener, http_source));
+}
+
+static void on_http_timer(struct timer *timer, uint64_t now_ms)
+{
+	(void)now_ms;
+	run_http(LIST_OWNER(timer, struct admin_listener, http_timer));
+}
+
+/* --- connections and their deadlines ----------------------------------------------------------------------------- */
+
+static void on_deadline(struct timer *timer, uint64_t now_ms)
+{
+	(void)now_ms;
+	struct admin_connection *connection = LIST_OWNER(timer, struct admin_connection, deadline);
+	/* The library finds out and closes it. */
+	shutdown(connection->fd, SHUT_RDWR);
+}
+
+static void set_deadline(struct admin_connection *connection, uint64_t after_ms)
+{
+	struct daemon *daemon = connection->listener->admin->daemon;
+	timer_arm(&daemon->wheel, &connection->deadline, daemon->loop.now_ms + after_ms);
+}
+
+static void on_connection(void *listener_pointer, struct MHD_Connection *http_connection, void **context,
+			  enum MHD_ConnectionNotificationCode what)
+{
+	struct admin_listener *listener = listener_pointer;
+	struct admin_connection *connection = *context;
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		const union MHD_ConnectionInfo *info =
+			MHD_get_connection_info(http_connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		connection = memory_alloc_zeroed(1, sizeof(*connection));
+		connection->deadline.on_expiry = on_deadline;
+		connection->listener = listener;
+		connection->fd = info->connect_fd;
+		*context = connection;
+		set_deadline(connection, ADMIN_REQUEST_MS);
+	} else {
+		timer_disarm(&listener->admin->daemon->wheel, &connection->deadline);
+		free(connection);
+		*context = NULL;
+	}
+}
+
+static struct admin_connection *find_connection(struct MHD_Connection *http_connection)
+{
+	return MHD_get_connection_info(http_connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+}
+
+static void on_answered(void *listener, struct MHD_Connection *http_connection, void **request_state,
+			enum MHD_RequestTerminationCode why)
+{
+	(void)listener;
+	(void)request_state;
+	if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+		set_deadline(find_connection(http_connection), ADMIN_REQUEST_MS);
+}
+
+/* --- requests ---------------------------------------------------------------------------------------------------- */
+
+static const char *find_header(struct MHD_Connection *http_connection, const char *name)
+{
+	return MHD_lookup_connection_value(http_connection, MHD_HEADER_KIND, name);
+}
+
+static enum MHD_Result count_host(void *count_pointer, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	size_t *count = count_pointer;
+	(void)kind;
+	(void)value;
+	*count += strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0;
+	return MHD_YES;
+}
+
+/* Returns false, and refuses, when the client may not ask. */
+static bool check_policy(const struct admin_listener *listener, struct MHD_Connection *http_connection,
+			 struct admin_answer *answer)
+{
+	const char *host = find_header(http_connection, MHD_HTTP_HEADER_HOST);
+	size_t host_count = 0;
+	MHD_get_connection_values(http_connection, MHD_HEADER_KIND, count_host, &host_count);
+	if (host_count > 1)
+		admin_routes_refuse(ADMIN_BAD_REQUEST, "there is more than one Host header", answer);
+	else if (!admin_policy_accepts_host(host, &listener->socket.addr))
+		admin_routes_refuse(ADMIN_FORBIDDEN, "the Host header names another host than this listener", answer);
+	else if (!admin_policy_accepts_origin(find_header(http_connection, MHD_HTTP_HEADER_ORIGIN), host))
+		admin_routes_refuse(ADMIN_FORBIDDEN, "requests from other web pages are refused", answer);
+	else if (!admin_policy_accepts_token(find_header(http_connection, MHD_HTTP_HEADER_AUTHORIZATION),
+					     listener->token))
+		admin_routes_refuse(ADMIN_UNAUTHORIZED, "this listener wants its token: Authorization: Bearer TOKEN",
+				    answer);
+	else
+		return true;
+	return false;
+}
+
+static enum MHD_Result add_argument(void *request_pointer, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct admin_request *request = request_pointer;
+	(void)kind;
+	if (request->argument_count == ADMIN_ARGUMENTS_MAX) {
+		request->has_too_many_arguments = true;
+		return MHD_NO;
+	}
+	request->arguments[request->argument_count++] = (struct admin_argument){ name, value != NULL ? value : "" };
+	return MHD_YES;
+}
+
+static bool has_body(struct MHD_Connection *http_connection)
+{
+	const char *length = find_header(http_connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	return (length != NULL && strspn(length, "0") != strlen(length)) ||
+	       find_header(http_connection, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL;
+}
+
+/* Takes the answer's body. */
+static enum MHD_Result send_answer(struct MHD_Connection *http_connection, const struct admin_answer *answer,
+				   bool is_last)
+{
+	struct MHD_Response *response =
+		MHD_create_response_from_buffer(answer->body_bytes, answer->body, MHD_RESPMEM_MUST_FREE);
+	if (response == NULL) {
+		free(answer->body);
+		return MHD_NO;
+	}
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type);
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	if (answer->allow != NULL)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, answer->allow);
+	if (answer->status == ADMIN_UNAUTHORIZED)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
+	if (is_last)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+	enum MHD_Result result = MHD_queue_response(http_connection, answer->status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+/* The library calls it first when the headers are there, then for each piece of a body, then once more. */
+static enum MHD_Result on_request(void *listener_pointer, struct MHD_Connection *http_connection, const char *path,
+				  const char *method, const char *version, const char *body, size_t *body_bytes,
+				  void **request_state)
+{
+	static char is_begun;
+	struct admin_listener *listener = listener_pointer;
+	struct admin_answer answer;
+	(void)version;
+	(void)body;
+	struct admin_request request = { .daemon = listener->admin->daemon, .method = method, .path = path };
+	request.has_body = has_body(http_connection) || *body_bytes > 0;
+	/* Answering a request with a body in the first call means that its body is not read. */
+	if (*request_state == NULL && !request.has_body) {
+		*request_state = &is_begun;
+		set_deadline(find_connection(http_connection), ADMIN_ANSWER_MS);
+		return MHD_YES;
+	}
+	if (check_policy(listener, http_connection, &answer)) {
+		MHD_get_connection_values(http_connection, MHD_GET_ARGUMENT_KIND, add_argument, &request);
+		admin_routes_answer(&request, &answer);
+	}
+	return send_answer(http_connection, &answer, request.has_body);
+}
+
+/* --- accepting --------------------------------------------------------------------------------------------------- */
+
+static void on_pause_over(struct timer *timer, uint64_t now_ms)
+{
+	(void)now_ms;
+	struct admin_listener *listener = LIST_OWNER(timer, struct admin_listener, pause_timer);
+	loop_add(&listener->admin->daemon->loop, &listener->accept_source, EPOLLIN);
+}
+
+static void pause_accepting(struct admin_listener *listener)
+{
+	struct daemon *daemon = listener->admin->daemon;
+	loop_remove(&daemon->loop, &listener->accept_source);
+	timer_arm(&daemon->wheel, &listener->pause_timer, daemon->loop.now_ms + ADMIN_PAUSE_MS);
+}
+
+static void on_accept(struct loop_source *source, uint32_t events)
+{
+	(void)events;
+	struct admin_listener *listener = LIST_OWNER(source, struct admin_listener, accept_source);
+	for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+		struct addr client = { .len = sizeof(client) - offsetof(struct addr, sa) };
+		int fd = accept4(source->fd, &client.sa, &client.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0) {
+			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+				pause_accepting(listener);
+			break;
+		}
+		/* Over the limit of connections the library closes it. */
+		MHD_add_connection(listener->http, fd, &client.sa, client.len);
+	}
+	run_http(listener);
+}
+
+/* --- start and stop ---------------------------------------------------------------------------------------------- */
+
+/* The token is the file's first line. Returns 0 or -errno. */
+static int read_token(const char *path, char **ret_token)
+{
+	char buf[ADMIN_TOKEN_BYTES_MAX + 1];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ssize_t bytes = read(fd, buf, sizeof(buf));
+	int error = bytes < 0 ? -errno : 0;
+	fd_close(&fd);
+	if (error < 0)
+		return error;
+	size_t len = 0;
+	while (len < (size_t)bytes && buf[len] > ' ' && buf[len] < 0x7f)
+		len++;
+	if (len == 0 || len > ADMIN_TOKEN_BYTES_MAX || (len < (size_t)bytes && strchr("\r\n", buf[len]) == NULL))
+		return -EINVAL;
+	*ret_token = memory_copy_span((struct span){ buf, len });
+	return 0;
+}
+
+static int start_http(struct admin_listener *listener)
+{
+	listener->http = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, listener,
+					  MHD_OPTION_CONNECTION_LIMIT, (unsigned int)ADMIN_CONNECTIONS_MAX,
+					  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ADMIN_REQUEST_BYTES_MAX,
+					  MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)INACTIVITY_SECONDS,
+					  MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,
+					  MHD_OPTION_NOTIFY_COMPLETED, on_answered, listener, MHD_OPTION_END);
+	if (listener->http == NULL)
+		return errno != 0 ? -errno : -ENOMEM;
+	listener->http_source.fd = MHD_get_daemon_info(listener->http, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+	listener->accept_source.fd = listener->socket.fd;
+	struct loop *loop = &listener->admin->daemon->loop;
+	int error = loop_add(loop, &listener->http_source, EPOLLIN);
+	return error < 0 ? error : loop_add(loop, &listener->accept_source, EPOLLIN);
+}
+
+static void stop_listener(struct admin_listener *listener)
+{
+	struct daemon *daemon = listener->admin->daemon;
+	timer_disarm(&daemon->wheel, &listener->pause_timer);
+	timer_disarm(&daemon->wheel, &listener->http_timer);
+	if (listener->socket.fd >= 0)
+		loop_remove(&daemon->loop, &listener->accept_source);
+	if (listener->http != NULL) {
+		loop_remove(&daemon->loop, &listener->http_source);
+		MHD_stop_daemon(listener->http);
+	}
+	admin_socket_close(&listener->socket);
+	free(listener->token);
+}
+
+/* Validation has refused an open address without a token already; this is the last line before the network. */
+static bool is_protected(const struct admin_listener *listener, const struct addr *addr)
+{
+	return addr_is_unix(addr) || addr_is_loopback(addr) || listener->token != NULL;
+}
+
+static int start_listener(struct admin_listener *listener, const struct config_admin *config, struct admin_error *error)
+{
+	int result = 0;
+	listener->accept_source.on_event = on_accept;
+	listener->http_source.on_event = on_http_event;
+	listener->http_timer.on_expiry = on_http_timer;
+	listener->pause_timer.on_expiry = on_pause_over;
+	*error = (struct admin_error){ config, "read the token file" };
+	if (config->token_file != NULL)
+		result = read_token(config->token_file, &listener->token);
+	if (result < 0)
+		return result;
+	error->what = "listen";
+	if (!is_protected(listener, &config->addr))
+		return -EACCES;
+	result = admin_socket_open(&listener->socket, &config->addr);
+	return result < 0 ? result : start_http(listener);
+}
+
+int admin_new(struct daemon *daemon, struct admin **ret_admin, struct admin_error *ret_error)
+{
+	const struct config *config = daemon->config;
+	*ret_admin = NULL;
+	if (config->admin_count == 0)
+		return 0;
+	struct admin *admin =
+		memory_alloc_zeroed(1, sizeof(*admin) + config->admin_count * sizeof(struct admin_listener));
+	admin->daemon = daemon;
+	while (admin->listener_count < config->admin_count) {
+		size_t index = admin->listener_count++;
+		admin->listeners[index].admin = admin;
+		admin->listeners[index].socket.fd = -1;
+		int error = start_listener(&admin->listeners[index], &config->admins[index], ret_error);
+		if (error < 0) {
+			admin_free(&admin);
+			return error;
+		}
+	}
+	*ret_admin = admin;
+	return 0;
+}
+
+void admin_free(struct admin **admin_pointer)
+{
+	struct admin *admin = *admin_pointer;
+	if (admin == NULL)
+		return;
+	for (size_t i = 0; i < admin->listener_count; i++)
+		stop_listener(&admin->listeners[i]);
+	free(admin);
+	*admin_pointer = NULL;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/ceilings.h"
+
+#include "base/fd.h"
+#include "health/health.h"
+#include "worker/worker.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+enum {
+	DESCRIPTORS_OF_PROCESS = 32,  /* standard streams, epoll, events, libraries, log files */
+	DESCRIPTORS_OF_WORKER = 4,    /* epoll and mailbox */
+	DESCRIPTORS_FOR_ADMIN = 16,
+	FLOWS_MIN = 2,                /* with however few descriptors: better a refused flow than no daemon */
+	TAIL_SHARE_OF_MEMORY = 8,     /* an eighth of the machine's memory, when nothing is configured */
+	TAILS_MIN = 64,
+};
+
+static uint64_t min(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t count_sockets(const struct config *config)
+{
+	uint64_t count = 0;
+	for (size_t i = 0; i < config->service_count; i++)
+		for (size_t j = 0; j < config->services[i].listen_count; j++)
+			count += config->services[i].listens[j].is_dual ? 2 : 1;
+	return count;
+}
+
+static uint64_t count_checked(const struct config *config)
+{
+	uint64_t count = 0;
+	for (size_t i = 0; i < config->pool_count; i++)
+		if (config->pools[i].check.kind != CONFIG_CHECK_NONE)
+			count += config->pools[i].server_count;
+	return count;
+}
+
+/* What is set aside before flows get any. */
+static uint64_t reserve(const struct config *config, const struct ceilings_resources *resources)
+{
+	uint64_t checks = min(count_checked(config), HEALTH_RUNNING_MAX);
+	uint64_t admin = config->admin_count > 0 ? DESCRIPTORS_FOR_ADMIN + config->admin_count : 0;
+	uint64_t workers = resources->worker_count * (DESCRIPTORS_OF_WORKER + count_sockets(config));
+	return DESCRIPTORS_OF_PROCESS + config->log_count + workers + admin + min(checks, resources->descriptor_limit / 8);
+}
+
+static uint64_t at_most(uint64_t possible, uint64_t configured)
+{
+	uint64_t ceiling = configured > 0 ? min(possible, configured) : possible;
+	return ceiling > FLOWS_MIN ? ceiling : FLOWS_MIN;
+}
+
+/* Half of `limit memory=` is for flows, half for tails; each kind of flow may fill its half of the first half. */
+static void apply_memory(struct ceilings *ceilings, uint64_t memory_bytes)
+{
+	struct worker_sizes sizes = worker_sizes();
+	ceilings->connections = at_most(ceilings->connections, memory_bytes / 4 / sizes.connection_bytes);
+	ceilings->sessions = at_most(ceilings->sessions, memory_bytes / 4 / sizes.session_bytes);
+	ceilings->tail_bytes = memory_bytes / 2;
+}
+
+struct ceilings ceilings_compute(const struct config *config, const struct ceilings_resources *resources)
+{
+	uint64_t reserved = reserve(config, resources);
+	uint64_t limit = resources->descriptor_limit;
+	uint64_t descriptors = limit > reserved + 2 * FLOWS_MIN ? limit - reserved : 2 * FLOWS_MIN;
+	struct ceilings ceilings = {
+		.descriptors = descriptors,
+		.connections = at_most(descriptors / 2, config->limit.connections),
+		.sessions = at_most(descriptors, config->limit.sessions),
+		.tail_bytes = resources->memory_bytes / TAIL_SHARE_OF_MEMORY,
+	};
+	if (config->limit.memory_bytes > 0)
+		apply_memory(&ceilings, config->limit.memory_bytes);
+	uint64_t tail_bytes_min = TAILS_MIN * worker_sizes().tail_bytes;
+	if (ceilings.tail_bytes < tail_bytes_min)
+		ceilings.tail_bytes = tail_bytes_min;
+	return ceilings;
+}
+
+struct ceilings_resources ceilings_read_resources(uint32_t worker_count)
+{
+	long pages = sysconf(_SC_PHYS_PAGES);
+	long page_bytes = sysconf(_SC_PAGESIZE);
+	return (struct ceilings_resources){
+		.descriptor_limit = fd_limit(),
+		.memory_bytes = pages > 0 && page_bytes > 0 ? (uint64_t)pages * (uint64_t)page_bytes : 1 << 30,
+		.worker_count = worker_count,
+	};
+}
+
+uint32_t ceilings_worker_count(const struct config *config)
+{
+	if (config->workers > 0)
+		return (uint32_t)config->workers;
+	cpu_set_t cpus;
+	int count = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
+	return count < CONFIG_WORKERS_MAX ? (uint32_t)count : CONFIG_WORKERS_MAX;
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/daemon.h"
+
+#include "balance/view.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/version.h"
+#include "control/admin.h"
+#include "control/ceilings.h"
+#include "control/server_states.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+#include <urcu-qsbr.h>
+
+enum {
+	WAIT_MS_MAX = 60 * 1000,
+	TIMERS_PER_TURN = 4096,
+};
+
+const char *daemon_phase_word(enum daemon_phase phase)
+{
+	static const char *const words[] = {
+		[DAEMON_STARTING] = "starting",
+		[DAEMON_RUNNING] = "running",
+		[DAEMON_DRAINING] = "draining",
+	};
+	return words[phase];
+}
+
+/* --- signals and stopping ---------------------------------------------------------------------------------------- */
+
+static void on_drain_over(struct timer *timer, uint64_t now_ms)
+{
+	(void)now_ms;
+	struct daemon *daemon = LIST_OWNER(timer, struct daemon, drain_timer);
+	log_event(daemon->log, CONFIG_LEVEL_WARNING, "drain_timeout", record_number("after_ms", daemon->snapshot->drain_ms));
+	daemon->is_stopping = true;
+}
+
+static void begin_drain(struct daemon *daemon, const char *signal_name)
+{
+	daemon->phase = DAEMON_DRAINING;
+	log_event(daemon->log, CONFIG_LEVEL_INFO, "stopping", record_text("signal", signal_name),
+		  record_number("drain_ms", daemon->snapshot->drain_ms));
+	sd_notify(0, "STOPPING=1\nSTATUS=draining");
+	for (uint32_t i = 0; i < daemon->worker_count; i++)
+		worker_drain(daemon->workers[i]);
+	daemon->drain_timer.on_expiry = on_drain_over;
+	timer_arm(&daemon->wheel, &daemon->drain_timer, daemon->loop.now_ms + daemon->snapshot->drain_ms);
+}
+
+static void on_stop_signal(struct daemon *daemon, const char *signal_name)
+{
+	if (daemon->phase == DAEMON_DRAINING)
+		daemon->is_stopping = true;
+	else
+		begin_drain(daemon, signal_name);
+}
+
+static void refuse_signal(struct daemon *daemon, const char *signal_name)
+{
+	log_event(daemon->log, CONFIG_LEVEL_WARNING, "signal_ignored", record_text("signal", signal_name),
+		  record_text("cause", "not supported by this version; nothing was changed"));
+}
+
+static void on_signal(struct signals *signals, int number)
+{
+	struct daemon *daemon = LIST_OWNER(signals, struct daemon, signals);
+	switch (number) {
+	case SIGTERM:
+		on_stop_signal(daemon, "TERM");
+		break;
+	case SIGINT:
+		on_stop_signal(daemon, "INT");
+		break;
+	case SIGUSR1:
+		log_writer_reopen(daemon->log);
+		break;
+	case SIGHUP:
+		refuse_signal(daemon, "HUP");
+		break;
+	case SIGUSR2:
+		refuse_signal(daemon, "USR2");
+		break;
+	default:
+		break;
+	}
+}
+
+/* --- what workers report ----------------------------------------------------------------------------------------- */
+
+static void on_report(struct mailbox *mailbox, const struct message *message)
+{
+	struct daemon *daemon = LIST_OWNER(mailbox, struct daemon, reports);
+	const struct service *service;
+	switch ((enum relay_report)message->kind) {
+	case RELAY_REPORT_EJECTED:
+		server_states_on_ejection(daemon, message->subject);
+		break;
+	case RELAY_REPORT_REFUSAL:
+		service = message->subject;
+		log_event(daemon->log, CONFIG_LEVEL_WARNING, "limit_reached", record_text("service", service->name),
+			  record_text("reason", reason_word(message->number)));
+		break;
+	case RELAY_REPORT_DRAINED:
+		daemon->drained_count++;
+		if (daemon->drained_count == daemon->worker_count)
+			daemon->is_stopping = true;
+		break;
+	}
+}
+
+/* --- the service manager ----------------------------------------------------------------------------------------- */
+
+static void on_watchdog(struct timer *timer, uint64_t now_ms)
+{
+	struct daemon *daemon = LIST_OWNER(timer, struct daemon, watchdog_timer);
+	uint64_t interval_us;
+	if (sd_watchdog_enabled(0, &interval_us) <= 0)
+		return;
+	sd_notify(0, "WATCHDOG=1");
+	timer_arm(&daemon->wheel, timer, now_ms + interval_us / 1000 / 2);
+}
+
+static void notify_ready(struct daemon *daemon)
+{
+	sd_notifyf(0, "READY=1\nSTATUS=generation %llu, %zu services", (unsigned long long)daemon->snapshot->generation,
+		   daemon->snapshot->service_count);
+	daemon->watchdog_timer.on_expiry = on_watchdog;
+	on_watchdog(&daemon->watchdog_timer, daemon->loop.now_ms);
+}
+
+/* --- start ------------------------------------------------------------------------------------------------------- */
+
+static bool fail(const char *what, int error)
+{
+	fprintf(stderr, "strait: cannot %s: %s\n", what, strerror(-error));
+	return false;
+}
+
+static bool start_log(struct daemon *daemon)
+{
+	const struct config_log *failed = NULL;
+	int result = log_writer_new(daemon->config, &daemon->log, &failed);
+	if (result == 0)
+		return true;
+	fprintf(stderr, "strait: cannot open the log file %s: %s\n", failed->path, strerror(-result));
+	return false;
+}
+
+static void set_ceilings(struct daemon *daemon)
+{
+	struct ceilings_resources resources = ceilings_read_resources(daemon->worker_count);
+	struct ceilings ceilings = ceilings_compute(daemon->config, &resources);
+	daemon->budget.connections.max = ceilings.connections;
+	daemon->budget.sessions.max = ceilings.sessions;
+	daemon->budget.descriptors.max = ceilings.descriptors;
+	daemon->relay_settings = (struct relay_settings){
+		.budget = &daemon->budget,
+		.to_control = &daemon->reports,
+		.tail_bytes_max = ceilings.tail_bytes / daemon->worker_count,
+		.writes_records = log_writer_wants_flows(daemon->log),
+		.wake_log = log_writer_wake,
+		.log = daemon->log,
+	};
+}
+
+static bool make_workers(struct daemon *daemon)
+{
+	for (uint32_t i = 0; i < daemon->worker_count; i++) {
+		int result = worker_new(&daemon->relay_settings, i, &daemon->workers[i]);
+		if (result < 0)
+			return fail("make a worker", result);
+		log_writer_add_ring(daemon->log, worker_records(daemon->workers[i]));
+	}
+	struct listeners_error error;
+	daemon->listeners = listeners_open(daemon->snapshot, daemon->workers, daemon->worker_count, &error);
+	if (daemon->listeners != NULL)
+		return true;
+	char text[ADDR_TEXT_BYTES];
+	fprintf(stderr, "strait: service %s cannot listen on %s%s: %s\n", error.listen->service->name,
+		error.listen->protocol == FLOW_UDP ? "udp " : "",
+		addr_format(&error.listen->addr, text, sizeof(text)), strerror(-error.error));
+	return false;
+}
+
+static bool start_admin(struct daemon *daemon)
+{
+	struct admin_error error;
+	int result = admin_new(daemon, &daemon->admin, &error);
+	if (result == 0)
+		return true;
+	char text[ADDR_TEXT_BYTES];
+	fprintf(stderr, "strait: the admin API on %s cannot %s: %s\n",
+		addr_format(&error.admin->addr, text, sizeof(text)), error.what, strerror(-result));
+	return false;
+}
+
+static bool start_threads(struct daemon *daemon)
+{
+	int result = log_writer_start(daemon->log);
+	for (uint32_t i = 0; i < daemon->worker_count && result == 0; i++)
+		result = worker_start(daemon->workers[i]);
+	return result == 0 || fail("start a thread", result);
+}
+
+static void publish_first_views(struct daemon *daemon)
+{
+	for (size_t i = 0; i < daemon->snapshot->pool_count; i++)
+		daemon->snapshot->pools[i]->is_view_stale = true;
+	daemon->has_stale_views = true;
+	server_states_publish(daemon);
+}
+
+static bool open_events(struct daemon *daemon)
+{
+	int result = loop_init(&daemon->loop);
+	if (result == 0)
+		result = mailbox_open(&daemon->reports, &daemon->loop, on_report);
+	if (result == 0)
+		result = signals_open(&daemon->signals, &daemon->loop, on_signal);
+	timer_wheel_init(&daemon->wheel, daemon->loop.now_ms);
+	list_init(&daemon->ejections);
+	return result == 0 || fail("set up events", result);
+}
+
+static bool start(struct daemon *daemon)
+{
+	fd_raise_limit();
+	daemon->worker_count = ceilings_worker_count(daemon->config);
+	if (!open_events(daemon) || !start_log(daemon))
+		return false;
+	daemon->start_ms = daemon->loop.now_ms;
+	daemon->start_realtime_us = clock_realtime_us();
+	daemon->snapshot = snapshot_build(daemon->config, 1, daemon->worker_count);
+	publish_first_views(daemon);
+	set_ceilings(daemon);
+	daemon->health = health_new(&daemon->loop, &daemon->wheel, server_states_on_verdict, daemon);
+	if (!make_workers(daemon) || !start_admin(daemon) || !start_threads(daemon))
+		return false;
+	health_watch(daemon->health, daemon->snapshot);
+	daemon->phase = DAEMON_RUNNING;
+	log_event(daemon->log, CONFIG_LEVEL_INFO, "started", record_text("version", STRAIT_VERSION),
+		  record_number("generation", daemon->snapshot->generation),
+		  record_number("workers", daemon->worker_count),
+		  record_number("connections_max", daemon->budget.connections.max),
+		  record_number("sessions_max", daemon->budget.sessions.max));
+	notify_ready(daemon);
+	return true;
+}
+
+/* --- running and the end ----------------------------------------------------------------------------------------- */
+
+static void turn(struct daemon *daemon, bool has_more_timers)
+{
+	int wait_ms = has_more_timers ? 0 : timer_wheel_wait_ms(&daemon->wheel, daemon->loop.now_ms, WAIT_MS_MAX);
+	loop_wait(&daemon->loop, wait_ms);
+	loop_dispatch(&daemon->loop);
+}
+
+static void run(struct daemon *daemon)
+{
+	bool has_more_timers = false;
+	while (!daemon->is_stopping) {
+		turn(daemon, has_more_timers);
+		has_more_timers = timer_wheel_advance(&daemon->wheel, daemon->loop.now_ms, TIMERS_PER_TURN);
+		server_states_publish(daemon);
+		loop_end_turn(&daemon->loop);
+	}
+}
+
+static void stop_threads(struct daemon *daemon)
+{
+	for (uint32_t i = 0; i < daemon->worker_count; i++)
+		if (daemon->workers[i] != NULL)
+			worker_stop(daemon->workers[i]);
+	if (daemon->phase != DAEMON_STARTING)
+		log_event(daemon->log, CONFIG_LEVEL_INFO, "stopped");
+	if (daemon->log != NULL)
+		log_writer_stop(daemon->log);
+}
+
+/* In reverse of start; whatever was not reached is NULL or empty. */
+static void done(struct daemon *daemon)
+{
+	health_free(&daemon->health);
+	stop_threads(daemon);
+	admin_free(&daemon->admin);
+	for (uint32_t i = 0; i < daemon->worker_count; i++)
+		worker_free(&daemon->workers[i]);
+	listeners_free(&daemon->listeners);
+	server_states_done(daemon);
+	if (daemon->snapshot != NULL)
+		for (size_t i = 0; i < daemon->snapshot->pool_count; i++)
+			balance_view_discard(daemon->snapshot->pools[i]);
+	rcu_barrier();
+	snapshot_free(&daemon->snapshot);
+	log_writer_free(&daemon->log);
+	signals_close(&daemon->signals);
+	mailbox_close(&daemon->reports);
+	loop_done(&daemon->loop);
+	config_free(&daemon->config);
+}
+
+int daemon_run(struct config *config, const char *config_path)
+{
+	signals_block();
+	struct daemon daemon = {
+		.config = config,
+		.config_path = config_path,
+		.loop = { .epoll_fd = -1 },
+		.signals = { .source = { .fd = -1 } },
+	};
+	list_init(&daemon.ejections);
+	if (start(&daemon))
+		run(&daemon);
+	else
+		daemon.exit_code = 1;
+	done(&daemon);
+	return daemon.exit_code;
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/status.h"
+
+#include "base/fd.h"
+#include "base/memory.h"
+#include "base/version.h"
+#include "worker/worker.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+/* Paths of files and unix sockets need not be valid UTF-8, which JSON has to be: then all that is not ASCII is a '?'. */
+static json_t *make_text(const char *text)
+{
+	json_t *string = json_string(text);
+	if (string != NULL)
+		return string;
+	char *copy = memory_copy_text(text);
+	for (char *at = copy; *at != '\0'; at++)
+		*at = (unsigned char)*at < 0x80 ? *at : '?';
+	string = json_string(copy);
+	free(copy);
+	return string;
+}
+
+static void put_text(json_t *object, const char *key, const char *text)
+{
+	json_object_set_new(object, key, make_text(text));
+}
+
+static void put_number(json_t *object, const char *key, uint64_t number)
+{
+	json_object_set_new(object, key, json_integer((json_int_t)number));
+}
+
+static void put_boolean(json_t *object, const char *key, bool boolean)
+{
+	json_object_set_new(object, key, json_boolean(boolean));
+}
+
+static uint32_t state_of(const struct server *server)
+{
+	return atomic_load_explicit(&server->state, memory_order_relaxed);
+}
+
+size_t status_available_count(const struct pool *pool)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < pool->server_count; i++)
+		count += server_is_available(pool->servers[i], 0);
+	return count;
+}
+
+static bool pool_is_degraded(const struct pool *pool)
+{
+	bool has_lost = false;
+	for (size_t i = 0; i < pool->server_count; i++)
+		has_lost = has_lost || (state_of(pool->servers[i]) & SERVER_UNHEALTHY) != 0;
+	return has_lost || status_available_count(pool) == 0;
+}
+
+/* --- the daemon as a whole --------------------------------------------------------------------------------------- */
+
+static json_t *workers_build(const struct daemon *daemon)
+{
+	json_t *workers = json_array();
+	for (uint32_t i = 0; i < daemon->worker_count; i++) {
+		struct worker_usage usage;
+		json_t *worker = json_object();
+		worker_read_usage(daemon->workers[i], &usage);
+		put_number(worker, "index", i);
+		put_number(worker, "connections", usage.connections);
+		put_number(worker, "sessions", usage.sessions);
+		json_array_append_new(workers, worker);
+	}
+	return workers;
+}
+
+static json_t *ceiling_build(const struct flow_ceiling *ceiling)
+{
+	json_t *object = json_object();
+	put_number(object, "used", flow_ceiling_used(ceiling));
+	put_number(object, "max", ceiling->max);
+	return object;
+}
+
+static json_t *limits_build(const struct daemon *daemon)
+{
+	json_t *limits = json_object();
+	json_t *descriptors = ceiling_build(&daemon->budget.descriptors);
+	put_number(descriptors, "open", fd_count_open());
+	put_number(descriptors, "limit", fd_limit());
+	json_object_set_new(limits, "connections", ceiling_build(&daemon->budget.connections));
+	json_object_set_new(limits, "sessions", ceiling_build(&daemon->budget.sessions));
+	json_object_set_new(limits, "descriptors", descriptors);
+	return limits;
+}
+
+static json_t *memory_build(const struct daemon *daemon)
+{
+	struct worker_usage sum = { 0 };
+	struct worker_sizes sizes = worker_sizes();
+	json_t *memory = json_object();
+	for (uint32_t i = 0; i < daemon->worker_count; i++) {
+		struct worker_usage usage;
+		worker_read_usage(daemon->workers[i], &usage);
+		sum.connection_bytes += usage.connection_bytes;
+		sum.session_bytes += usage.session_bytes;
+		sum.tail_bytes += usage.tail_bytes;
+	}
+	put_number(memory, "connection_bytes", sum.connection_bytes);
+	put_number(memory, "session_bytes", sum.session_bytes);
+	put_number(memory, "tail_bytes", sum.tail_bytes);
+	put_number(memory, "connection_bytes_each", sizes.connection_bytes);
+	put_number(memory, "session_bytes_each", sizes.session_bytes);
+	put_number(memory, "tail_bytes_each", sizes.tail_bytes);
+	return memory;
+}
+
+static json_t *log_build(const struct log_writer *log)
+{
+	json_t *object = json_object();
+	json_t *places = json_array();
+	struct log_writer_place place;
+	for (size_t i = 0; log_writer_read_place(log, i, &place); i++) {
+		json_t *item = json_object();
+		put_text(item, "name", place.name);
+		put_number(item, "dropped", place.dropped);
+		json_array_append_new(places, item);
+	}
+	put_number(object, "dropped", log_writer_dropped(log));
+	json_object_set_new(object, "places", places);
+	return object;
+}
+
+/* --- services ---------------------------------------------------------------------------------------------------- */
+
+static json_t *listens_build(const struct snapshot *snapshot, const struct service *service)
+{
+	json_t *listens = json_array();
+	for (size_t i = 0; i < snapshot->listen_count; i++) {
+		const struct snapshot_listen *listen = &snapshot->listens[i];
+		char address[ADDR_TEXT_BYTES];
+		if (listen->service != service)
+			continue;
+		json_t *item = json_object();
+		put_text(item, "protocol", listen->protocol == FLOW_UDP ? "udp" : "tcp");
+		put_text(item, "address", addr_format(&listen->addr, address, sizeof(address)));
+		put_boolean(item, "is_dual", listen->is_dual);
+		json_array_append_new(listens, item);
+	}
+	return listens;
+}
+
+/* Sum of an array of counters that begins at `offset` of struct service_counters. */
+static uint64_t sum_array(const struct service *service, size_t offset, size_t count)
+{
+	uint64_t sum = 0;
+	for (size_t i = 0; i < count; i++)
+		sum += service_sum(service, offset + i * sizeof(counter));
+	return sum;
+}
+
+static json_t *reasons_build(const struct service *service, size_t offset)
+{
+	json_t *reasons = json_object();
+	for (enum reason reason = REASON_NONE + 1; reason < REASON_COUNT; reason++) {
+		uint64_t count = service_sum(service, offset + reason * sizeof(counter));
+		if (count > 0)
+			put_number(reasons, reason_word(reason), count);
+	}
+	return reasons;
+}
+
+#define SUM(service, member) service_sum(service, offsetof(struct service_counters, member))
+#define SUM_PROTOCOLS(service, member)                                                                                 \
+	sum_array(service, offsetof(struct service_counters, member), FLOW_PROTOCOL_COUNT)
+
+static json_t *service_build(const struct snapshot *snapshot, const struct service *service)
+{
+	json_t *object = json_object();
+	put_text(object, "name", service->name);
+	json_object_set_new(object, "listens", listens_build(snapshot, service));
+	put_text(object, "pool", service->policy->pool->name);
+	put_number(object, "flows_active", SUM_PROTOCOLS(service, flows_active));
+	put_number(object, "flows_total", SUM_PROTOCOLS(service, flows));
+	put_number(object, "bytes_in", SUM(service, bytes_in));
+	put_number(object, "bytes_out", SUM(service, bytes_out));
+	put_number(object, "packets_in", SUM(service, packets_in));
+	put_number(object, "packets_out", SUM(service, packets_out));
+	put_number(object, "packets_dropped", SUM(service, packets_dropped));
+	put_number(object, "refused_total",
+		   sum_array(service, offsetof(struct service_counters, refused), REASON_COUNT));
+	json_object_set_new(object, "refused", reasons_build(service, offsetof(struct service_counters, refused)));
+	json_object_set_new(object, "ended", reasons_build(service, offsetof(struct service_counters, ended)));
+	return object;
+}
+
+static json_t *services_build(const struct snapshot *snapshot)
+{
+	json_t *services = json_array();
+	for (size_t i = 0; i < snapshot->service_count; i++)
+		json_array_append_new(services, service_build(snapshot, snapshot->services[i]));
+	return services;
+}
+
+/* --- pools ------------------------------------------------------------------------------------------------------- */
+
+static json_t *last_check_build(const struct daemon *daemon, const struct server *server)
+{
+	struct health_last last;
+	if (daemon->health == NULL || !health_read_last(daemon->health, server, &last))
+		return json_null();
+	json_t *object = json_object();
+	put_boolean(object, "good", last.was_good);
+	put_number(object, "age_ms", daemon->loop.now_ms > last.at_ms ? daemon->loop.now_ms - last.at_ms : 0);
+	put_number(object, "duration_us", last.duration_us);
+	put_text(object, "cause", last.cause);
+	return object;
+}
+
+static void put_server_counts(json_t *object, const struct server *server)
+{
+	struct {
+		uint64_t flows, bytes_in, bytes_out, refused, timeout, failed;
+	} sum = { 0 };
+	for (uint32_t i = 0; i < server->worker_count; i++) {
+		const struct server_counters *counters = &server->counters[i];
+		sum.flows += counter_read(&counters->flows);
+		sum.bytes_in += counter_read(&counters->bytes_in);
+		sum.bytes_out += counter_read(&counters->bytes_out);
+		sum.refused += counter_read(&counters->connect_refused);
+		sum.timeout += counter_read(&counters->connect_timeout);
+		sum.failed += counter_read(&counters->connect_failed);
+	}
+	json_t *failures = json_object();
+	put_number(failures, reason_word(REASON_CONNECT_REFUSED), sum.refused);
+	put_number(failures, reason_word(REASON_CONNECT_TIMEOUT), sum.timeout);
+	put_number(failures, reason_word(REASON_CONNECT_FAILED), sum.failed);
+	put_number(object, "flows_total", sum.flows);
+	put_number(object, "bytes_in", sum.bytes_in);
+	put_number(object, "bytes_out", sum.bytes_out);
+	put_number(object, "connect_failures_total", sum.refused + sum.timeout + sum.failed);
+	json_object_set_new(object, "connect_failures", failures);
+}
+
+static json_t *server_build(const struct daemon *daemon, const struct server *server)
+{
+	char address[ADDR_TEXT_BYTES];
+	json_t *object = json_object();
+	uint64_t since_ms = server->state_since_ms > 0 ? server->state_since_ms : daemon->start_ms;
+	put_text(object, "name", server->name);
+	put_text(object, "address", addr_format(&server->addr, address, sizeof(address)));
+	put_text(object, "state", server_state_word(state_of(server)));
+	put_boolean(object, "is_ejected", (state_of(server) & SERVER_EJECTED) != 0);
+	put_number(object, "state_age_ms", daemon->loop.now_ms > since_ms ? daemon->loop.now_ms - since_ms : 0);
+	put_number(object, "weight", atomic_load_explicit(&server->weight, memory_order_relaxed));
+	put_boolean(object, "is_backup", server->is_backup);
+	put_number(object, "flows_active", atomic_load_explicit(&server->active, memory_order_relaxed));
+	put_server_counts(object, server);
+	json_object_set_new(object, "last_check", last_check_build(daemon, server));
+	return object;
+}
+
+static json_t *pool_build(const struct daemon *daemon, const struct pool *pool)
+{
+	json_t *object = json_object();
+	json_t *servers = json_array();
+	for (size_t i = 0; i < pool->server_count; i++)
+		json_array_append_new(servers, server_build(daemon, pool->servers[i]));
+	put_text(object, "name", pool->name);
+	put_text(object, "algorithm", pool_algorithm_word(pool->policy->algorithm));
+	put_text(object, "check", pool_check_word(pool->policy->check.kind));
+	put_number(object, "available_count", status_available_count(pool));
+	put_boolean(object, "is_degraded", pool_is_degraded(pool));
+	json_object_set_new(object, "servers", servers);
+	return object;
+}
+
+static json_t *pools_build(const struct daemon *daemon)
+{
+	json_t *pools = json_array();
+	for (size_t i = 0; i < daemon->snapshot->pool_count; i++)
+		json_array_append_new(pools, pool_build(daemon, daemon->snapshot->pools[i]));
+	return pools;
+}
+
+static bool is_degraded(const struct daemon *daemon)
+{
+	for (size_t i = 0; i < daemon->snapshot->pool_count; i++) {
+		if (pool_is_degraded(daemon->snapshot->pools[i]))
+			return true;
+	}
+	return false;
+}
+
+json_t *status_build(const struct daemon *daemon)
+{
+	json_t *status = json_object();
+	put_text(status, "version", STRAIT_VERSION);
+	put_number(status, "uptime_seconds", (daemon->loop.now_ms - daemon->start_ms) / 1000);
+	put_number(status, "generation", daemon->snapshot->generation);
+	put_text(status, "phase", daemon_phase_word(daemon->phase));
+	put_boolean(status, "is_degraded", is_degraded(daemon));
+	json_object_set_new(status, "workers", workers_build(daemon));
+	json_object_set_new(status, "limits", limits_build(daemon));
+	json_object_set_new(status, "memory", memory_build(daemon));
+	json_object_set_new(status, "log", log_build(daemon->log));
+	json_object_set_new(status, "services", services_build(daemon->snapshot));
+	json_object_set_new(status, "pools", pools_build(daemon));
+	return status;
+}

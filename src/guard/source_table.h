@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Limits of number and rate for each source of a service. A source is an IPv4 address, an IPv6 /64 (what one site can
+ * choose from freely), or all clients of unix sockets together.
+ *
+ * The table never grows. It is cut into small sets; the hash that finds a source's set is keyed with the secret of the
+ * process, so that nobody can aim at a set. A newcomer to a full set takes the place of a source that has no flow now,
+ * the one whose rate state says least. A source with flows is never pushed out, so a flood of invented
+ * sources only displaces its own kind. Where all sources of a set have flows, newcomers to that set share one
+ * further entry and are judged together as if they were one source: the table is four times as large as
+ * the number of flows expected, so this is the rare case, and it refuses only above the limit of a single source.
+ *
+ * Shared by all workers. Each set has a lock of its own, held for a few dozen instructions once for a new flow and once
+ * when it ends, never for a packet. Nothing is allocated after source_table_new.
+ */
+#ifndef GUARD_SOURCE_TABLE_H
+#define GUARD_SOURCE_TABLE_H
+
+#include "base/addr.h"
+#include "base/reason.h"
+#include "guard/rate.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	SOURCE_SET_WAYS = 9,
+	SOURCE_SETS_MIN = 16,
+	SOURCE_SETS_MAX = 1 << 17, /* 32 MiB of address space; used as sources come */
+};
+
+struct source_limits {
+	uint64_t flows_max; /* at once; 0 = no limit */
+	struct rate rate;   /* of new flows */
+};
+
+struct source_table;
+
+/* flows_expected: how many flows there may be at once; the size follows from it, within the limits above. */
+struct source_table *source_table_new(const struct source_limits *limits, uint64_t flows_expected);
+/* Accepts NULL; clears the pointer. */
+void source_table_free(struct source_table **table);
+
+/* Takes a place for a flow of the client: REASON_NONE; or REASON_LIMIT_PER_SOURCE, REASON_LIMIT_RATE. */
+enum reason source_table_enter(struct source_table *table, const struct endpoint *client, uint64_t now_ns);
+/* The flow has ended. */
+void source_table_leave(struct source_table *table, const struct endpoint *client);
+/* The flow was refused for another reason straight after it entered: as if it had not come. */
+void source_table_withdraw(struct source_table *table, const struct endpoint *client);
+
+/* Bytes of address space the table takes. */
+size_t source_table_bytes(const struct source_table *table);
+
+#endif

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "health/health.h"
+
+#include "base/fd.h"
+#include "base/memory.h"
+#include "base/random.h"
+#include "base/span.h"
+#include "health/probe.h"
+#include "health/schedule.h"
+#include "health/verdict.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <uthash.h>
+
+/* One server that is checked. */
+struct watch {
+	struct probe probe;
+	struct timer due;
+	struct list link; /* in health->waiting, or at the end in health->removed */
+	struct health *health;
+	struct server *server; /* holding a reference */
+	struct schedule schedule;
+	struct verdict verdict;
+	struct health_last last;
+	bool has_last;
+	bool is_wanted;    /* by the snapshot that health_watch is reading */
+	UT_hash_handle hh; /* by server */
+};
+
+struct health {
+	struct loop *loop;
+	struct timer_wheel *wheel;
+	health_verdict_fn *on_verdict;
+	void *owner;
+	struct random random;
+	uint64_t origin_ms; /* of the schedule's grid */
+	uint32_t running_count;
+	uint32_t running_max;
+	struct list waiting; /* watches whose check is due while running_max are running */
+	struct list removed; /* watches to be freed at the end of the turn */
+	struct loop_deferred removal;
+	struct watch *watches;
+};
+
+static const struct pool_policy *watch_policy(const struct watch *watch)
+{
+	return watch->server->pool->policy;
+}
+
+static bool is_checked(const struct pool *pool)
+{
+	return pool->policy->check.kind != POOL_CHECK_NONE;
+}
+
+static bool has_state(const struct server *server, uint32_t bits)
+{
+	return (atomic_load_explicit(&server->state, memory_order_relaxed) & bits) != 0;
+}
+
+/* --- one check --------------------------------------------------------------------------------------------------- */
+
+static struct span span_from_bytes(const struct pool_bytes *bytes)
+{
+	return (struct span){ bytes->data, bytes->len };
+}
+
+static void start_check(struct watch *watch)
+{
+	const struct pool_policy *policy = watch_policy(watch);
+	struct probe_request request = {
+		.kind = policy->check.kind == POOL_CHECK_UDP ? &probe_kind_udp : &probe_kind_tcp,
+		.addr = watch->server->addr,
+		.timeout_ms = policy->check.timeout_ms,
+		.send = span_from_bytes(&policy->check.send),
+		.expect = span_from_bytes(&policy->check.expect),
+	};
+	if (policy->check.port != 0 && !addr_is_unix(&request.addr))
+		addr_set_port(&request.addr, policy->check.port);
+	watch->health->running_count++;
+	probe_start(&watch->probe, &request);
+}
+
+static void start_waiting(struct health *health)
+{
+	struct list *link;
+	while (health->running_count < health->running_max && (link = list_take_first(&health->waiting)) != NULL)
+		start_check(LIST_OWNER(link, struct watch, link));
+}
+
+static void on_due(struct timer *timer, uint64_t now_ms)
+{
+	struct watch *watch = LIST_OWNER(timer, struct watch, due);
+	struct health *health = watch->health;
+	timer_arm(health->wheel, timer, schedule_next_ms(&watch->schedule, now_ms, &health->random));
+	if (has_state(watch->server, SERVER_MAINT)) {
+		watch->verdict.is_decided = false;
+		return;
+	}
+	if (probe_is_running(&watch->probe) || list_is_linked(&watch->link))
+		return;
+	list_add_last(&health->waiting, &watch->link);
+	start_waiting(health);
+}
+
+static void note_last(struct watch *watch, const struct probe_outcome *outcome)
+{
+	if (outcome->result == PROBE_UNDECIDED) {
+		snprintf(watch->last.cause, sizeof(watch->last.cause), "not asked: %.50s", outcome->cause);
+		return;
+	}
+	watch->has_last = true;
+	watch->last = (struct health_last){
+		.at_ms = watch->health->loop->now_ms,
+		.was_good = outcome->result == PROBE_GOOD,
+		.duration_us = outcome->duration_us,
+	};
+	span_copy(span_from_text(outcome->cause), watch->last.cause, sizeof(watch->last.cause));
+}
+
+static void judge(struct watch *watch, const struct probe_outcome *outcome)
+{
+	const struct pool_policy *policy = watch_policy(watch);
+	if (outcome->result == PROBE_UNDECIDED || has_state(watch->server, SERVER_MAINT))
+		return;
+	if (!verdict_note(&watch->verdict, outcome->result == PROBE_GOOD, policy->check.rise, policy->check.fall))
+		return;
+	struct health_verdict verdict = {
+		.pool = watch->server->pool,
+		.server = watch->server,
+		.is_up = watch->verdict.is_up,
+		.cause = outcome->cause,
+		.duration_us = outcome->duration_us,
+	};
+	watch->health->on_verdict(watch->health->owner, &verdict);
+}
+
+static void on_end(struct probe *probe)
+{
+	struct watch *watch = LIST_OWNER(probe, struct watch, probe);
+	watch->health->running_count--;
+	start_waiting(watch->health);
+	note_last(watch, &probe->outcome);
+	judge(watch, &probe->outcome);
+}
+
+/* --- which servers are watched ----------------------------------------------------------------------------------- */
+
+static struct watch *find_watch(const struct health *health, const struct server *server)
+{
+	struct watch *watch = NULL;
+	HASH_FIND_PTR(health->watches, &server, watch);
+	return watch;
+}
+
+static struct watch *add_watch(struct health *health, struct server *server)
+{
+	struct watch *watch = memory_alloc_zeroed(1, sizeof(*watch));
+	probe_init(&watch->probe, health->loop, health->wheel, on_end);
+	watch->due.on_expiry = on_due;
+	watch->health = health;
+	watch->server = server;
+	watch->verdict.is_up = !has_state(server, SERVER_DOWN);
+	server_acquire_reference(server);
+	HASH_ADD_PTR(health->watches, server, watch);
+	return watch;
+}
+
+static void stop_watch(struct watch *watch)
+{
+	struct health *health = watch->health;
+	HASH_DEL(health->watches, watch);
+	if (probe_is_running(&watch->probe))
+		health->running_count--;
+	probe_stop(&watch->probe);
+	timer_disarm(health->wheel, &watch->due);
+	list_remove(&watch->link);
+	server_release_reference(watch->server);
+	watch->server = NULL;
+}
+
+static void free_removed(struct health *health)
+{
+	struct list *link;
+	while ((link = list_take_first(&health->removed)) != NULL)
+		free(LIST_OWNER(link, struct watch, link));
+}
+
+static void on_end_of_turn(struct loop_deferred *deferred)
+{
+	free_removed(LIST_OWNER(deferred, struct health, removal));
+}
+
+static void remove_unwanted(struct health *health)
+{
+	struct watch *watch, *next;
+	HASH_ITER(hh, health->watches, watch, next)
+	{
+		bool was_wanted = watch->is_wanted;
+		watch->is_wanted = false;
+		if (was_wanted)
+			continue;
+		stop_watch(watch);
+		/* An event of this turn may still point at it. */
+		list_add_last(&health->removed, &watch->link);
+		loop_defer(health->loop, &health->removal, on_end_of_turn);
+	}
+}
+
+/* How many servers are checked at the interval of this pool: in all pools, and in the pools before it. */
+static uint64_t count_same_interval(const struct snapshot *snapshot, size_t pool_index, uint64_t *ret_before)
+{
+	uint64_t every_ms = snapshot->pools[pool_index]->policy->check.every_ms;
+	uint64_t count = 0;
+	for (size_t i = 0; i < snapshot->pool_count; i++) {
+		const struct pool *pool = snapshot->pools[i];
+		if (i == pool_index)
+			*ret_before = count;
+		if (is_checked(pool) && pool->policy->check.every_ms == every_ms)
+			count += pool->server_count;
+	}
+	return count;
+}
+
+static void watch_server(struct health *health, struct server *server, const struct schedule *schedule)
+{
+	uint64_t now_ms = health->loop->now_ms;
+	struct watch *watch = find_watch(health, server);
+	bool keeps_time = watch != NULL && watch->schedule.period_ms == schedule->period_ms;
+	if (watch == NULL)
+		watch = add_watch(health, server);
+	watch->is_wanted = true;
+	watch->schedule = *schedule;
+	/* One that is known goes to its new place in the grid with the check after the next. */
+	if (!keeps_time)
+		timer_arm(health->wheel, &watch->due, schedule_first_ms(schedule, now_ms));
+}
+
+static void watch_pool(struct health *health, const struct snapshot *snapshot, size_t pool_index)
+{
+	const struct pool *pool = snapshot->pools[pool_index];
+	uint64_t before = 0;
+	uint64_t count = count_same_interval(snapshot, pool_index, &before);
+	for (size_t i = 0; i < pool->server_count; i++) {
+		struct schedule schedule =
+			schedule_make(health->origin_ms, pool->policy->check.every_ms, before + i, count);
+		watch_server(health, pool->servers[i], &schedule);
+	}
+}
+
+/* A server that nobody asks any more cannot stay down for what its last checks said. */
+static void free_from_verdict(struct health *health, struct pool *pool)
+{
+	for (size_t i = 0; i < pool->server_count; i++) {
+		struct health_verdict verdict = {
+			.pool = pool,
+			.server = pool->servers[i],
+			.is_up = true,
+			.cause = "no longer checked",
+		};
+		if (has_state(verdict.server, SERVER_DOWN))
+			health->on_verdict(health->owner, &verdict);
+	}
+}
+
+void health_watch(struct health *health, const struct snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->pool_count; i++) {
+		if (is_checked(snapshot->pools[i]))
+			watch_pool(health, snapshot, i);
+	}
+	remove_unwanted(health);
+	start_waiting(health);
+	for (size_t i = 0; i < snapshot->pool_count; i++) {
+		if (!is_checked(snapshot->pools[i]))
+			free_from_verdict(health, snapshot->pools[i]);
+	}
+}
+
+/* --- life -------------------------------------------------------------------------------------------------------- */
+
+static uint32_t decide_running_max(void)
+{
+	uint64_t share = fd_limit() / 8;
+	if (share > HEALTH_RUNNING_MAX)
+		return HEALTH_RUNNING_MAX;
+	return share > 0 ? (uint32_t)share : 1;
+}
+
+struct health *health_new(struct loop *loop, struct timer_wheel *wheel, health_verdict_fn *on_verdict, void *owner)
+{
+	struct health *health = memory_alloc_zeroed(1, sizeof(*health));
+	health->loop = loop;
+	health->wheel = wheel;
+	health->on_verdict = on_verdict;
+	health->owner = owner;
+	health->origin_ms = loop->now_ms;
+	health->running_max = decide_running_max();
+	list_init(&health->waiting);
+	list_init(&health->removed);
+	random_init(&health->random);
+	return health;
+}
+
+bool health_read_last(const struct health *health, const struct server *server, struct health_last *ret_last)
+{
+	const struct watch *watch = find_watch(health, server);
+	if (watch == NULL || !watch->has_last)
+		return false;
+	*ret_last = watch->last;
+	return true;
+}
+
+void health_free(struct health **health)
+{
+	struct health *doomed = *health;
+	if (doomed == NULL)
+		return;
+	struct watch *watch, *next;
+	HASH_ITER(hh, doomed->watches, watch, next)
+	{
+		stop_watch(watch);
+		free(watch);
+	}
+	list_remove(&doomed->removal.link);
+	free_removed(doomed);
+	free(doomed);
+	*health = NULL;
+}

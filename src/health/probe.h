@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One running check of one address: started, it ends by itself with an outcome, at the latest with its time-out. What
+ * is asked is in the files of the kinds (probe_tcp.c, probe_udp.c); this is what they share: the descriptor in the
+ * loop, the deadline on the wheel, the bytes, the outcome.
+ *
+ * A probe is embedded in its owner and used again and again; it owns a descriptor and a block of memory only while it
+ * runs. All on the thread of the loop. It knows nothing of servers, intervals or rise and fall.
+ */
+#ifndef HEALTH_PROBE_H
+#define HEALTH_PROBE_H
+
+#include "base/addr.h"
+#include "base/span.h"
+#include "event/loop.h"
+#include "event/timer_wheel.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	PROBE_CAUSE_BYTES = 64,
+	PROBE_ANSWER_BYTES_MAX = 4096, /* of an answer looked at; what comes behind them is not read */
+};
+
+enum probe_result {
+	PROBE_PENDING,
+	PROBE_GOOD,
+	PROBE_BAD,
+	PROBE_UNDECIDED, /* strait itself could not ask (no descriptor, no memory): says nothing about the server */
+};
+
+struct probe_outcome {
+	enum probe_result result;
+	uint64_t duration_us;
+	char cause[PROBE_CAUSE_BYTES]; /* for people: "connection refused"; empty when good */
+};
+
+struct probe_kind;
+extern const struct probe_kind probe_kind_tcp;
+extern const struct probe_kind probe_kind_udp;
+
+struct probe_request {
+	const struct probe_kind *kind;
+	struct addr addr;
+	uint64_t timeout_ms;
+	struct span send;   /* len 0: nothing */
+	struct span expect; /* len 0: nothing; else the answer must contain these bytes, wherever */
+};
+
+struct probe {
+	struct loop_source source; /* fd -1: none */
+	struct timer deadline;     /* armed: the check runs */
+	struct loop *loop;
+	struct timer_wheel *wheel;
+	void (*on_end)(struct probe *probe);
+	struct probe_request request; /* its spans point into memory */
+	struct probe_outcome outcome;
+	uint64_t start_ns;
+	uint64_t deadline_ms;
+	uint32_t events; /* asked of the loop */
+	bool is_connected;
+	size_t sent_len;
+	size_t answer_len;
+	char *answer; /* PROBE_ANSWER_BYTES_MAX, in memory */
+	char *memory;
+};
+
+/* on_end is called once for each check, never from within probe_start; it finds the outcome in the probe and may start
+ * the next check. */
+void probe_init(struct probe *probe, struct loop *loop, struct timer_wheel *wheel, void (*on_end)(struct probe *probe));
+
+/* Begins; whatever fails becomes the outcome. The request and its bytes are copied. Not while one runs. */
+void probe_start(struct probe *probe, const struct probe_request *request);
+
+/* Ends a running check without an outcome; does nothing when none runs. */
+void probe_stop(struct probe *probe);
+
+static inline bool probe_is_running(const struct probe *probe)
+{
+	return timer_is_armed(&probe->deadline);
+}
+
+/* --- for the kinds ----------------------------------------------------------------------------------------------- */
+
+/* What a step wants next; the driver in probe.c alone talks to the loop. */
+enum probe_next { PROBE_WANT_READ, PROBE_WANT_WRITE, PROBE_ENDED };
+
+struct probe_kind {
+	/* Opens source.fd and begins to connect. Returns 0 or -errno, which becomes the outcome. */
+	int (*open)(struct probe *probe);
+	/* Goes on; called when what was wanted may have happened, and sometimes when it has not. */
+	enum probe_next (*step)(struct probe *probe);
+	enum probe_next first;
+};
+
+/* Set the outcome and return PROBE_ENDED. error: a positive errno. */
+enum probe_next probe_succeed(struct probe *probe);
+enum probe_next probe_fail(struct probe *probe, const char *cause);
+enum probe_next probe_fail_errno(struct probe *probe, int error);
+
+/* True when the answer so far holds the expected bytes, or none are expected. */
+bool probe_has_expected(const struct probe *probe);
+
+/*
+ * The kernel may give a socket the very port that it connects to, if nobody listens there: TCP then meets itself in a
+ * simultaneous open (RFC 9293, 3.5), UDP hears its own words, and a dead server on this host would look well.
+ */
+bool probe_meets_itself(const struct probe *probe);
+
+#endif

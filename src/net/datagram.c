@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/datagram.h"
+
+#include "base/check.h"
+
+#include <errno.h>
+#include <linux/udp.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#ifndef SOL_UDP
+#define SOL_UDP 17
+#endif
+
+/* Room for a packet-info and a segment-size message. */
+union control {
+	struct cmsghdr header;
+	uint8_t bytes[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int)) + 16];
+};
+
+static const uint8_t mapped_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
+
+void datagram_batch_init(struct datagram_batch *batch)
+{
+	*batch = (struct datagram_batch){ 0 };
+	batch->memory = mmap(NULL, (size_t)DATAGRAM_BATCH_MAX * DATAGRAM_STRIDE_BYTES, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	CHECK(batch->memory != MAP_FAILED);
+	for (size_t i = 0; i < DATAGRAM_BATCH_MAX; i++)
+		batch->entries[i].bytes = batch->memory + i * DATAGRAM_STRIDE_BYTES;
+}
+
+void datagram_batch_done(struct datagram_batch *batch)
+{
+	munmap(batch->memory, (size_t)DATAGRAM_BATCH_MAX * DATAGRAM_STRIDE_BYTES);
+}
+
+void datagram_enable_trains(int fd)
+{
+	int one = 1;
+	setsockopt(fd, SOL_UDP, UDP_GRO, &one, sizeof(one));
+}
+
+static void read_control(struct msghdr *message, struct datagram *datagram)
+{
+	datagram->has_local = false;
+	datagram->segment_bytes = 0;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+		if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
+			int segment;
+			memcpy(&segment, CMSG_DATA(c), sizeof(segment));
+			datagram->segment_bytes = segment > 0 && (uint32_t)segment < datagram->len ? (uint32_t)segment : 0;
+		} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+			struct in_pktinfo info;
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			memcpy(datagram->local_ip, mapped_prefix, 12);
+			memcpy(datagram->local_ip + 12, &info.ipi_addr, 4);
+			datagram->has_local = true;
+		} else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+			struct in6_pktinfo info;
+			memcpy(&info, CMSG_DATA(c), sizeof(info));
+			memcpy(datagram->local_ip, &info.ipi6_addr, 16);
+			datagram->has_local = true;
+		}
+	}
+}
+
+/* System-call arguments for a batch; one per call, on the stack. */
+struct vectors {
+	struct mmsghdr messages[DATAGRAM_BATCH_MAX];
+	struct iovec iovecs[DATAGRAM_BATCH_MAX];
+	struct sockaddr_in6 names[DATAGRAM_BATCH_MAX];
+	union control controls[DATAGRAM_BATCH_MAX];
+};
+
+int datagram_receive(int fd, struct datagram_batch *batch, uint32_t max)
+{
+	struct vectors v;
+	uint32_t room = DATAGRAM_BATCH_MAX - batch->count;
+	uint32_t wanted = max < room ? max : room;
+	for (uint32_t i = 0; i < wanted; i++) {
+		v.iovecs[i] = (struct iovec){ batch->entries[batch->count + i].bytes, DATAGRAM_BYTES_MAX };
+		v.messages[i].msg_hdr = (struct msghdr){
+			.msg_name = &v.names[i],
+			.msg_namelen = sizeof(v.names[i]),
+			.msg_iov = &v.iovecs[i],
+			.msg_iovlen = 1,
+			.msg_control = &v.controls[i],
+			.msg_controllen = sizeof(v.controls[i]),
+		};
+	}
+	int count = recvmmsg(fd, v.messages, wanted, MSG_DONTWAIT, NULL);
+	if (count < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	for (int i = 0; i < count; i++) {
+		struct datagram *datagram = &batch->entries[batch->count + (uint32_t)i];
+		datagram->len = v.messages[i].msg_len;
+		datagram->peer = (struct endpoint){ 0 };
+		if (v.messages[i].msg_hdr.msg_namelen > 0)
+			datagram->peer = endpoint_from_sockaddr((struct sockaddr *)&v.names[i]);
+		read_control(&v.messages[i].msg_hdr, datagram);
+	}
+	batch->count += (uint32_t)count;
+	return count;
+}
+
+static struct cmsghdr *append_control(struct msghdr *message, int level, int type, size_t len)
+{
+	struct cmsghdr *c = (struct cmsghdr *)(void *)((uint8_t *)message->msg_control + message->msg_controllen);
+	*c = (struct cmsghdr){ .cmsg_level = level, .cmsg_type = type, .cmsg_len = CMSG_LEN(len) };
+	message->msg_controllen += CMSG_SPACE(len);
+	return c;
+}
+
+static void append_source(struct msghdr *message, const struct datagram *datagram, int family)
+{
+	if (family == AF_INET) {
+		struct in_pktinfo info = { 0 };
+		memcpy(&info.ipi_spec_dst, datagram->local_ip + 12, 4);
+		memcpy(CMSG_DATA(append_control(message, IPPROTO_IP, IP_PKTINFO, sizeof(info))), &info, sizeof(info));
+	} else {
+		struct in6_pktinfo info = { .ipi6_ifindex = datagram->peer.scope_id };
+		memcpy(&info.ipi6_addr, datagram->local_ip, 16);
+		memcpy(CMSG_DATA(append_control(message, IPPROTO_IPV6, IPV6_PKTINFO, sizeof(info))), &info, sizeof(info));
+	}
+}
+
+static void append_segment(struct msghdr *message, const struct datagram *datagram)
+{
+	uint16_t segment = (uint16_t)datagram->segment_bytes;
+	memcpy(CMSG_DATA(append_control(message, SOL_UDP, UDP_SEGMENT, sizeof(segment))), &segment, sizeof(segment));
+}
+
+static void fill_message(const struct datagram_route *route, const struct datagram *datagram, struct vectors *v, uint32_t i)
+{
+	v->iovecs[i] = (struct iovec){ datagram->bytes, datagram->len };
+	struct msghdr *message = &v->messages[i].msg_hdr;
+	*message = (struct msghdr){ .msg_iov = &v->iovecs[i], .msg_iovlen = 1, .msg_control = &v->controls[i] };
+	if (!route->is_connected) {
+		struct addr addr;
+		endpoint_to_addr(&datagram->peer, &addr);
+		memcpy(&v->names[i], &addr.sa, addr.len);
+		message->msg_name = &v->names[i];
+		message->msg_namelen = addr.len;
+		if (datagram->has_local)
+			append_source(message, datagram, route->family);
+	}
+	if (datagram->segment_bytes != 0)
+		append_segment(message, datagram);
+	if (message->msg_controllen == 0)
+		message->msg_control = NULL;
+}
+
+/* Sends a train one datagram at a time, for kernels and devices that do not cut trains themselves. */
+static uint32_t send_train_singly(const struct datagram_route *route, const struct datagram *train, int *ret_error)
+{
+	uint32_t unsent = 0;
+	int error;
+	struct datagram single = *train;
+	single.segment_bytes = 0;
+	for (uint32_t offset = 0; offset < train->len; offset += train->segment_bytes) {
+		uint32_t left = train->len - offset;
+		single.bytes = train->bytes + offset;
+		single.len = left < train->segment_bytes ? left : train->segment_bytes;
+		unsent += datagram_send(route, &single, 1, &error);
+		if (error != 0)
+			*ret_error = error;
+	}
+	return unsent;
+}
+
+/* These say that a train is not possible here, not that the datagrams are not. */
+static bool is_train_refusal(int error)
+{
+	return error == EINVAL || error == EMSGSIZE || error == EIO || error == ENOPROTOOPT || error == EOPNOTSUPP;
+}
+
+/* On a connected socket these may report what an earlier datagram met (ICMP): the present one was not tried yet. */
+static bool is_pending_error(int error)
+{
+	return error == ECONNREFUSED || error == EHOSTUNREACH || error == ENETUNREACH;
+}
+
+/* Deals with the entry that sendmmsg stopped at; returns how many of its datagrams were lost. */
+static uint32_t settle_failed(const struct datagram_route *route, const struct datagram *entry, int error, int *ret_error)
+{
+	if (entry->segment_bytes != 0 && is_train_refusal(error))
+		return send_train_singly(route, entry, ret_error);
+	*ret_error = -error;
+	return datagram_count(entry);
+}
+
+uint32_t datagram_send(const struct datagram_route *route, const struct datagram *entries, uint32_t count,
+		       int *ret_error)
+{
+	struct vectors v;
+	uint32_t unsent = 0;
+	int error = 0;
+	CHECK(count <= DATAGRAM_BATCH_MAX);
+	for (uint32_t i = 0; i < count; i++)
+		fill_message(route, &entries[i], &v, i);
+	for (uint32_t done = 0; done < count;) {
+		int sent = sendmmsg(route->fd, v.messages + done, count - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (sent > 0) {
+			done += (uint32_t)sent;
+		} else if (route->is_connected && is_pending_error(errno) && error == 0) {
+			error = -errno; /* once a call: the entry gets its try */
+		} else if (errno != EINTR) {
+			unsent += settle_failed(route, &entries[done], errno, &error);
+			done++;
+		}
+	}
+	if (ret_error != NULL)
+		*ret_error = error;
+	return unsent;
+}

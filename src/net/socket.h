@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Stream and datagram sockets as strait wants them: non-blocking, closed on exec, with the right options. Any thread.
+ * Functions that return a descriptor return it or -errno; the caller owns it.
+ */
+#ifndef NET_SOCKET_H
+#define NET_SOCKET_H
+
+#include "base/addr.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Options of connections that live long; accepted sockets inherit them from their listener (Linux). */
+struct socket_keepalive {
+	uint64_t user_timeout_ms; /* TCP_USER_TIMEOUT (RFC 5482): unacknowledged bytes for this long end the connection */
+};
+
+enum {
+	/* A peer that has vanished is noticed after idle + count * interval: 2 minutes. */
+	SOCKET_KEEPALIVE_IDLE_S = 60,
+	SOCKET_KEEPALIVE_INTERVAL_S = 15,
+	SOCKET_KEEPALIVE_COUNT = 4,
+	SOCKET_BACKLOG = 4096, /* the kernel cuts it to net.core.somaxconn */
+};
+
+/*
+ * Is the address free? Binding with SO_REUSEPORT alone would quietly share the port with another daemon of the same
+ * user. Returns 0 or -errno (-EADDRINUSE). type: SOCK_STREAM or SOCK_DGRAM.
+ */
+int socket_probe_address(const struct addr *addr, int type);
+
+/* Listening sockets; IP ones are one of a SO_REUSEPORT group, IPv6 ones take IPv6 only. */
+int socket_listen_tcp(const struct addr *addr, const struct socket_keepalive *keepalive);
+/* One on a wildcard address tells the destination of each datagram (IP_PKTINFO). */
+int socket_listen_udp(const struct addr *addr);
+/* Replaces a socket file that nobody listens on any more; -EADDRINUSE when somebody does. */
+int socket_listen_unix(const struct addr *addr);
+
+/* Sets keep-alive and the user time-out on a connected TCP socket; errors do not matter. */
+void socket_set_keepalive(int fd, const struct socket_keepalive *keepalive);
+
+/*
+ * Starts to connect. Returns 0 when connected at once, -EINPROGRESS when the outcome will be known once the descriptor
+ * is writable; *ret_fd is set in both cases. Other -errno: failed, no descriptor.
+ */
+int socket_connect_stream(const struct addr *addr, int *ret_fd);
+int socket_connect_datagram(const struct addr *addr, int *ret_fd);
+
+/* The pending error of a socket, as a positive errno, or 0; reading clears it. */
+int socket_take_error(int fd);
+
+/* close() will reset the connection instead of ending it in the normal way. */
+void socket_reset_on_close(int fd);
+
+/* The local address; family 0 when it cannot be told. */
+struct endpoint socket_local_endpoint(int fd);
+
+#endif

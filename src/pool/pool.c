@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pool/pool.h"
+
+#include "base/aligned.h"
+#include "base/check.h"
+#include "base/span.h"
+
+#include <stdlib.h>
+
+static const char *const algorithm_words[] = {
+	[POOL_ROUND_ROBIN] = "round-robin", [POOL_LEAST_CONNECTIONS] = "least-connections",
+	[POOL_SOURCE_HASH] = "source-hash", [POOL_RANDOM] = "random",
+	[POOL_FIRST] = "first",
+};
+static_assert(sizeof(algorithm_words) / sizeof(algorithm_words[0]) == POOL_ALGORITHM_COUNT, "one word each");
+
+static const char *const check_words[] = {
+	[POOL_CHECK_NONE] = "none",
+	[POOL_CHECK_TCP] = "tcp",
+	[POOL_CHECK_UDP] = "udp",
+};
+
+const char *pool_algorithm_word(enum pool_algorithm algorithm)
+{
+	CHECK(algorithm < POOL_ALGORITHM_COUNT);
+	return algorithm_words[algorithm];
+}
+
+const char *pool_check_word(enum pool_check check)
+{
+	CHECK(check <= POOL_CHECK_UDP);
+	return check_words[check];
+}
+
+struct pool *pool_new(const char *name)
+{
+	struct pool *pool = aligned_alloc_zeroed(alignof(struct pool), sizeof(*pool));
+	bool fits = span_copy(span_from_text(name), pool->name, sizeof(pool->name));
+	CHECK(fits);
+	return pool;
+}
+
+void pool_policy_free(struct pool_policy **policy)
+{
+	if (*policy == NULL)
+		return;
+	free((*policy)->check.send.data);
+	free((*policy)->check.expect.data);
+	free(*policy);
+	*policy = NULL;
+}
+
+void pool_free(struct pool **pool)
+{
+	if (*pool == NULL)
+		return;
+	pool_policy_free(&(*pool)->policy);
+	free((*pool)->servers);
+	free(*pool);
+	*pool = NULL;
+}
+
+struct server *pool_find_server(const struct pool *pool, const char *name)
+{
+	for (size_t i = 0; i < pool->server_count; i++) {
+		if (strcmp(pool->servers[i]->name, name) == 0)
+			return pool->servers[i];
+	}
+	return NULL;
+}

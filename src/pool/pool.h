@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A pool: a named set of servers, how to choose among them and how to watch them. The object is the pool's identity and
+ * outlives snapshots. Two things hang on it and are replaced whole through userspace RCU:
+ *
+ *   policy  what the configuration says; replaced by a reload
+ *   view    what the balancing algorithm chooses from (balance/view.h); rebuilt by control whenever a server's
+ *           availability or weight changes
+ *
+ * Control owns pools; workers read policy and view inside their RCU read side and never keep either across a turn.
+ */
+#ifndef POOL_POOL_H
+#define POOL_POOL_H
+
+#include "pool/server.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <urcu-qsbr.h>
+
+enum { POOL_NAME_BYTES = 64 };
+
+enum pool_algorithm {
+	POOL_ROUND_ROBIN,
+	POOL_LEAST_CONNECTIONS,
+	POOL_SOURCE_HASH,
+	POOL_RANDOM,
+	POOL_FIRST,
+	POOL_ALGORITHM_COUNT
+};
+
+enum pool_check { POOL_CHECK_NONE, POOL_CHECK_TCP, POOL_CHECK_UDP };
+
+struct pool_bytes {
+	char *data; /* NULL and 0 = none */
+	size_t len;
+};
+
+/* Immutable once published. */
+struct pool_policy {
+	enum pool_algorithm algorithm;
+	uint64_t slow_start_ms; /* 0 = none */
+	struct {
+		enum pool_check kind;
+		uint64_t every_ms;
+		uint64_t timeout_ms;
+		uint32_t rise;
+		uint32_t fall;
+		uint16_t port; /* 0 = the server's own */
+		struct pool_bytes send;
+		struct pool_bytes expect;
+	} check;
+	uint32_t eject_failures; /* 0 = never */
+	uint64_t eject_for_ms;
+	uint32_t panic_percent;
+	bool closes_tcp_on_down;     /* on-down close */
+	bool keeps_sessions_on_down; /* on-down keep, written out */
+};
+
+struct pool {
+	char name[POOL_NAME_BYTES];
+	struct pool_policy *policy; /* rcu_dereference; never NULL after build */
+	struct balance_view *view;  /* read by balance_enter; NULL until control has built the first */
+	/* Control's own: the servers in the order written. Workers see them through the view only. */
+	struct server **servers;
+	size_t server_count;
+	bool is_view_stale; /* control's own: availability or weights have changed since the view was built */
+	/* The round-robin order is shared by all workers, so that a cycle is exact; on a line of its own. */
+	alignas(CACHE_LINE_BYTES) _Atomic uint64_t cursor;
+};
+
+/* For workers, inside their RCU read side. */
+static inline const struct pool_policy *pool_policy(const struct pool *pool)
+{
+	return rcu_dereference(pool->policy);
+}
+
+const char *pool_algorithm_word(enum pool_algorithm algorithm);
+const char *pool_check_word(enum pool_check check);
+
+struct pool *pool_new(const char *name);
+/* Accepts NULL; clears the pointer. For a policy that no worker can see any more. */
+void pool_policy_free(struct pool_policy **policy);
+/* Frees the policy and the list, not the servers or the view. Accepts NULL; clears the pointer. */
+void pool_free(struct pool **pool);
+/* NULL when there is none of that name. */
+struct server *pool_find_server(const struct pool *pool, const char *name);
+
+#endif

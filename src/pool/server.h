@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A server: one backend address in a pool, its state and its counts. The object is the server's identity: it outlives
+ * snapshots, and is freed by control only when it is in no pool, no view and has neither flows nor holders.
+ *
+ * Control writes the state bits (workers set SERVER_EJECTED only); workers read them relaxed: a worker may use a state
+ * that is a moment old. `active` counts flows of all workers and is exact at every moment: a flow takes its place
+ * before it connects, so max-connections cannot be exceeded by a race.
+ */
+#ifndef POOL_SERVER_H
+#define POOL_SERVER_H
+
+#include "base/addr.h"
+#include "stats/counters.h"
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { SERVER_NAME_BYTES = 64 };
+
+/* Why a server receives nothing new; 0 = it is up. */
+enum server_state_bits {
+	SERVER_DOWN = 1 << 0,    /* its health check says so */
+	SERVER_EJECTED = 1 << 1, /* too many failures in a row; a worker sets it, control clears it after eject for= */
+	SERVER_DRAIN = 1 << 2,   /* asked for: existing flows go on */
+	SERVER_MAINT = 1 << 3,   /* asked for: as drain, and not checked; UDP sessions move */
+};
+enum {
+	SERVER_UNHEALTHY = SERVER_DOWN | SERVER_EJECTED, /* set aside when the pool panics */
+	SERVER_WITHDRAWN = SERVER_DRAIN | SERVER_MAINT,  /* never set aside */
+};
+
+/* One worker's counts of one server; written by that worker only. */
+struct server_counters {
+	alignas(CACHE_LINE_BYTES) counter flows;
+	counter bytes_in; /* from clients to the server */
+	counter bytes_out;
+	counter connect_refused; /* connects that failed, by kind */
+	counter connect_timeout;
+	counter connect_failed;
+};
+
+struct server {
+	/* Set when made. */
+	char name[SERVER_NAME_BYTES];
+	struct addr addr;
+	struct endpoint endpoint; /* of addr */
+	struct pool *pool;
+	bool is_backup;
+	uint32_t worker_count;
+	/* Written by control. */
+	_Atomic uint32_t state;           /* enum server_state_bits */
+	_Atomic uint32_t weight;          /* 1..1000; workers use the copy in the view */
+	_Atomic uint32_t connections_max; /* UINT32_MAX = no limit */
+	_Atomic uint32_t references;      /* holders other than flows; see server_acquire_reference */
+	uint64_t up_since_ms;             /* control's own: when it last became usable; 0 = from the start */
+	uint64_t state_since_ms;          /* control's own: when its state last changed */
+	/* Written by workers, on a line of their own. */
+	alignas(CACHE_LINE_BYTES) _Atomic uint32_t active; /* flows now */
+	_Atomic uint32_t failures;                         /* in a row; reset by a success */
+	struct server_counters counters[];                 /* worker_count of them */
+};
+
+/* One word for people: "up", "down" (ejected is down, too), "drain" or "maint". */
+const char *server_state_word(uint32_t state);
+
+/*
+ * The one predicate of eligibility, in two halves: available is decided by control and changes rarely, room changes
+ * with every flow. ignored_bits: SERVER_UNHEALTHY in a pool that panics, else 0.
+ */
+static inline bool server_is_available(const struct server *server, uint32_t ignored_bits)
+{
+	return (atomic_load_explicit(&server->state, memory_order_relaxed) & ~ignored_bits) == 0;
+}
+
+static inline bool server_has_room(const struct server *server)
+{
+	return atomic_load_explicit(&server->active, memory_order_relaxed) <
+	       atomic_load_explicit(&server->connections_max, memory_order_relaxed);
+}
+
+static inline bool server_is_eligible(const struct server *server, uint32_t ignored_bits)
+{
+	return server_is_available(server, ignored_bits) && server_has_room(server);
+}
+
+/* Takes a place for one flow if the server is eligible. Any worker. The flow gives it back with server_leave. */
+bool server_enter(struct server *server, uint32_t ignored_bits);
+void server_leave(struct server *server);
+
+/* A holder that is not a flow (a list of tried servers, a running health check). */
+void server_acquire_reference(struct server *server);
+void server_release_reference(struct server *server);
+
+/*
+ * Notes a failed connect (or an unanswered UDP session). Returns true when this one made it failures_max in a row and
+ * SERVER_EJECTED was set by this call: then the caller tells control. failures_max 0: only counts.
+ */
+bool server_note_failure(struct server *server, uint32_t failures_max);
+void server_note_success(struct server *server);
+
+/* Heap; counters for worker_count workers, all 0; references 1, the caller's. */
+struct server *server_new(const char *name, const struct addr *addr, uint32_t worker_count);
+/* Accepts NULL and clears the pointer. The caller knows that nobody else has it (see above). */
+void server_free(struct server **server);
+
+#endif

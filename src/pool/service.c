@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pool/service.h"
+
+#include "base/aligned.h"
+#include "base/check.h"
+#include "base/span.h"
+
+#include <stdlib.h>
+
+struct service *service_new(const char *name, uint32_t worker_count)
+{
+	size_t counters_bytes = worker_count * sizeof(struct service_counters);
+	struct service *service = aligned_alloc_zeroed(alignof(struct service), sizeof(*service) + counters_bytes);
+	bool fits = span_copy(span_from_text(name), service->name, sizeof(service->name));
+	CHECK(fits);
+	service->worker_count = worker_count;
+	return service;
+}
+
+void service_free(struct service **service)
+{
+	if (*service == NULL)
+		return;
+	free((*service)->policy);
+	free(*service);
+	*service = NULL;
+}
+
+uint64_t service_sum(const struct service *service, size_t offset)
+{
+	uint64_t sum = 0;
+	CHECK(offset <= sizeof(struct service_counters) - sizeof(counter));
+	for (uint32_t i = 0; i < service->worker_count; i++) {
+		const char *counters = (const char *)&service->counters[i];
+		sum += counter_read((const counter *)(const void *)(counters + offset));
+	}
+	return sum;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A service: what clients connect to. Identity (name, counters) and policy are kept apart like a pool's: live flows
+ * point at the identity and follow the policy of the moment.
+ *
+ * Flows need no reference count here: each worker's flows_active says how many of its flows still use the service.
+ */
+#ifndef POOL_SERVICE_H
+#define POOL_SERVICE_H
+
+#include "base/reason.h"
+#include "pool/pool.h"
+#include "stats/counters.h"
+#include "stats/flow_record.h"
+
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <urcu-qsbr.h>
+
+enum { SERVICE_NAME_BYTES = 64 };
+
+/* Immutable once published. */
+struct service_policy {
+	struct pool *pool;
+	struct guard *guard; /* access rules and limits; its counts outlive the policy */
+	uint64_t connect_ms;
+	uint64_t idle_ms;
+	uint64_t half_closed_ms;
+	uint32_t retries;
+	uint64_t session_idle_ms;
+	uint64_t session_new_ms;
+	bool has_session_replies;
+	uint64_t session_replies;  /* per datagram of the client; counts only with has_session_replies */
+	uint64_t session_requests; /* 0 = no limit */
+};
+
+/* One worker's counts of one service; written by that worker only. */
+struct service_counters {
+	alignas(CACHE_LINE_BYTES) counter flows[FLOW_PROTOCOL_COUNT]; /* accepted and begun, refused ones not */
+	counter flows_active[FLOW_PROTOCOL_COUNT];
+	counter bytes_in; /* from clients */
+	counter bytes_out;
+	counter packets_in; /* UDP datagrams */
+	counter packets_out;
+	counter packets_dropped; /* datagrams that could not be passed on */
+	counter ended[REASON_COUNT];   /* flows that began */
+	counter refused[REASON_COUNT]; /* flows that never began */
+};
+
+struct service {
+	char name[SERVICE_NAME_BYTES];
+	struct service_policy *policy; /* rcu_dereference; never NULL after build */
+	uint32_t worker_count;
+	struct service_counters counters[];
+};
+
+/* For workers, inside their RCU read side. */
+static inline const struct service_policy *service_policy(const struct service *service)
+{
+	return rcu_dereference(service->policy);
+}
+
+struct service *service_new(const char *name, uint32_t worker_count);
+/* Frees the policy, too, but not the guard. Accepts NULL; clears the pointer. */
+void service_free(struct service **service);
+
+/* Sum over workers, of one counter or array element at `offset` of struct service_counters. Control. */
+uint64_t service_sum(const struct service *service, size_t offset);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "relay/flow_report.h"
+
+#include "base/clock.h"
+#include "net/socket.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { LIMIT_REPORT_INTERVAL_MS = 60 * 1000 };
+
+static void copy_name(char *to, size_t to_bytes, const char *from)
+{
+	span_copy(span_from_text(from), to, to_bytes);
+}
+
+static void begin_record(struct flow_record *record, const struct service *service, enum flow_protocol protocol,
+			 enum reason reason)
+{
+	memset(record, 0, offsetof(struct flow_record, tried));
+	record->end_realtime_us = clock_realtime_us();
+	record->protocol = (uint8_t)protocol;
+	record->path = FLOW_PATH_RELAY;
+	record->reason = (uint8_t)reason;
+	copy_name(record->service, sizeof(record->service), service->name);
+}
+
+static void put_record(struct relay *relay, const struct flow_record *record)
+{
+	ring_put(&relay->records, record, flow_record_bytes(record));
+	relay->has_new_records = true;
+}
+
+static uint64_t microseconds_since(const struct relay *relay, uint64_t start_ns)
+{
+	return relay->loop->now_ns > start_ns ? (relay->loop->now_ns - start_ns) / CLOCK_NS_PER_US : 0;
+}
+
+static void add_server(struct flow_record *record, const struct pool *pool, const struct server *server)
+{
+	copy_name(record->pool, sizeof(record->pool), pool->name);
+	if (server == NULL)
+		return;
+	record->server = server->endpoint;
+	copy_name(record->server_name, sizeof(record->server_name), server->name);
+}
+
+/* A connection that failed at its last server names it as the server, and only those before it as tried. */
+static const struct server *split_attempts(const struct tcp_connection *connection, struct flow_record *record)
+{
+	const struct tcp_attempts *attempts = connection->attempts;
+	uint32_t failed = attempts != NULL ? attempts->count : 0;
+	const struct server *last = connection->target;
+	if (last == NULL && failed > 0)
+		last = attempts->servers[--failed];
+	record->retries = (uint8_t)failed;
+	record->tried_count = (uint8_t)failed;
+	for (uint32_t i = 0; i < failed; i++)
+		copy_name(record->tried[i], FLOW_NAME_BYTES, attempts->servers[i]->name);
+	return last;
+}
+
+void flow_report_connection(const struct tcp_connection *connection, enum reason reason)
+{
+	struct relay *relay = connection->relay;
+	if (!relay->settings->writes_records)
+		return;
+	struct flow_record record;
+	begin_record(&record, connection->service, FLOW_TCP, reason);
+	record.id = connection->id;
+	record.client = connection->client_endpoint;
+	record.listen = socket_local_endpoint(connection->client.source.fd);
+	if (connection->state == TCP_ESTABLISHED)
+		record.local = socket_local_endpoint(connection->server.source.fd);
+	record.connect_us = connection->connect_us;
+	record.duration_us = microseconds_since(relay, connection->start_ns);
+	record.bytes_in = connection->client.bytes_read;
+	record.bytes_out = connection->server.bytes_read;
+	const struct server *server = split_attempts(connection, &record);
+	add_server(&record, connection->pool, server);
+	if (server != NULL)
+		copy_name(record.chosen_by, sizeof(record.chosen_by), pool_algorithm_word(connection->algorithm));
+	put_record(relay, &record);
+}
+
+void flow_report_session(const struct udp_session *session, enum reason reason)
+{
+	struct relay *relay = session->relay;
+	if (!relay->settings->writes_records)
+		return;
+	struct flow_record record;
+	begin_record(&record, session->service, FLOW_UDP, reason);
+	record.id = session->id;
+	record.client = session->client;
+	record.listen = udp_session_listen_endpoint(session);
+	record.local = socket_local_endpoint(session->upstream.fd);
+	record.duration_us = microseconds_since(relay, session->start_ns);
+	record.bytes_in = session->bytes_in;
+	record.bytes_out = session->bytes_out;
+	record.packets_in = session->packets_in;
+	record.packets_out = session->packets_out;
+	add_server(&record, session->server->pool, session->server);
+	copy_name(record.chosen_by, sizeof(record.chosen_by), pool_algorithm_word(session->algorithm));
+	put_record(relay, &record);
+}
+
+static bool is_limit(enum reason reason)
+{
+	return reason >= REASON_LIMIT_CONNECTIONS && reason <= REASON_LIMIT_MEMORY;
+}
+
+/* Control makes an event of it; once in a while is enough. */
+static void report_limit(struct relay *relay, const struct flow_refusal *refusal)
+{
+	uint64_t *reported_ms = &relay->limit_reported_ms[refusal->reason];
+	uint64_t now_ms = relay->loop->now_ms;
+	if (*reported_ms != 0 && now_ms - *reported_ms < LIMIT_REPORT_INTERVAL_MS)
+		return;
+	*reported_ms = now_ms;
+	mailbox_post(relay->settings->to_control, (struct message){ .kind = RELAY_REPORT_REFUSAL,
+								     .number = refusal->reason,
+								     .subject = refusal->service });
+}
+
+void flow_report_refusal(struct relay *relay, const struct flow_refusal *refusal)
+{
+	struct service_counters *counters = &refusal->service->counters[relay->worker_index];
+	counter_add(&counters->refused[refusal->reason], 1);
+	if (is_limit(refusal->reason))
+		report_limit(relay, refusal);
+	if (!relay->settings->writes_records)
+		return;
+	struct flow_record record;
+	begin_record(&record, refusal->service, refusal->protocol, refusal->reason);
+	record.id = relay->next_flow_id++;
+	record.client = refusal->client;
+	record.listen = refusal->listen;
+	put_record(relay, &record);
+}

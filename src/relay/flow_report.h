@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Telling the log writer about a flow: a record when it ended or was refused, if a sink wants records. Called on the
+ * worker's thread before the flow's descriptors are closed, so that whoever sees the end also finds the record.
+ */
+#ifndef RELAY_FLOW_REPORT_H
+#define RELAY_FLOW_REPORT_H
+
+#include "relay/relay.h"
+#include "relay/tcp_connection.h"
+#include "relay/udp_session.h"
+
+void flow_report_connection(const struct tcp_connection *connection, enum reason reason);
+void flow_report_session(const struct udp_session *session, enum reason reason);
+
+/* What is known of a flow that never began. */
+struct flow_refusal {
+	struct service *service;
+	enum flow_protocol protocol;
+	enum reason reason;
+	struct endpoint client;
+	struct endpoint listen;
+};
+
+/* Counts the refusal for the service and writes a record. */
+void flow_report_refusal(struct relay *relay, const struct flow_refusal *refusal);
+
+#endif

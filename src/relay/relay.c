@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "relay/relay.h"
+
+#include "base/memory.h"
+#include "relay/tcp_connection.h"
+#include "relay/udp_reply.h"
+#include "relay/udp_session.h"
+
+#include <stdlib.h>
+
+enum { RECORD_RING_BYTES = 4 << 20 };
+
+/* Slabs and tables may have as many objects as the daemon has ceilings for: address space is free. */
+static uint32_t capacity(const struct flow_ceiling *ceiling)
+{
+	return ceiling->max > 0 && ceiling->max < SLAB_NONE ? (uint32_t)ceiling->max : 1;
+}
+
+static uint32_t tail_capacity(const struct relay_settings *settings)
+{
+	uint64_t wanted = 2 * (uint64_t)capacity(&settings->budget->connections);
+	uint64_t affordable = settings->tail_bytes_max / sizeof(struct tcp_tail);
+	uint64_t count = wanted < affordable ? wanted : affordable;
+	return count > 0 ? (uint32_t)count : 1;
+}
+
+void relay_init(struct relay *relay, const struct relay_settings *settings, uint32_t worker_index, struct loop *loop,
+		struct timer_wheel *wheel)
+{
+	*relay = (struct relay){
+		.loop = loop,
+		.wheel = wheel,
+		.settings = settings,
+		.worker_index = worker_index,
+		/* Ids of different workers never meet. */
+		.next_flow_id = (uint64_t)worker_index << 56 | 1,
+		.scratch = memory_alloc(TCP_SCRATCH_BYTES),
+		.session_hash_key = random_secret(),
+	};
+	random_init(&relay->random);
+	ring_init(&relay->records, RECORD_RING_BYTES);
+	slab_init(&relay->connections, sizeof(struct tcp_connection), capacity(&settings->budget->connections));
+	slab_init(&relay->attempts, sizeof(struct tcp_attempts), capacity(&settings->budget->connections));
+	slab_init(&relay->tails, sizeof(struct tcp_tail), tail_capacity(settings));
+	list_init(&relay->unfinished);
+	list_init(&relay->starved);
+	slab_init(&relay->sessions, sizeof(struct udp_session), capacity(&settings->budget->sessions));
+	hash_table_init(&relay->session_index, &relay->sessions, offsetof(struct udp_session, index));
+	datagram_batch_init(&relay->requests);
+	datagram_batch_init(&relay->replies);
+}
+
+void relay_done(struct relay *relay)
+{
+	datagram_batch_done(&relay->replies);
+	datagram_batch_done(&relay->requests);
+	hash_table_done(&relay->session_index);
+	slab_done(&relay->sessions);
+	slab_done(&relay->tails);
+	slab_done(&relay->attempts);
+	slab_done(&relay->connections);
+	ring_done(&relay->records);
+	free(relay->scratch);
+}
+
+static void drive_all(struct list *waiting)
+{
+	struct list batch;
+	list_init(&batch);
+	for (struct list *link; (link = list_take_first(waiting)) != NULL;)
+		list_add_last(&batch, link);
+	for (struct list *link; (link = list_take_first(&batch)) != NULL;)
+		tcp_connection_drive(LIST_OWNER(link, struct tcp_connection, wait));
+}
+
+bool relay_continue(struct relay *relay)
+{
+	if (!list_is_empty(&relay->unfinished))
+		drive_all(&relay->unfinished);
+	if (!list_is_empty(&relay->starved) && !slab_is_full(&relay->tails))
+		drive_all(&relay->starved);
+	return !list_is_empty(&relay->unfinished);
+}
+
+void relay_wake_log(struct relay *relay)
+{
+	if (!relay->has_new_records)
+		return;
+	relay->has_new_records = false;
+	relay->settings->wake_log(relay->settings->log);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the relays of one worker share: its loop, timers, slabs and buffers. Filled by the worker, used by the TCP and
+ * UDP relays, touched by that worker's thread only (except the counters named below, which control reads).
+ *
+ * After relay_init nothing here allocates: a full slab is a refusal with a reason.
+ */
+#ifndef RELAY_RELAY_H
+#define RELAY_RELAY_H
+
+#include "base/hash_table.h"
+#include "base/random.h"
+#include "base/ring.h"
+#include "base/slab.h"
+#include "event/loop.h"
+#include "event/mailbox.h"
+#include "event/timer_wheel.h"
+#include "guard/flow_budget.h"
+#include "net/datagram.h"
+#include "pool/service.h"
+#include "relay/relay_settings.h"
+#include "stats/flow_record.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct relay {
+	struct loop *loop;
+	struct timer_wheel *wheel;
+	const struct relay_settings *settings;
+	uint32_t worker_index;
+	bool is_draining; /* nothing new is begun */
+	struct random random;
+	uint64_t next_flow_id;
+
+	/* Flow records for the log writer. */
+	struct ring records;
+	bool has_new_records; /* since the log writer was last woken */
+	uint64_t limit_reported_ms[REASON_COUNT]; /* when control was last told that a limit refuses; 0: never */
+
+	/* TCP */
+	uint8_t *scratch; /* TCP_SCRATCH_BYTES, what has just been read and is sent at once */
+	struct slab connections;
+	struct slab tails;
+	struct slab attempts;
+	struct list unfinished; /* connections that used up their share of the turn and go on in the next one */
+	struct list starved;    /* connections that may not read because no tail buffer is left */
+
+	/* UDP */
+	struct slab sessions;
+	struct hash_table session_index;
+	uint64_t session_hash_key;
+	struct datagram_batch requests; /* from clients */
+	struct datagram_batch replies;  /* from servers, until they are sent at the end of the turn */
+	struct udp_listener *reply_listeners[DATAGRAM_BATCH_MAX]; /* which carries which reply */
+	struct loop_deferred reply_flush;
+
+	/* Read by control. */
+	counter connections_active;
+	counter sessions_active;
+	counter tails_active;
+};
+
+/* Aborts when memory is short. settings stay the caller's. */
+void relay_init(struct relay *relay, const struct relay_settings *settings, uint32_t worker_index, struct loop *loop,
+		struct timer_wheel *wheel);
+/* All flows have ended. */
+void relay_done(struct relay *relay);
+
+/* Lets unfinished connections go on. Call once a turn. Returns true when some still are not done. */
+bool relay_continue(struct relay *relay);
+
+/* Tells the log writer once a turn that there is something to read. */
+void relay_wake_log(struct relay *relay);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the daemon gives to all relays alike; immutable while workers run. */
+#ifndef RELAY_RELAY_SETTINGS_H
+#define RELAY_RELAY_SETTINGS_H
+
+#include "event/mailbox.h"
+#include "guard/flow_budget.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct relay_settings {
+	struct flow_budget *budget;  /* shared by all workers */
+	struct mailbox *to_control;  /* takes messages of enum relay_report */
+	uint64_t tail_bytes_max;     /* of one worker, for bytes that a slow side has not taken yet */
+	bool writes_records;         /* a log sink wants access records */
+	void (*wake_log)(void *log); /* cheap; called after turns that wrote records */
+	void *log;
+};
+
+/* message.kind of what workers tell control. */
+enum relay_report {
+	RELAY_REPORT_EJECTED = 1, /* subject: the server that has just reached eject failures= */
+	RELAY_REPORT_REFUSAL,     /* subject: the service; number: the reason; the first refusal in a while */
+	RELAY_REPORT_DRAINED,     /* number: the index of a worker that drains and has no flow left */
+};
+
+#endif

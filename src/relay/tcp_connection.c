@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "relay/tcp_connection.h"
+
+#include "balance/balance.h"
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "guard/guard.h"
+#include "net/socket.h"
+#include "relay/flow_report.h"
+
+#include <errno.h>
+
+enum { EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDHUP | (int)EPOLLET };
+
+static struct service_counters *counters_of(const struct tcp_connection *connection)
+{
+	return &connection->service->counters[connection->relay->worker_index];
+}
+
+static struct server_counters *target_counters(const struct tcp_connection *connection)
+{
+	return &connection->target->counters[connection->relay->worker_index];
+}
+
+/* --- the end ---------------------------------------------------------------------------------------------------- */
+
+static void release_memory(struct loop_deferred *deferred)
+{
+	struct tcp_connection *connection = LIST_OWNER(deferred, struct tcp_connection, deferred);
+	slab_give(&connection->relay->connections, connection);
+}
+
+static void release_attempts(struct tcp_connection *connection)
+{
+	if (connection->attempts == NULL)
+		return;
+	for (uint32_t i = 0; i < connection->attempts->count; i++)
+		server_release_reference(connection->attempts->servers[i]);
+	slab_give(&connection->relay->attempts, connection->attempts);
+	connection->attempts = NULL;
+}
+
+static void count_end(struct tcp_connection *connection, enum reason reason)
+{
+	struct service_counters *counters = counters_of(connection);
+	if (connection->state != TCP_ESTABLISHED && reason_is_refusal(reason)) {
+		counter_add(&counters->refused[reason], 1);
+		return;
+	}
+	if (connection->state != TCP_ESTABLISHED)
+		counter_add(&counters->flows[FLOW_TCP], 1);
+	counter_add(&counters->ended[reason], 1);
+}
+
+static void give_back_places(struct tcp_connection *connection)
+{
+	struct flow_budget *budget = connection->relay->settings->budget;
+	if (connection->target != NULL)
+		server_leave(connection->target);
+	guard_release(service_policy(connection->service)->guard, GUARD_CONNECTION, &connection->client_endpoint);
+	flow_ceiling_give(&budget->connections, 1);
+	flow_ceiling_give(&budget->descriptors, 2);
+	counter_subtract(&counters_of(connection)->flows_active[FLOW_TCP], 1);
+	counter_subtract(&connection->relay->connections_active, 1);
+}
+
+/*
+ * The one way out. Everything is accounted before the descriptors are closed: a peer that has seen the end and comes
+ * again finds its place free and its record written.
+ */
+static void finish(struct tcp_connection *connection, enum reason reason)
+{
+	struct relay *relay = connection->relay;
+	CHECK(connection->state != TCP_CLOSED);
+	flow_report_connection(connection, reason);
+	count_end(connection, reason);
+	give_back_places(connection);
+	release_attempts(connection);
+	timer_disarm(relay->wheel, &connection->timer);
+	list_remove(&connection->wait);
+	tcp_pump_drop_tail(relay, &connection->client);
+	tcp_pump_drop_tail(relay, &connection->server);
+	connection->state = TCP_CLOSED;
+	connection->target = NULL;
+	fd_close(&connection->server.source.fd);
+	fd_close(&connection->client.source.fd);
+	loop_defer(relay->loop, &connection->deferred, release_memory);
+}
+
+void tcp_connection_close(struct tcp_connection *connection, enum reason reason)
+{
+	finish(connection, reason);
+}
+
+void tcp_connection_abort(struct tcp_connection *connection, enum reason reason)
+{
+	socket_reset_on_close(connection->client.source.fd);
+	if (connection->server.source.fd >= 0)
+		socket_reset_on_close(connection->server.source.fd);
+	finish(connection, reason);
+}
+
+/* --- established: moving bytes ---------------------------------------------------------------------------------- */
+
+static uint64_t idle_limit_ms(const struct tcp_connection *connection)
+{
+	const struct service_policy *policy = service_policy(connection->service);
+	if (connection->first_fin != REASON_NONE && policy->half_closed_ms < policy->idle_ms)
+		return policy->half_closed_ms;
+	return policy->idle_ms;
+}
+
+static void note_first_fin(struct tcp_connection *connection)
+{
+	if (connection->first_fin != REASON_NONE || !(connection->client.has_ended || connection->server.has_ended))
+		return;
+	connection->first_fin = connection->client.has_ended ? REASON_CLIENT_FIN : REASON_SERVER_FIN;
+	struct relay *relay = connection->relay;
+	timer_arm(relay->wheel, &connection->timer, relay->loop->now_ms + idle_limit_ms(connection));
+}
+
+static void count_bytes(struct tcp_connection *connection, uint64_t in, uint64_t out)
+{
+	struct service_counters *service = counters_of(connection);
+	struct server_counters *server = target_counters(connection);
+	counter_add(&service->bytes_in, in);
+	counter_add(&service->bytes_out, out);
+	counter_add(&server->bytes_in, in);
+	counter_add(&server->bytes_out, out);
+}
+
+static bool is_reset(enum tcp_pump_result result)
+{
+	return result == TCP_PUMP_SOURCE_RESET || result == TCP_PUMP_SINK_RESET;
+}
+
+/*
+ * Which side is broken, if any: reading from it or writing to it failed, or epoll has reported an error while it is not
+ * being read, because its own stream has ended or the other side is slow.
+ */
+static enum reason find_reset(const struct tcp_connection *connection, enum tcp_pump_result up,
+			      enum tcp_pump_result down)
+{
+	if (up == TCP_PUMP_SOURCE_RESET || down == TCP_PUMP_SINK_RESET)
+		return REASON_CLIENT_RST;
+	if (down == TCP_PUMP_SOURCE_RESET || up == TCP_PUMP_SINK_RESET)
+		return REASON_SERVER_RST;
+	if (connection->client.has_error && up == TCP_PUMP_WAIT)
+		return REASON_CLIENT_RST;
+	if (connection->server.has_error && down == TCP_PUMP_WAIT)
+		return REASON_SERVER_RST;
+	return REASON_NONE;
+}
+
+static bool is_complete(const struct tcp_connection *connection)
+{
+	return connection->client.is_shut && connection->server.is_shut;
+}
+
+static void wait_for_turn(struct tcp_connection *connection, enum tcp_pump_result up, enum tcp_pump_result down)
+{
+	struct relay *relay = connection->relay;
+	list_remove(&connection->wait);
+	if (up == TCP_PUMP_UNFINISHED || down == TCP_PUMP_UNFINISHED)
+		list_add_last(&relay->unfinished, &connection->wait);
+	else if (up == TCP_PUMP_STARVED || down == TCP_PUMP_STARVED)
+		list_add_last(&relay->starved, &connection->wait);
+}
+
+void tcp_connection_drive(struct tcp_connection *connection)
+{
+	if (connection->state != TCP_ESTABLISHED)
+		return;
+	struct relay *relay = connection->relay;
+	struct tcp_side *client = &connection->client;
+	struct tcp_side *server = &connection->server;
+	uint64_t in = client->bytes_read;
+	uint64_t out = server->bytes_read;
+	bool moved = false;
+	enum tcp_pump_result up = tcp_pump_run(relay, client, server, &moved);
+	/* Even when the server takes nothing any more, what it had said before is passed on. */
+	enum tcp_pump_result down = is_reset(up) && up != TCP_PUMP_SINK_RESET
+					    ? TCP_PUMP_WAIT
+					    : tcp_pump_run(relay, server, client, &moved);
+	if (moved)
+		connection->last_activity_ms = relay->loop->now_ms;
+	count_bytes(connection, client->bytes_read - in, server->bytes_read - out);
+	note_first_fin(connection);
+	enum reason reset = find_reset(connection, up, down);
+	if (reset != REASON_NONE)
+		tcp_connection_abort(connection, reset);
+	else if (is_complete(connection))
+		finish(connection, connection->first_fin);
+	else
+		wait_for_turn(connection, up, down);
+}
+
+static void on_client_event(struct loop_source *source, uint32_t events)
+{
+	struct tcp_connection *connection = LIST_OWNER(source, struct tcp_connection, client.source);
+	if (connection->state == TCP_CLOSED)
+		return;
+	tcp_pump_note(&connection->client, events);
+	if (connection->state == TCP_ESTABLISHED)
+		tcp_connection_drive(connection);
+	else if (connection->client.has_error)
+		tcp_connection_abort(connection, REASON_CLIENT_RST);
+}
+
+/* --- connecting ------------------------------------------------------------------------------------------------- */
+
+static void connect_next(struct tcp_connection *connection, enum reason last_failure);
+
+static void count_failure(struct tcp_connection *connection, enum reason reason)
+{
+	struct server_counters *counters = target_counters(connection);
+	if (reason == REASON_CONNECT_REFUSED)
+		counter_add(&counters->connect_refused, 1);
+	else if (reason == REASON_CONNECT_TIMEOUT)
+		counter_add(&counters->connect_timeout, 1);
+	else
+		counter_add(&counters->connect_failed, 1);
+}
+
+static void note_failure(struct tcp_connection *connection)
+{
+	struct relay *relay = connection->relay;
+	struct server *server = connection->target;
+	if (server_note_failure(server, pool_policy(connection->pool)->eject_failures))
+		mailbox_post(relay->settings->to_control,
+			     (struct message){ .kind = RELAY_REPORT_EJECTED, .subject = server });
+}
+
+static void remember_attempt(struct tcp_connection *connection)
+{
+	if (connection->attempts == NULL) {
+		connection->attempts = slab_take(&connection->relay->attempts);
+		CHECK(connection->attempts != NULL); /* as many as connections */
+		connection->attempts->count = 0;
+	}
+	CHECK(connection->attempts->count < FLOW_TRIED_MAX);
+	server_acquire_reference(connection->target);
+	connection->attempts->servers[connection->attempts->count++] = connection->target;
+}
+
+/* The target could not be reached: tries the next server or gives up. */
+static void fail_target(struct tcp_connection *connection, enum reason reason)
+{
+	count_failure(connection, reason);
+	note_failure(connection);
+	remember_attempt(connection);
+	server_leave(connection->target);
+	connection->target = NULL;
+	fd_close(&connection->server.source.fd);
+	if (connection->attempts->count > service_policy(connection->service)->retries)
+		tcp_connection_abort(connection, reason);
+	else
+		connect_next(connection, reason);
+}
+
+static enum reason reason_of_connect_error(int error)
+{
+	switch (error) {
+	case ECONNREFUSED:
+		return REASON_CONNECT_REFUSED;
+	case ETIMEDOUT:
+		return REASON_CONNECT_TIMEOUT;
+	default:
+		return REASON_CONNECT_FAILED;
+	}
+}
+
+/* Says nothing about the server: this process or the system has run out of something. */
+static bool is_own_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+static void become_established(struct tcp_connection *connection)
+{
+	struct relay *relay = connection->relay;
+	uint64_t now_ms = relay->loop->now_ms;
+	server_note_success(connection->target);
+	connection->state = TCP_ESTABLISHED;
+	connection->connect_us = (uint32_t)((relay->loop->now_ns - connection->connect_start_ns) / CLOCK_NS_PER_US);
+	connection->last_activity_ms = now_ms;
+	counter_add(&counters_of(connection)->flows[FLOW_TCP], 1);
+	counter_add(&target_counters(connection)->flows, 1);
+	/* The timer, still set for the connect, finds out about idleness when it fires: no need to touch it again. */
+	const struct service_policy *policy = service_policy(connection->service);
+	if (policy->idle_ms < policy->connect_ms)
+		timer_arm(relay->wheel, &connection->timer, now_ms + policy->idle_ms);
+	tcp_connection_drive(connection);
+}
+
+static void on_connect_event(struct tcp_connection *connection, uint32_t events)
+{
+	int error = events & (EPOLLERR | EPOLLHUP) ? socket_take_error(connection->server.source.fd) : 0;
+	if (error != 0) {
+		connection->server.has_error = false;
+		fail_target(connection, reason_of_connect_error(error));
+	} else if (events & (EPOLLOUT | EPOLLHUP)) {
+		become_established(connection);
+	}
+}
+
+static void on_server_event(struct loop_source *source, uint32_t events)
+{
+	struct tcp_connection *connection = LIST_OWNER(source, struct tcp_connection, server.source);
+	if (connection->state == TCP_CLOSED)
+		return;
+	tcp_pump_note(&connection->server, events);
+	if (connection->state == TCP_ESTABLISHED)
+		tcp_connection_drive(connection);
+	else
+		on_connect_event(connection, events);
+}
+
+static struct server *choose_server(struct tcp_connection *connection)
+{
+	struct tcp_attempts *attempts = connection->attempts;
+	struct balance_request request = {
+		.client = &connection->client_endpoint,
+		.random = &connection->relay->random,
+		.tried = attempts != NULL ? attempts->servers : NULL,
+		.tried_count = attempts != NULL ? attempts->count : 0,
+	};
+	connection->algorithm = (uint8_t)pool_policy(connection->pool)->algorithm;
+	return balance_enter(connection->pool, &request);
+}
+
+/* Starts to connect to the target. Returns 0 or -errno. */
+static int start_connect(struct tcp_connection *connection)
+{
+	struct relay *relay = connection->relay;
+	connection->server = (struct tcp_side){ .source = { .on_event = on_server_event, .fd = -1 } };
+	connection->connect_start_ns = clock_monotonic_ns();
+	int result = socket_connect_stream(&connection->target->addr, &connection->server.source.fd);
+	if (result < 0 && result != -EINPROGRESS)
+		return result;
+	uint64_t connect_ms = service_policy(connection->service)->connect_ms;
+	timer_arm(relay->wheel, &connection->timer, relay->loop->now_ms + connect_ms);
+	return loop_add(relay->loop, &connection->server.source, EVENTS);
+}
+
+/* Chooses a server and starts to connect to it. When that fails at once, fail_target comes back: at most `retries` deep. */
+static void connect_next(struct tcp_connection *connection, enum reason last_failure)
+{
+	connection->state = TCP_CONNECTING;
+	connection->target = choose_server(connection);
+	if (connection->target == NULL) {
+		tcp_connection_abort(connection, last_failure != REASON_NONE ? last_failure : REASON_NO_SERVER);
+		return;
+	}
+	int result = start_connect(connection);
+	if (result == 0)
+		return;
+	if (is_own_shortage(-result))
+		tcp_connection_abort(connection, REASON_LIMIT_MEMORY);
+	else
+		fail_target(connection, reason_of_connect_error(-result));
+}
+
+/* --- deadlines -------------------------------------------------------------------------------------------------- */
+
+/* Connections that live long get what short ones do not need: four system calls saved for each of those. */
+static void set_long_options(struct tcp_connection *connection)
+{
+	if (connection->has_long_options || connection->target->endpoint.family == AF_UNIX)
+		return;
+	struct socket_keepalive keepalive = { .user_timeout_ms = service_policy(connection->service)->idle_ms };
+	socket_set_keepalive(connection->server.source.fd, &keepalive);
+	connection->has_long_options = true;
+}
+
+static void on_timer(struct timer *timer, uint64_t now_ms)
+{
+	struct tcp_connection *connection = LIST_OWNER(timer, struct tcp_connection, timer);
+	if (connection->state == TCP_CONNECTING) {
+		fail_target(connection, REASON_CONNECT_TIMEOUT);
+		return;
+	}
+	uint64_t deadline_ms = connection->last_activity_ms + idle_limit_ms(connection);
+	if (now_ms >= deadline_ms) {
+		finish(connection, REASON_IDLE_TIMEOUT);
+		return;
+	}
+	set_long_options(connection);
+	timer_arm(connection->relay->wheel, &connection->timer, deadline_ms);
+}
+
+/* --- the beginning ---------------------------------------------------------------------------------------------- */
+
+void tcp_connection_begin(struct relay *relay, struct service *service, int client_fd, const struct endpoint *client)
+{
+	struct tcp_connection *connection = slab_take(&relay->connections);
+	CHECK(connection != NULL); /* the caller has looked */
+	*connection = (struct tcp_connection){
+		.client = { .source = { .on_event = on_client_event, .fd = client_fd } },
+		.server = { .source = { .on_event = on_server_event, .fd = -1 } },
+		.timer = { .on_expiry = on_timer },
+		.relay = relay,
+		.service = service,
+		.pool = service_policy(service)->pool,
+		.client_endpoint = *client,
+		.id = relay->next_flow_id++,
+		.start_ns = relay->loop->now_ns,
+		.last_activity_ms = relay->loop->now_ms,
+	};
+	counter_add(&counters_of(connection)->flows_active[FLOW_TCP], 1);
+	counter_add(&relay->connections_active, 1);
+	if (loop_add(relay->loop, &connection->client.source, EVENTS) < 0)
+		tcp_connection_abort(connection, REASON_INTERNAL_ERROR);
+	else
+		connect_next(connection, REASON_NONE);
+}

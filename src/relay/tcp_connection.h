@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of one proxied TCP (or unix stream) connection:
+ *
+ *   tcp_connection_begin    accepted and admitted: choose a server, start to connect
+ *   CONNECTING              waiting for the server; on failure the next server, up to `retries`
+ *   ESTABLISHED             bytes move both ways; each way ends on its own (half-close)
+ *   CLOSED                  accounted and closed; freed at the end of the turn
+ *
+ * Both descriptors are registered once, edge-triggered; each side remembers what it is ready for. Every state has a
+ * deadline. All functions belong to the worker that owns the relay.
+ */
+#ifndef RELAY_TCP_CONNECTION_H
+#define RELAY_TCP_CONNECTION_H
+
+#include "base/reason.h"
+#include "relay/relay.h"
+#include "relay/tcp_pump.h"
+
+enum tcp_state { TCP_CONNECTING, TCP_ESTABLISHED, TCP_CLOSED };
+
+/* The servers a connection has tried before the present one; taken when the first of them fails. */
+struct tcp_attempts {
+	uint32_t count;
+	struct server *servers[FLOW_TRIED_MAX]; /* holding a reference each */
+};
+
+struct tcp_connection {
+	struct tcp_side client;
+	struct tcp_side server;
+	struct timer timer;
+	struct loop_deferred deferred; /* frees it at the end of the turn */
+	struct list wait;              /* in relay->unfinished or relay->starved */
+	struct relay *relay;
+	struct service *service;
+	struct pool *pool;     /* the one that was asked */
+	struct server *target; /* entered; NULL when there is none (any more) */
+	struct tcp_attempts *attempts;
+	struct endpoint client_endpoint;
+	uint64_t id;
+	uint64_t start_ns;
+	uint64_t connect_start_ns;
+	uint64_t last_activity_ms;
+	uint32_t connect_us;
+	uint8_t state;     /* enum tcp_state */
+	uint8_t first_fin; /* enum reason: which side closed first, or REASON_NONE */
+	uint8_t algorithm; /* enum pool_algorithm that chose the target */
+	bool has_long_options; /* keep-alive is set towards the server */
+};
+/* An idle connection has nothing else: no buffer, no other object. */
+static_assert(sizeof(struct tcp_connection) <= 400, "promised to users");
+
+/* Takes over client_fd and the places that the guard and the budget have given for it. Never fails: it may end at once. */
+void tcp_connection_begin(struct relay *relay, struct service *service, int client_fd, const struct endpoint *client);
+
+/* Ends it with a reset on both sides. */
+void tcp_connection_abort(struct tcp_connection *connection, enum reason reason);
+/* Ends it the normal way, for shutdown. */
+void tcp_connection_close(struct tcp_connection *connection, enum reason reason);
+
+/* Goes on where it was: after a turn's share was used up, or a tail buffer has become free. */
+void tcp_connection_drive(struct tcp_connection *connection);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "relay/tcp_listener.h"
+
+#include "base/fd.h"
+#include "guard/guard.h"
+#include "net/socket.h"
+#include "relay/flow_report.h"
+#include "relay/tcp_connection.h"
+
+#include <errno.h>
+
+enum {
+	ACCEPTS_PER_TURN = 64,
+	ACCEPTS_ON_CLOSE_MAX = 2 * SOCKET_BACKLOG,
+	PAUSE_MS = 50,
+	DESCRIPTORS_PER_CONNECTION = 2,
+};
+
+enum accept_result { ACCEPT_ONE, ACCEPT_NONE, ACCEPT_SHORTAGE };
+
+static int watch(struct tcp_listener *listener)
+{
+	/* A socket that several workers wait on wakes one of them for a connection, not all. */
+	uint32_t exclusive = listener->is_shared ? (uint32_t)EPOLLEXCLUSIVE : 0;
+	return loop_add(listener->relay->loop, &listener->source, EPOLLIN | exclusive);
+}
+
+static void on_resume(struct timer *timer, uint64_t now_ms)
+{
+	(void)now_ms;
+	struct tcp_listener *listener = LIST_OWNER(timer, struct tcp_listener, resume);
+	watch(listener);
+}
+
+static void pause_accepting(struct tcp_listener *listener)
+{
+	struct relay *relay = listener->relay;
+	loop_remove(relay->loop, &listener->source);
+	timer_arm(relay->wheel, &listener->resume, relay->loop->now_ms + PAUSE_MS);
+}
+
+/* Judges the client: REASON_NONE when the service's guard and the daemon's budget have given it a place. */
+static enum reason admit(struct tcp_listener *listener, const struct endpoint *client)
+{
+	struct relay *relay = listener->relay;
+	struct guard *guard = service_policy(listener->service)->guard;
+	if (slab_is_full(&relay->connections))
+		return REASON_LIMIT_MEMORY;
+	enum reason reason = guard_admit(guard, GUARD_CONNECTION, client, relay->loop->now_ns);
+	if (reason != REASON_NONE)
+		return reason;
+	if (flow_ceiling_take(&relay->settings->budget->connections, 1))
+		return REASON_NONE;
+	guard_release(guard, GUARD_CONNECTION, client);
+	return REASON_LIMIT_CONNECTIONS;
+}
+
+static void refuse(struct tcp_listener *listener, int fd, const struct endpoint *client, enum reason reason)
+{
+	struct flow_refusal refusal = {
+		.service = listener->service,
+		.protocol = FLOW_TCP,
+		.reason = reason,
+		.client = *client,
+	};
+	if (listener->relay->settings->writes_records)
+		refusal.listen = socket_local_endpoint(fd);
+	flow_report_refusal(listener->relay, &refusal);
+	flow_ceiling_give(&listener->relay->settings->budget->descriptors, DESCRIPTORS_PER_CONNECTION);
+	socket_reset_on_close(fd);
+	fd_close(&fd);
+}
+
+static bool is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+static enum accept_result accept_one(struct tcp_listener *listener)
+{
+	struct flow_ceiling *descriptors = &listener->relay->settings->budget->descriptors;
+	if (!flow_ceiling_take(descriptors, DESCRIPTORS_PER_CONNECTION))
+		return ACCEPT_SHORTAGE;
+	struct addr peer = { .len = sizeof(peer.un) };
+	int fd = accept4(listener->source.fd, &peer.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0) {
+		int error = errno;
+		flow_ceiling_give(descriptors, DESCRIPTORS_PER_CONNECTION);
+		if (is_shortage(error))
+			return ACCEPT_SHORTAGE;
+		/* Others are errors of the connection that was about to be accepted (accept(2)): on to the next. */
+		return error == EAGAIN || error == EBADF || error == EINVAL ? ACCEPT_NONE : ACCEPT_ONE;
+	}
+	struct endpoint client = endpoint_from_sockaddr(&peer.sa);
+	enum reason reason = admit(listener, &client);
+	if (reason == REASON_NONE)
+		tcp_connection_begin(listener->relay, listener->service, fd, &client);
+	else
+		refuse(listener, fd, &client, reason);
+	return ACCEPT_ONE;
+}
+
+static enum accept_result accept_many(struct tcp_listener *listener, int max)
+{
+	enum accept_result result = ACCEPT_ONE;
+	for (int i = 0; i < max && result == ACCEPT_ONE; i++)
+		result = accept_one(listener);
+	return result;
+}
+
+static void on_event(struct loop_source *source, uint32_t events)
+{
+	(void)events;
+	struct tcp_listener *listener = LIST_OWNER(source, struct tcp_listener, source);
+	if (source->fd >= 0 && accept_many(listener, ACCEPTS_PER_TURN) == ACCEPT_SHORTAGE)
+		pause_accepting(listener);
+}
+
+int tcp_listener_open(struct tcp_listener *listener, struct relay *relay, struct service *service, int fd)
+{
+	*listener = (struct tcp_listener){
+		.source = { .on_event = on_event, .fd = fd, .is_late = true },
+		.resume = { .on_expiry = on_resume },
+		.relay = relay,
+		.service = service,
+	};
+	listener->is_shared = socket_local_endpoint(fd).family == AF_UNIX;
+	return watch(listener);
+}
+
+void tcp_listener_close(struct tcp_listener *listener)
+{
+	if (listener->source.fd < 0)
+		return;
+	accept_many(listener, ACCEPTS_ON_CLOSE_MAX);
+	timer_disarm(listener->relay->wheel, &listener->resume);
+	fd_close(&listener->source.fd);
+}

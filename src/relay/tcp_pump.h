@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Moving bytes one way: from one side of a connection to the other.
+ *
+ * What is read into the worker's scratch buffer is sent at once; only what the sink does not take is copied into a tail
+ * buffer, and while there is a tail the source is not read: back-pressure is the kernel's window. So a connection holds
+ * no buffer unless its sink is slower than its source, and then at most TCP_SCRATCH_BYTES in each direction. When no tail
+ * buffer is free the source is not read either, so nothing that was read is ever lost.
+ */
+#ifndef RELAY_TCP_PUMP_H
+#define RELAY_TCP_PUMP_H
+
+#include "relay/relay.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	TCP_SCRATCH_BYTES = 64 * 1024,
+	TCP_READS_PER_TURN = 16, /* one connection's share of a turn, in each direction */
+};
+
+/* Bytes that a side has not taken yet. */
+struct tcp_tail {
+	uint32_t offset; /* of the first byte still to be sent */
+	uint32_t len;
+	uint8_t bytes[TCP_SCRATCH_BYTES];
+};
+
+struct tcp_side {
+	struct loop_source source;
+	struct tcp_tail *tail; /* on its way to this side */
+	uint64_t bytes_read;   /* from this side */
+	bool is_readable;      /* reading may bring something */
+	bool is_writable;      /* writing may succeed */
+	bool has_hung_up;      /* the peer has sent its FIN, which may stand behind unread bytes */
+	bool has_error;        /* epoll has reported an error */
+	bool has_ended;        /* its FIN has been read */
+	bool is_shut;          /* a FIN has been sent to it */
+};
+
+enum tcp_pump_result {
+	TCP_PUMP_WAIT,         /* nothing more to do until something happens */
+	TCP_PUMP_UNFINISHED,   /* its share of the turn is used up */
+	TCP_PUMP_STARVED,      /* no tail buffer is left */
+	TCP_PUMP_SOURCE_RESET, /* reading failed */
+	TCP_PUMP_SINK_RESET,   /* writing failed */
+};
+
+/* Moves what can be moved now. *moved is set when bytes were moved (and left alone otherwise). */
+enum tcp_pump_result tcp_pump_run(struct relay *relay, struct tcp_side *from, struct tcp_side *to, bool *moved);
+
+/* Gives back the tail of a side that will not be written to any more. */
+void tcp_pump_drop_tail(struct relay *relay, struct tcp_side *side);
+
+/* Notes what epoll has reported for a side. */
+void tcp_pump_note(struct tcp_side *side, uint32_t events);
+
+#endif

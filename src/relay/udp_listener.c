@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "relay/udp_listener.h"
+
+#include "base/fd.h"
+#include "net/socket.h"
+#include "relay/udp_session.h"
+
+#include <string.h>
+
+/* A listener's share of a turn; the loop comes back to a socket that has more (level-triggered). */
+enum { BATCHES_PER_TURN = 4 };
+
+static bool have_same_route(const struct datagram *a, const struct datagram *b)
+{
+	return endpoint_equal(&a->peer, &b->peer) && a->has_local == b->has_local &&
+	       (!a->has_local || memcmp(a->local_ip, b->local_ip, sizeof(a->local_ip)) == 0);
+}
+
+/* The datagrams from `first` on that belong together: of the same client to the same address. */
+static uint32_t run_length(const struct datagram_batch *batch, uint32_t first)
+{
+	uint32_t end = first + 1;
+	while (end < batch->count && have_same_route(&batch->entries[first], &batch->entries[end]))
+		end++;
+	return end - first;
+}
+
+/* Nothing can be sent back to port 0 or to an address that is not one. */
+static bool is_answerable(const struct datagram *datagram)
+{
+	return datagram->peer.family != 0 && datagram->peer.port != 0;
+}
+
+static void hand_out(struct udp_listener *listener, const struct datagram_batch *batch)
+{
+	for (uint32_t first = 0; first < batch->count;) {
+		const struct datagram *datagram = &batch->entries[first];
+		uint32_t run = run_length(batch, first);
+		struct udp_session *session = is_answerable(datagram) ? udp_session_find(listener, datagram) : NULL;
+		if (session == NULL) {
+			first++;
+			continue;
+		}
+		uint64_t room = udp_session_room(session);
+		uint32_t count = run < room ? run : (uint32_t)room;
+		udp_session_forward(session, datagram, count);
+		first += count;
+	}
+}
+
+static void on_event(struct loop_source *source, uint32_t events)
+{
+	(void)events;
+	struct udp_listener *listener = LIST_OWNER(source, struct udp_listener, source);
+	struct datagram_batch *batch = &listener->relay->requests;
+	for (int i = 0; i < BATCHES_PER_TURN; i++) {
+		batch->count = 0;
+		int received = datagram_receive(source->fd, batch, DATAGRAM_BATCH_MAX);
+		if (received <= 0)
+			return;
+		hand_out(listener, batch);
+		if (received < DATAGRAM_BATCH_MAX)
+			return;
+	}
+}
+
+int udp_listener_open(struct udp_listener *listener, struct relay *relay, struct service *service, int fd)
+{
+	*listener = (struct udp_listener){
+		.source = { .on_event = on_event, .fd = fd, .is_late = true },
+		.relay = relay,
+		.service = service,
+		.bound = socket_local_endpoint(fd),
+	};
+	listener->family = listener->bound.family;
+	/* Datagrams are told apart one by one where they are counted one by one. */
+	if (service->policy->session_requests == 0)
+		datagram_enable_trains(fd);
+	return loop_add(relay->loop, &listener->source, EPOLLIN);
+}
+
+void udp_listener_close(struct udp_listener *listener)
+{
+	fd_close(&listener->source.fd);
+}

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "relay/udp_session.h"
+
+#include "balance/view.h"
+#include "base/check.h"
+#include "base/fd.h"
+#include "guard/guard.h"
+#include "net/socket.h"
+#include "relay/flow_report.h"
+#include "relay/udp_reply.h"
+
+#include <errno.h>
+#include <string.h>
+#include <xxhash.h>
+
+static struct service_counters *counters_of(const struct udp_session *session)
+{
+	return &session->service->counters[session->relay->worker_index];
+}
+
+static struct server_counters *server_counters_of(const struct udp_session *session)
+{
+	return &session->server->counters[session->relay->worker_index];
+}
+
+/* --- the index --------------------------------------------------------------------------------------------------- */
+
+struct session_key {
+	struct endpoint client;
+	uint8_t local_ip[16];
+	const struct udp_listener *listener;
+};
+
+static struct session_key key_of(const struct udp_listener *listener, const struct datagram *datagram)
+{
+	struct session_key key = { .client = datagram->peer, .listener = listener };
+	if (datagram->has_local)
+		memcpy(key.local_ip, datagram->local_ip, sizeof(key.local_ip));
+	return key;
+}
+
+/* Clients choose most of the key, so the hash is keyed with a secret. */
+static uint32_t hash_of(const struct relay *relay, const struct session_key *key)
+{
+	return (uint32_t)XXH3_64bits_withSeed(key, sizeof(*key), relay->session_hash_key);
+}
+
+static bool has_key(const struct udp_session *session, const struct session_key *key)
+{
+	return session->listener == key->listener && endpoint_equal(&session->client, &key->client) &&
+	       memcmp(session->local_ip, key->local_ip, sizeof(key->local_ip)) == 0;
+}
+
+static struct udp_session *look_up(const struct relay *relay, const struct session_key *key, uint32_t hash)
+{
+	struct udp_session *session = hash_table_find(&relay->session_index, hash);
+	while (session != NULL && !has_key(session, key))
+		session = hash_table_find_next(&relay->session_index, session);
+	return session;
+}
+
+static void remove_from_index(struct udp_session *session)
+{
+	if (session->is_indexed)
+		hash_table_remove(&session->relay->session_index, session);
+	session->is_indexed = false;
+}
+
+/* --- the end ----------------------------------------------------------------------------------------------------- */
+
+static void release_memory(struct loop_deferred *deferred)
+{
+	struct udp_session *session = LIST_OWNER(deferred, struct udp_session, deferred);
+	slab_give(&session->relay->sessions, session);
+}
+
+static void give_back_admission(struct relay *relay, const struct service *service, const struct endpoint *client)
+{
+	struct flow_budget *budget = relay->settings->budget;
+	guard_release(service_policy(service)->guard, GUARD_SESSION, client);
+	flow_ceiling_give(&budget->sessions, 1);
+	flow_ceiling_give(&budget->descriptors, 1);
+}
+
+void udp_session_end(struct udp_session *session, enum reason reason)
+{
+	struct relay *relay = session->relay;
+	CHECK(!session->is_ended);
+	session->is_ended = true;
+	flow_report_session(session, reason);
+	counter_add(&counters_of(session)->ended[reason], 1);
+	counter_subtract(&counters_of(session)->flows_active[FLOW_UDP], 1);
+	counter_subtract(&relay->sessions_active, 1);
+	server_leave(session->server);
+	give_back_admission(relay, session->service, &session->client);
+	remove_from_index(session);
+	timer_disarm(relay->wheel, &session->timer);
+	session->listener->session_count--;
+	fd_close(&session->upstream.fd);
+	loop_defer(relay->loop, &session->deferred, release_memory);
+}
+
+/* --- trouble with the server ------------------------------------------------------------------------------------- */
+
+static void note_server_failure(struct relay *relay, struct server *server)
+{
+	uint32_t failures_max = pool_policy(server->pool)->eject_failures;
+	if (server_note_failure(server, failures_max))
+		mailbox_post(relay->settings->to_control,
+			     (struct message){ .kind = RELAY_REPORT_EJECTED, .subject = server });
+}
+
+static void count_connect_failure(struct relay *relay, struct server *server, int error)
+{
+	struct server_counters *counters = &server->counters[relay->worker_index];
+	counter_add(error == ECONNREFUSED ? &counters->connect_refused : &counters->connect_failed, 1);
+	note_server_failure(relay, server);
+}
+
+/* An ICMP error has come back. It concerns this session only; the socket goes on working. */
+static void note_icmp_error(struct udp_session *session, int error)
+{
+	count_connect_failure(session->relay, session->server, error);
+	session->is_unreachable = !session->is_answered;
+}
+
+/* Why the session cannot go on with its server, or REASON_NONE. */
+static enum reason find_loss(const struct udp_session *session)
+{
+	const struct server *server = session->server;
+	uint32_t state = atomic_load_explicit(&server->state, memory_order_relaxed);
+	if (state == 0 || state == SERVER_DRAIN)
+		return REASON_NONE;
+	if (state & SERVER_MAINT)
+		return REASON_DRAINED;
+	/* A pool that panics uses its primaries whatever their health says. */
+	uint32_t ignored = server->is_backup ? 0 : rcu_dereference(server->pool->view)->ignored_bits;
+	if (pool_policy(server->pool)->keeps_sessions_on_down || (state & ~(ignored | SERVER_DRAIN)) == 0)
+		return REASON_NONE;
+	return REASON_SERVER_DOWN;
+}
+
+/* --- replies ----------------------------------------------------------------------------------------------------- */
+
+static void note_answer(struct udp_session *session)
+{
+	const struct service_policy *policy = service_policy(session->service);
+	session->is_answered = true;
+	session->is_unreachable = false;
+	server_note_success(session->server);
+	/* The timer is set for `new`; it finds out about `idle` when it fires, unless that is sooner. */
+	if (policy->session_idle_ms < policy->session_new_ms)
+		timer_arm(session->relay->wheel, &session->timer,
+			  session->relay->loop->now_ms + policy->session_idle_ms);
+}
+
+static bool has_all_replies(const struct udp_session *session)
+{
+	const struct service_policy *policy = service_policy(session->service);
+	return policy->has_session_replies && session->packets_out >= policy->session_replies * session->packets_in;
+}
+
+static void on_upstream_event(struct loop_source *source, uint32_t events)
+{
+	(void)events;
+	struct udp_session *session = LIST_OWNER(source, struct udp_session, upstream);
+	if (session->is_ended)
+		return;
+	uint64_t bytes = 0;
+	int received = udp_reply_receive(session, &bytes);
+	if (received < 0)
+		note_icmp_error(session, -received);
+	if (received <= 0)
+		return;
+	session->last_activity_ms = session->relay->loop->now_ms;
+	session->bytes_out += bytes;
+	session->packets_out += (uint64_t)received;
+	counter_add(&counters_of(session)->bytes_out, bytes);
+	counter_add(&counters_of(session)->packets_out, (uint64_t)received);
+	counter_add(&server_counters_of(session)->bytes_out, bytes);
+	if (!session->is_answered)
+		note_answer(session);
+	if (has_all_replies(session))
+		udp_session_end(session, REASON_REPLIES_DONE);
+}
+
+/* --- deadlines --------------------------------------------------------------------------------------------------- */
+
+static void on_timer(struct timer *timer, uint64_t now_ms)
+{
+	struct udp_session *session = LIST_OWNER(timer, struct udp_session, timer);
+	const struct service_policy *policy = service_policy(session->service);
+	uint64_t limit_ms = session->is_answered ? policy->session_idle_ms : policy->session_new_ms;
+	if (now_ms < session->last_activity_ms + limit_ms) {
+		timer_arm(session->relay->wheel, timer, session->last_activity_ms + limit_ms);
+		return;
+	}
+	bool wants_replies = !policy->has_session_replies || policy->session_replies > 0;
+	if (!session->is_answered && wants_replies)
+		note_server_failure(session->relay, session->server);
+	udp_session_end(session, REASON_IDLE_TIMEOUT);
+}
+
+/* --- the beginning ----------------------------------------------------------------------------------------------- */
+
+static void refuse(struct udp_listener *listener, const struct session_key *key, enum reason reason)
+{
+	struct flow_refusal refusal = {
+		.service = listener->service,
+		.protocol = FLOW_UDP,
+		.reason = reason,
+		.client = key->client,
+		.listen = listener->bound,
+	};
+	static const uint8_t none[16];
+	if (memcmp(key->local_ip, none, sizeof(none)) != 0)
+		memcpy(refusal.listen.ip, key->local_ip, sizeof(refusal.listen.ip));
+	flow_report_refusal(listener->relay, &refusal);
+}
+
+/* REASON_NONE: guard and budget have given a place, to be given back with give_back_admission. */
+static enum reason admit(struct udp_listener *listener, const struct endpoint *client)
+{
+	struct relay *relay = listener->relay;
+	struct flow_budget *budget = relay->settings->budget;
+	if (relay->is_draining)
+		return REASON_SHUTDOWN;
+	if (slab_is_full(&relay->sessions) || !flow_ceiling_take(&budget->descriptors, 1))
+		return REASON_LIMIT_MEMORY;
+	struct guard *guard = service_policy(listener->service)->guard;
+	enum reason reason = guard_admit(guard, GUARD_SESSION, client, relay->loop->now_ns);
+	if (reason == REASON_NONE && flow_ceiling_take(&budget->sessions, 1))
+		return REASON_NONE;
+	if (reason == REASON_NONE)
+		guard_release(guard, GUARD_SESSION, client);
+	flow_ceiling_give(&budget->descriptors, 1);
+	return reason != REASON_NONE ? reason : REASON_LIMIT_SESSIONS;
+}
+
+/* A server that was entered, and a socket connected to it. */
+struct route {
+	struct server *server;
+	int fd;
+	uint8_t algorithm;
+	uint32_t tried_count;
+	struct server *tried[FLOW_TRIED_MAX];
+};
+
+static bool is_own_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM || error == EAGAIN;
+}
+
+/*
+ * Finds a server that the kernel has a route to. route->tried holds servers not to be chosen. On success the route holds
+ * the place in the server and the socket.
+ */
+static enum reason find_route(struct udp_listener *listener, const struct endpoint *client, struct route *route)
+{
+	const struct service_policy *policy = service_policy(listener->service);
+	uint32_t tries_left = policy->retries + 1;
+	enum reason reason = REASON_NO_SERVER;
+	for (; tries_left > 0 && route->tried_count < FLOW_TRIED_MAX; tries_left--) {
+		struct balance_request request = {
+			.client = client,
+			.random = &listener->relay->random,
+			.tried = route->tried,
+			.tried_count = route->tried_count,
+		};
+		route->algorithm = (uint8_t)pool_policy(policy->pool)->algorithm;
+		route->server = balance_enter(policy->pool, &request);
+		if (route->server == NULL)
+			return reason;
+		int result = socket_connect_datagram(&route->server->addr, &route->fd);
+		if (result == 0)
+			return REASON_NONE;
+		server_leave(route->server);
+		if (is_own_shortage(-result))
+			return REASON_LIMIT_MEMORY;
+		count_connect_failure(listener->relay, route->server, -result);
+		route->tried[route->tried_count++] = route->server;
+		reason = REASON_CONNECT_FAILED;
+	}
+	return reason;
+}
+
+static struct udp_session *begin(struct udp_listener *listener, const struct session_key *key, bool has_local,
+				 const struct route *route)
+{
+	struct relay *relay = listener->relay;
+	struct udp_session *session = slab_take(&relay->sessions);
+	CHECK(session != NULL); /* admit has looked */
+	*session = (struct udp_session){
+		.upstream = { .on_event = on_upstream_event, .fd = route->fd },
+		.timer = { .on_expiry = on_timer },
+		.relay = relay,
+		.listener = listener,
+		.service = listener->service,
+		.server = route->server,
+		.client = key->client,
+		.id = relay->next_flow_id++,
+		.start_ns = relay->loop->now_ns,
+		.last_activity_ms = relay->loop->now_ms,
+		.algorithm = route->algorithm,
+		.has_local = has_local,
+	};
+	memcpy(session->local_ip, key->local_ip, sizeof(session->local_ip));
+	hash_table_add(&relay->session_index, session, hash_of(relay, key));
+	session->is_indexed = true;
+	listener->session_count++;
+	counter_add(&counters_of(session)->flows[FLOW_UDP], 1);
+	counter_add(&counters_of(session)->flows_active[FLOW_UDP], 1);
+	counter_add(&server_counters_of(session)->flows, 1);
+	counter_add(&relay->sessions_active, 1);
+	timer_arm(relay->wheel, &session->timer,
+		  relay->loop->now_ms + service_policy(listener->service)->session_new_ms);
+	return session;
+}
+
+/* avoid: a server not to be chosen, or NULL. */
+static struct udp_session *begin_or_refuse(struct udp_listener *listener, const struct session_key *key,
+					   bool has_local, struct server *avoid)
+{
+	struct relay *relay = listener->relay;
+	enum reason reason = admit(listener, &key->client);
+	if (reason != REASON_NONE) {
+		refuse(listener, key, reason);
+		return NULL;
+	}
+	struct route route = { .tried = { avoid }, .tried_count = avoid != NULL };
+	reason = find_route(listener, &key->client, &route);
+	if (reason != REASON_NONE) {
+		give_back_admission(relay, listener->service, &key->client);
+		refuse(listener, key, reason);
+		return NULL;
+	}
+	struct udp_session *session = begin(listener, key, has_local, &route);
+	if (loop_add(relay->loop, &session->upstream, EPOLLIN) == 0)
+		return session;
+	udp_session_end(session, REASON_INTERNAL_ERROR);
+	return NULL;
+}
+
+/* Is there another server for the session's client? */
+static bool has_alternative(struct udp_session *session)
+{
+	struct balance_request request = {
+		.client = &session->client,
+		.random = &session->relay->random,
+		.tried = &session->server,
+		.tried_count = 1,
+	};
+	struct server *other = balance_enter(service_policy(session->service)->pool, &request);
+	if (other != NULL)
+		server_leave(other);
+	return other != NULL;
+}
+
+struct udp_session *udp_session_find(struct udp_listener *listener, const struct datagram *datagram)
+{
+	struct session_key key = key_of(listener, datagram);
+	struct udp_session *session = look_up(listener->relay, &key, hash_of(listener->relay, &key));
+	if (session == NULL)
+		return begin_or_refuse(listener, &key, datagram->has_local, NULL);
+	enum reason loss = find_loss(session);
+	struct server *avoid = NULL;
+	if (loss != REASON_NONE) {
+		udp_session_end(session, loss);
+	} else if (udp_session_room(session) == 0) {
+		remove_from_index(session);
+	} else if (session->is_unreachable && has_alternative(session)) {
+		avoid = session->server;
+		udp_session_end(session, REASON_CONNECT_REFUSED);
+	} else {
+		return session;
+	}
+	return begin_or_refuse(listener, &key, datagram->has_local, avoid);
+}
+
+/* --- requests ---------------------------------------------------------------------------------------------------- */
+
+uint64_t udp_session_room(const struct udp_session *session)
+{
+	uint64_t requests = service_policy(session->service)->session_requests;
+	if (requests == 0)
+		return UINT64_MAX;
+	return session->packets_in < requests ? requests - session->packets_in : 0;
+}
+
+void udp_session_forward(struct udp_session *session, const struct datagram *datagrams, uint32_t count)
+{
+	struct datagram_route route = { .fd = session->upstream.fd, .is_connected = true };
+	int error = 0;
+	uint64_t bytes = 0;
+	uint32_t packets = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		bytes += datagrams[i].len;
+		packets += datagram_count(&datagrams[i]);
+	}
+	uint32_t unsent = datagram_send(&route, datagrams, count, &error);
+	session->last_activity_ms = session->relay->loop->now_ms;
+	session->bytes_in += bytes;
+	session->packets_in += packets;
+	struct service_counters *counters = counters_of(session);
+	counter_add(&counters->bytes_in, bytes);
+	counter_add(&counters->packets_in, packets);
+	counter_add(&counters->packets_dropped, unsent);
+	counter_add(&server_counters_of(session)->bytes_in, bytes);
+	if (error == -ECONNREFUSED || error == -EHOSTUNREACH || error == -ENETUNREACH)
+		note_icmp_error(session, -error);
+	const struct service_policy *policy = service_policy(session->service);
+	if (policy->has_session_replies && policy->session_replies == 0)
+		udp_session_end(session, REASON_REPLIES_DONE);
+}
+
+struct endpoint udp_session_listen_endpoint(const struct udp_session *session)
+{
+	struct endpoint endpoint = session->listener->bound;
+	if (session->has_local)
+		memcpy(endpoint.ip, session->local_ip, sizeof(endpoint.ip));
+	return endpoint;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One UDP conversation: the datagrams of one client with one listen address, over a socket of its own to one server.
+ * Server, own address and port stay the same for the session's whole life; when the server is lost the session ends and
+ * the client's next datagram begins another.
+ *
+ * A session ends when it was idle (`new` until the first reply, `idle` after it), when all expected replies have come,
+ * when its server is gone, or when strait stops. After `requests` datagrams it leaves the index, so that the next
+ * datagram begins another, but still delivers replies until it is idle.
+ *
+ * All functions belong to the worker that owns the relay. Creating and ending cost O(1).
+ */
+#ifndef RELAY_UDP_SESSION_H
+#define RELAY_UDP_SESSION_H
+
+#include "base/reason.h"
+#include "relay/relay.h"
+#include "relay/udp_listener.h"
+
+struct udp_session {
+	struct loop_source upstream; /* connected to the server */
+	struct hash_link index;
+	struct timer timer;
+	struct loop_deferred deferred; /* frees it at the end of the turn */
+	struct relay *relay;
+	struct udp_listener *listener;
+	struct service *service;
+	struct server *server; /* entered */
+	struct endpoint client;
+	uint8_t local_ip[16]; /* the address the client asked, on a wildcard listener; else zero */
+	uint64_t id;
+	uint64_t start_ns;
+	uint64_t last_activity_ms;
+	uint64_t bytes_in;
+	uint64_t bytes_out;
+	uint64_t packets_in;
+	uint64_t packets_out;
+	uint8_t algorithm; /* enum pool_algorithm that chose the server */
+	bool has_local;
+	bool is_indexed;
+	bool is_answered;    /* the server has replied */
+	bool is_unreachable; /* and has not: ICMP says nobody is there */
+	bool is_ended;
+};
+static_assert(sizeof(struct udp_session) <= 512, "promised to users");
+
+/*
+ * The session that the datagram belongs to, a new one if need be; NULL when it was refused, which has been reported.
+ */
+struct udp_session *udp_session_find(struct udp_listener *listener, const struct datagram *datagram);
+
+/* How many more datagrams of the client the session takes. */
+uint64_t udp_session_room(const struct udp_session *session);
+
+/* Sends datagrams of the client to the server. May end the session. */
+void udp_session_forward(struct udp_session *session, const struct datagram *datagrams, uint32_t count);
+
+void udp_session_end(struct udp_session *session, enum reason reason);
+
+/* What the client sends to. */
+struct endpoint udp_session_listen_endpoint(const struct udp_session *session);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is written about a flow when it ends or is refused, as it travels from a worker to the log writer: one
+ * self-contained message in the worker's ring, without a pointer, so that nothing needs to stay alive for it.
+ */
+#ifndef STATS_FLOW_RECORD_H
+#define STATS_FLOW_RECORD_H
+
+#include "base/addr.h"
+#include "base/reason.h"
+
+#include <stdint.h>
+
+enum {
+	FLOW_NAME_BYTES = 64,
+	FLOW_TRIED_MAX = 11, /* retries 10 and the first */
+};
+
+enum flow_protocol { FLOW_TCP, FLOW_UDP, FLOW_PROTOCOL_COUNT };
+
+enum flow_path { FLOW_PATH_RELAY, FLOW_PATH_OFFLOAD, FLOW_PATH_NAT };
+
+struct flow_record {
+	uint64_t id; /* unique while the daemon runs; written as hexadecimal digits */
+	int64_t end_realtime_us;
+	struct endpoint client;
+	struct endpoint listen; /* the address the client asked for; family AF_UNIX: see listen_text */
+	struct endpoint server; /* family 0: none was chosen; AF_UNIX: the server's name is its path or says enough */
+	struct endpoint local;  /* strait's own address towards the server; family 0: never connected */
+	uint64_t connect_us;    /* from the start of the last connect to its end; 0: none or UDP */
+	uint64_t duration_us;
+	uint64_t bytes_in; /* from the client */
+	uint64_t bytes_out;
+	uint64_t packets_in; /* datagrams; 0 for TCP */
+	uint64_t packets_out;
+	uint8_t protocol; /* enum flow_protocol */
+	uint8_t path;     /* enum flow_path */
+	uint8_t reason;   /* enum reason */
+	uint8_t retries;  /* further servers tried after the first */
+	uint8_t tried_count;
+	char chosen_by[24]; /* the algorithm's word; empty: no server was chosen */
+	char service[FLOW_NAME_BYTES];
+	char pool[FLOW_NAME_BYTES];
+	char server_name[FLOW_NAME_BYTES]; /* empty: none */
+	/* Last and variable: only tried_count entries travel. The names of the servers tried before the last one. */
+	char tried[FLOW_TRIED_MAX][FLOW_NAME_BYTES];
+};
+
+/* Bytes of the record that carry something. */
+static inline size_t flow_record_bytes(const struct flow_record *record)
+{
+	return offsetof(struct flow_record, tried) + (size_t)record->tried_count * FLOW_NAME_BYTES;
+}
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A worker: one thread with its own loop, timer wheel, listeners, flows and counters. Workers share nothing but the
+ * published objects of pool/ (read through userspace RCU, quiescent while they wait) and a few atomics.
+ *
+ * All functions here are control's; they return at once, and what they ask for happens in the worker's next turn,
+ * except where a comment says otherwise. A worker tells control things through settings->to_control.
+ */
+#ifndef WORKER_WORKER_H
+#define WORKER_WORKER_H
+
+#include "base/ring.h"
+#include "pool/service.h"
+#include "relay/relay_settings.h"
+
+#include <stdint.h>
+
+struct worker;
+
+/* What it holds at the moment. */
+struct worker_usage {
+	uint64_t connections;
+	uint64_t sessions;
+	uint64_t connection_bytes; /* user memory of the connections and sessions that there are */
+	uint64_t session_bytes;
+	uint64_t tail_bytes;      /* buffers for bytes that a slow side has not taken */
+	uint64_t records_dropped; /* flow records that the log writer was too slow for */
+};
+
+/* User memory that one flow of each kind takes, and one buffer for bytes that a slow side has not taken. */
+struct worker_sizes {
+	uint64_t connection_bytes;
+	uint64_t session_bytes;
+	uint64_t tail_bytes;
+};
+struct worker_sizes worker_sizes(void);
+
+/* settings stay the caller's until worker_free. Returns 0 or -errno. */
+int worker_new(const struct relay_settings *settings, uint32_t index, struct worker **ret_worker);
+
+/* A listening socket for the worker, which owns fd from then on; before worker_start only. Returns 0 or -errno. */
+int worker_add_listener(struct worker *worker, struct service *service, enum flow_protocol protocol, int fd);
+
+/* Starts the thread. Returns 0 or -errno. */
+int worker_start(struct worker *worker);
+
+/*
+ * Stop accepting (what is in the accept queues still comes in) and begin no new session; RELAY_REPORT_DRAINED follows
+ * when no flow is left.
+ */
+void worker_drain(struct worker *worker);
+
+/* Servers have gone down: close the connections whose pool says `on-down close`. */
+void worker_close_lost(struct worker *worker);
+
+/* Ends all flows that are left with reason shutdown and waits for the thread. */
+void worker_stop(struct worker *worker);
+
+/* A worker that has stopped, or was never started. Accepts NULL; clears the pointer. */
+void worker_free(struct worker **worker);
+
+/* Of struct flow_record messages; the log writer takes. */
+struct ring *worker_records(struct worker *worker);
+
+/* Any thread. */
+void worker_read_usage(const struct worker *worker, struct worker_usage *ret_usage);
+
+#endif

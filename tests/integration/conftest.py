@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""
+Fixtures of the integration tests. Run as root, from anywhere: pytest -n 4 tests/integration. STRAIT names the program
+under test, relative to the top of the repository; build/strait if unset.
+"""
+
+import os
+
+import pytest
+
+import daemon
+import lab as laboratory
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_cmdline_main(config):
+    """With several workers, tests of one xdist_group share one, so that heavy ones do not run all at once."""
+    if getattr(config.option, "dist", "no") == "load":
+        config.option.dist = "loadgroup"
+
+
+def pytest_configure():
+    """What the thread sanitizer cannot know about a library is written down once, for all tests."""
+    suppressions = daemon.ROOT / "tests" / "unit" / "thread_sanitizer_suppressions.txt"
+    os.environ.setdefault("TSAN_OPTIONS", f"suppressions={suppressions}")
+
+
+def pytest_sessionstart(session):
+    assert os.geteuid() == 0, "the integration tests make network namespaces: run them as root"
+    if not hasattr(session.config, "workerinput"):
+        laboratory.remove_stale_labs()
+
+
+def pytest_collection_modifyitems(items):
+    """Long waits first, so that the others fill the time."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.fixture
+def lab():
+    """Client, proxy and server in namespaces of their own."""
+    with laboratory.Lab() as made:
+        yield made
+
+
+@pytest.fixture
+def loopback():
+    """Client, proxy and server in one namespace."""
+    with laboratory.Loopback() as made:
+        yield made
+
+
+@pytest.fixture
+def strait():
+    """Starts the program under test in a place: strait(lab.proxy, configuration, ...)."""
+    return daemon.Daemon
+
+
+@pytest.fixture
+def figure(record_property):
+    """Tells a measured figure: figure("idle connection: 300 bytes"). It is shown at the end, also when tests pass."""
+    return lambda text: record_property("figure", text)
+
+
+def pytest_terminal_summary(terminalreporter):
+    reports = [r for outcome in ("passed", "failed") for r in terminalreporter.stats.get(outcome, [])]
+    figures = [value for r in reports for name, value in r.user_properties if name == "figure"]
+    if figures:
+        terminalreporter.section("measured")
+    for text in figures:
+        terminalreporter.write_line(text)
+
+
+@pytest.fixture
+def own_memory():
+    """For tests that measure the daemon's memory."""
+    if daemon.is_sanitized():
+        pytest.skip("sanitizers add memory of their own to every allocation")

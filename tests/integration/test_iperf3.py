@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""iperf3 through strait: TCP in both directions and several streams, UDP, with both families."""
+
+import json
+
+import pytest
+
+from lab import address_text, program_path
+from servers import iperf3
+
+CONFIGURATION = """
+service measure {{
+    listen {listen}
+    listen udp {listen}
+    to measure
+}}
+pool measure {{
+    server {server}
+}}
+"""
+
+
+def run(strait, lab, front, back, *words):
+    iperf3(lab.server, lab.back[back])
+    strait(lab.proxy, CONFIGURATION.format(listen=address_text(lab.front[front], 5201),
+                                           server=address_text(lab.back[back], 5201)))
+    result = lab.client.run(program_path("iperf3"), "-c", lab.front[front], "-J", "-t", "2", *words, check=False)
+    report = json.loads(result.stdout)
+    assert "error" not in report, report["error"]
+    return report["end"]
+
+
+@pytest.mark.xdist_group("heavy")
+@pytest.mark.parametrize("words", [[], ["-R"], ["-P", "8"], ["-P", "4", "--bidir"]])
+@pytest.mark.parametrize("front,back", [(4, 4), (6, 6), (4, 6)])
+def test_tcp(strait, lab, front, back, words):
+    """TCP measurements run to their end, and what was sent is received, but for what is on its way."""
+    end = run(strait, lab, front, back, *words)
+    sent, received = end["sum_sent"]["bytes"], end["sum_received"]["bytes"]
+    assert received > 10_000_000
+    assert received <= sent + 1
+    assert received > sent / 2
+
+
+@pytest.mark.xdist_group("heavy")
+@pytest.mark.parametrize("words", [["-b", "50M"], ["-b", "50M", "-R"], ["-b", "20M", "-P", "4"],
+                                   ["-b", "20M", "-l", "8000"]])
+def test_udp(strait, lab, words):
+    """UDP at a moderate rate arrives, nearly all of it, and in order."""
+    end = run(strait, lab, 4, 4, "-u", *words)
+    assert end["sum"]["packets"] > 300
+    assert end["sum"]["lost_percent"] < 20
+    assert all(s["udp"]["out_of_order"] == 0 for s in end["streams"])

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waiting: for something to become true, by asking often, and for work done in another thread."""
+
+import threading
+import time
+
+
+class NotInTime(AssertionError):
+    """What was waited for did not happen."""
+
+
+def eventually(check, timeout=10.0, every=0.02, what=None):
+    """Calls check() until it returns something true, and returns that; AssertionErrors on the way are forgiven."""
+    deadline = time.monotonic() + timeout
+    while True:
+        last = None
+        try:
+            value = check()
+            if value:
+                return value
+        except (AssertionError, OSError) as error:
+            last = error
+        if time.monotonic() > deadline:
+            text = what or getattr(check, "__doc__", None) or getattr(check, "__name__", "a condition")
+            raise NotInTime(f"not within {timeout} s: {text}") from last
+        time.sleep(every)
+
+
+def thread(work, *arguments):
+    """Starts work in a thread; .join() raises what it raised and returns what it returned."""
+    return Work(work, arguments)
+
+
+class Work(threading.Thread):
+    def __init__(self, work, arguments):
+        super().__init__(daemon=True)
+        self.work, self.arguments, self.result, self.error = work, arguments, None, None
+        self.start()
+
+    def run(self):
+        try:
+            self.result = self.work(*self.arguments)
+        except BaseException as error:
+            self.error = error
+
+    def join(self, timeout=60):
+        super().join(timeout)
+        assert not self.is_alive(), f"{self.work} still runs after {timeout} s"
+        if self.error:
+            raise self.error
+        return self.result

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/status_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static char number[STATUS_NUMBER_BYTES];
+
+static void numbers_are_short(void **state)
+{
+	(void)state;
+	assert_string_equal(status_table_count(0, number), "0");
+	assert_string_equal(status_table_count(999, number), "999");
+	assert_string_equal(status_table_count(1000, number), "1.0k");
+	assert_string_equal(status_table_count(999949, number), "999.9k");
+	assert_string_equal(status_table_count(999950, number), "1.0M");
+	assert_string_equal(status_table_count(UINT64_MAX, number), "18.4E");
+	assert_string_equal(status_table_size(1023, number), "1023 B");
+	assert_string_equal(status_table_size(1536, number), "1.5 KiB");
+	assert_string_equal(status_table_size(UINT64_MAX, number), "16.0 EiB");
+	assert_string_equal(status_table_time(59, number), "59s");
+	assert_string_equal(status_table_time(200, number), "3m20s");
+	assert_string_equal(status_table_time(7500, number), "2h5m");
+	assert_string_equal(status_table_time(356400, number), "4d3h");
+}
+
+static char *print(const char *document, enum status_colour colour)
+{
+	char *text = NULL;
+	size_t bytes = 0;
+	json_t *status = json_loads(document, 0, NULL);
+	assert_non_null(status);
+	FILE *out = open_memstream(&text, &bytes);
+	status_table_print(status, colour, out);
+	fclose(out);
+	json_decref(status);
+	return text;
+}
+
+static const char document[] =
+	"{\"version\":\"0.1.0\",\"phase\":\"running\",\"uptime_seconds\":75,\"generation\":1,\"is_degraded\":true,"
+	"\"workers\":[{}],\"services\":[{\"name\":\"web\",\"pool\":\"web\",\"flows_active\":3,"
+	"\"listens\":[{\"protocol\":\"tcp\",\"address\":\"[::]:8080\",\"is_dual\":true},"
+	"{\"protocol\":\"udp\",\"address\":\"127.0.0.1:53\",\"is_dual\":false}]}],"
+	"\"pools\":[{\"name\":\"web\",\"available_count\":0,\"is_degraded\":true,\"servers\":[{\"name\":\"blue\","
+	"\"address\":\"10.0.0.1:80\",\"state\":\"down\",\"weight\":1,"
+	"\"last_check\":{\"good\":false,\"age_ms\":1500,\"duration_us\":3,\"cause\":\"refused\\u001b[2J\"}}]}]}";
+
+static void a_table_says_what_is_wrong(void **state)
+{
+	(void)state;
+	char *text = print(document, STATUS_PLAIN);
+	assert_non_null(strstr(text, "strait 0.1.0   running for 1m15s   generation 1   1 worker\n"));
+	assert_non_null(strstr(text, ":8080 udp 127.0.0.1:53"));
+	assert_non_null(strstr(text, "blue"));
+	assert_non_null(strstr(text, "down"));
+	assert_non_null(strstr(text, "refused?[2J, 1s ago"));
+	assert_non_null(strstr(text, "degraded: pool web has 0 of 1 servers available\n"));
+	assert_null(strchr(text, '\x1b'));
+	free(text);
+}
+
+static void colour_only_repeats_words(void **state)
+{
+	(void)state;
+	char *text = print(document, STATUS_COLOURED);
+	assert_non_null(strstr(text, "\x1b[1;31mdown"));
+	free(text);
+}
+
+static void strange_documents_do_no_harm(void **state)
+{
+	(void)state;
+	static const char *const documents[] = {
+		"{}",
+		"{\"services\":3,\"pools\":\"x\",\"workers\":null,\"limits\":[]}",
+		"{\"services\":[1,null,{}],\"pools\":[{\"servers\":[null,{\"last_check\":5}]}],\"uptime_seconds\":-1}",
+	};
+	for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i++)
+		free(print(documents[i], STATUS_PLAIN));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(numbers_are_short),
+		cmocka_unit_test(a_table_says_what_is_wrong),
+		cmocka_unit_test(colour_only_repeats_words),
+		cmocka_unit_test(strange_documents_do_no_harm),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/ceilings.h"
+#include "worker/worker.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static struct config_listen listens[2];
+static struct config_service service = { .listens = listens, .listen_count = 2 };
+
+static struct config small_config(void)
+{
+	return (struct config){ .services = &service, .service_count = 1, .log_count = 1 };
+}
+
+static const struct ceilings_resources resources = {
+	.descriptor_limit = 20000,
+	.memory_bytes = UINT64_C(8) << 30,
+	.worker_count = 2,
+};
+
+static void descriptors_bound_the_flows(void **state)
+{
+	(void)state;
+	struct config config = small_config();
+	struct ceilings ceilings = ceilings_compute(&config, &resources);
+	assert_in_range(ceilings.descriptors, 19900, 19999);
+	assert_int_equal(ceilings.connections, ceilings.descriptors / 2);
+	assert_int_equal(ceilings.sessions, ceilings.descriptors);
+}
+
+static void configured_limits_win_when_they_are_lower(void **state)
+{
+	(void)state;
+	struct config config = small_config();
+	config.limit.connections = 50;
+	config.limit.sessions = 1000000;
+	struct ceilings ceilings = ceilings_compute(&config, &resources);
+	assert_int_equal(ceilings.connections, 50);
+	assert_int_equal(ceilings.sessions, ceilings.descriptors);
+}
+
+static void memory_bounds_flows_and_tails(void **state)
+{
+	(void)state;
+	struct config config = small_config();
+	config.limit.memory_bytes = 1 << 20;
+	struct ceilings ceilings = ceilings_compute(&config, &resources);
+	assert_true(ceilings.connections * worker_sizes().connection_bytes <= 1 << 18);
+	assert_true(ceilings.sessions * worker_sizes().session_bytes <= 1 << 18);
+}
+
+static void few_descriptors_still_leave_room_for_a_flow(void **state)
+{
+	(void)state;
+	struct config config = small_config();
+	struct ceilings_resources few = resources;
+	few.descriptor_limit = 20;
+	struct ceilings ceilings = ceilings_compute(&config, &few);
+	assert_true(ceilings.connections >= 1);
+	assert_true(ceilings.sessions >= 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(descriptors_bound_the_flows),
+		cmocka_unit_test(configured_limits_win_when_they_are_lower),
+		cmocka_unit_test(memory_bounds_flows_and_tails),
+		cmocka_unit_test(few_descriptors_still_leave_room_for_a_flow),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "guard/guard.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define SECOND UINT64_C(1000000000)
+
+enum { THREADS = 4 };
+
+static struct endpoint client(uint32_t number)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(9), .sin_addr = { htonl(number) } };
+	return endpoint_from_sockaddr((const struct sockaddr *)&in);
+}
+
+static enum reason admit(struct guard *guard, enum guard_kind kind, uint32_t number, uint64_t now_ns)
+{
+	struct endpoint endpoint = client(number);
+	return guard_admit(guard, kind, &endpoint, now_ns);
+}
+
+static void release(struct guard *guard, enum guard_kind kind, uint32_t number)
+{
+	struct endpoint endpoint = client(number);
+	guard_release(guard, kind, &endpoint);
+}
+
+static void without_settings_all_are_admitted(void **state)
+{
+	(void)state;
+	struct guard *guard = guard_new(&(struct guard_settings){ 0 });
+	for (uint32_t i = 0; i < 10000; i++)
+		assert_int_equal(admit(guard, i % 2, 1, SECOND), REASON_NONE);
+	for (uint32_t i = 0; i < 10000; i++)
+		release(guard, i % 2, 1);
+	guard_free(&guard);
+	assert_null(guard);
+	guard_free(&guard);
+}
+
+static void connections_and_sessions_are_counted_apart(void **state)
+{
+	(void)state;
+	struct guard *guard = guard_new(&(struct guard_settings){ .connections_max = 2, .sessions_max = 3 });
+	for (uint32_t i = 0; i < 2; i++)
+		assert_int_equal(admit(guard, GUARD_CONNECTION, i, SECOND), REASON_NONE);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(admit(guard, GUARD_SESSION, i, SECOND), REASON_NONE);
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 9, SECOND), REASON_LIMIT_CONNECTIONS);
+	assert_int_equal(admit(guard, GUARD_SESSION, 9, SECOND), REASON_LIMIT_SESSIONS);
+	release(guard, GUARD_SESSION, 1);
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 9, SECOND), REASON_LIMIT_CONNECTIONS);
+	assert_int_equal(admit(guard, GUARD_SESSION, 9, SECOND), REASON_NONE);
+	guard_free(&guard);
+}
+
+static void rules_are_asked_first(void **state)
+{
+	(void)state;
+	struct guard_rule rules[2] = {
+		{ .is_allow = true, .network = { .family = AF_INET, .prefix_bits = 128 } },
+		{ .is_allow = false, .network = { .family = AF_INET, .prefix_bits = 96 } },
+	};
+	struct endpoint allowed = client(7);
+	memcpy(rules[0].network.ip, allowed.ip, 16);
+	memcpy(rules[1].network.ip, allowed.ip, 12);
+	struct guard *guard = guard_new(&(struct guard_settings){
+		.rules = rules, .rule_count = 2, .connections_max = 1 });
+	memset(rules, 0, sizeof(rules)); /* copied */
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(admit(guard, GUARD_CONNECTION, 8, SECOND), REASON_DENIED_ACCESS);
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 7, SECOND), REASON_NONE);
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 8, SECOND), REASON_DENIED_ACCESS);
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 7, SECOND), REASON_LIMIT_CONNECTIONS);
+	guard_free(&guard);
+}
+
+static void a_source_above_its_limit_takes_nothing_from_others(void **state)
+{
+	(void)state;
+	struct guard *guard = guard_new(&(struct guard_settings){
+		.connections_max = 3, .rate = { 20, 1000 }, .per_source_max = 1 });
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 1, SECOND), REASON_NONE);
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(admit(guard, GUARD_CONNECTION, 1, SECOND), REASON_LIMIT_PER_SOURCE);
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 2, SECOND), REASON_NONE);
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 3, SECOND), REASON_NONE);
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 4, SECOND), REASON_LIMIT_CONNECTIONS);
+	guard_free(&guard);
+}
+
+static void a_flow_the_service_refuses_takes_nothing_from_its_source(void **state)
+{
+	(void)state;
+	struct guard *guard = guard_new(&(struct guard_settings){
+		.connections_max = 1, .per_source_max = 1, .per_source_rate = { 1, 1000 } });
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 1, SECOND), REASON_NONE);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(admit(guard, GUARD_CONNECTION, 2, SECOND), REASON_LIMIT_CONNECTIONS);
+	release(guard, GUARD_CONNECTION, 1);
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 2, SECOND), REASON_NONE);
+	guard_free(&guard);
+}
+
+static void rates_of_service_and_source_hold(void **state)
+{
+	(void)state;
+	struct guard *guard = guard_new(&(struct guard_settings){
+		.rate = { 100, 1000 }, .per_source_rate = { 10, 1000 } });
+	uint32_t admitted = 0;
+	uint32_t admitted_of_one = 0;
+	for (uint64_t now_ns = SECOND; now_ns < 11 * SECOND; now_ns += SECOND / 1000)
+		admitted_of_one += admit(guard, GUARD_SESSION, 1, now_ns) == REASON_NONE;
+	assert_in_range(admitted_of_one, 100, 105);
+	for (uint64_t now_ns = 21 * SECOND; now_ns < 31 * SECOND; now_ns += SECOND / 1000)
+		admitted += admit(guard, GUARD_SESSION, (uint32_t)(now_ns / 1000000 % 100), now_ns) == REASON_NONE;
+	assert_in_range(admitted, 950, 1050);
+	guard_free(&guard);
+}
+
+struct worker {
+	struct guard *guard;
+	_Atomic uint32_t *active;
+	uint32_t number;
+	bool has_failed;
+};
+
+static void *worker_run(void *argument)
+{
+	struct worker *worker = argument;
+	for (uint32_t i = 0; i < 50000; i++) {
+		uint32_t number = worker->number * 10 + i % 10;
+		if (admit(worker->guard, GUARD_CONNECTION, number, SECOND) != REASON_NONE)
+			continue;
+		if (atomic_fetch_add(worker->active, 1) >= 2)
+			worker->has_failed = true;
+		atomic_fetch_sub(worker->active, 1);
+		release(worker->guard, GUARD_CONNECTION, number);
+	}
+	return NULL;
+}
+
+static void threads_never_exceed_a_limit_and_give_all_back(void **state)
+{
+	(void)state;
+	struct guard *guard = guard_new(&(struct guard_settings){ .connections_max = 2, .per_source_max = 1 });
+	_Atomic uint32_t active = 0;
+	struct worker workers[THREADS];
+	pthread_t threads[THREADS];
+	for (uint32_t i = 0; i < THREADS; i++) {
+		workers[i] = (struct worker){ guard, &active, i, false };
+		assert_int_equal(pthread_create(&threads[i], NULL, worker_run, &workers[i]), 0);
+	}
+	for (int i = 0; i < THREADS; i++) {
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+		assert_false(workers[i].has_failed);
+	}
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 1, SECOND), REASON_NONE);
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 2, SECOND), REASON_NONE);
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 3, SECOND), REASON_LIMIT_CONNECTIONS);
+	guard_free(&guard);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_settings_all_are_admitted),
+		cmocka_unit_test(connections_and_sessions_are_counted_apart),
+		cmocka_unit_test(rules_are_asked_first),
+		cmocka_unit_test(a_source_above_its_limit_takes_nothing_from_others),
+		cmocka_unit_test(a_flow_the_service_refuses_takes_nothing_from_its_source),
+		cmocka_unit_test(rates_of_service_and_source_hold),
+		cmocka_unit_test(threads_never_exceed_a_limit_and_give_all_back),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

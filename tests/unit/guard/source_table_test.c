@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "guard/source_table.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define SECOND UINT64_C(1000000000)
+
+enum { ENTRIES_MIN = SOURCE_SETS_MIN * SOURCE_SET_WAYS, THREADS = 4 };
+
+static struct endpoint source(uint32_t number)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(9), .sin_addr = { htonl(number) } };
+	return endpoint_from_sockaddr((const struct sockaddr *)&in);
+}
+
+static struct endpoint source6(const char *text)
+{
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+	assert_int_equal(inet_pton(AF_INET6, text, &in6.sin6_addr), 1);
+	return endpoint_from_sockaddr((const struct sockaddr *)&in6);
+}
+
+static struct source_table *table_make(uint64_t flows_max, uint64_t per_second, uint64_t flows_expected)
+{
+	struct source_limits limits = { flows_max, rate_from(per_second, 1000) };
+	return source_table_new(&limits, flows_expected);
+}
+
+static enum reason enter(struct source_table *table, struct endpoint client, uint64_t now_ns)
+{
+	return source_table_enter(table, &client, now_ns);
+}
+
+static void leave(struct source_table *table, struct endpoint client)
+{
+	source_table_leave(table, &client);
+}
+
+static void each_source_has_its_own_count(void **state)
+{
+	(void)state;
+	struct source_table *table = table_make(2, 0, 100);
+	for (uint32_t i = 1; i <= 50; i++) {
+		assert_int_equal(enter(table, source(i), 0), REASON_NONE);
+		assert_int_equal(enter(table, source(i), 0), REASON_NONE);
+		assert_int_equal(enter(table, source(i), 0), REASON_LIMIT_PER_SOURCE);
+	}
+	leave(table, source(7));
+	assert_int_equal(enter(table, source(8), 0), REASON_LIMIT_PER_SOURCE);
+	assert_int_equal(enter(table, source(7), 0), REASON_NONE);
+	assert_int_equal(enter(table, source(7), 0), REASON_LIMIT_PER_SOURCE);
+	source_table_free(&table);
+	assert_null(table);
+}
+
+static void an_ipv6_source_is_a_64(void **state)
+{
+	(void)state;
+	struct source_table *table = table_make(1, 0, 100);
+	struct endpoint unix_client = { .family = AF_UNIX };
+	assert_int_equal(enter(table, source6("2001:db8:0:1::1"), 0), REASON_NONE);
+	assert_int_equal(enter(table, source6("2001:db8:0:1:ffff::2"), 0), REASON_LIMIT_PER_SOURCE);
+	assert_int_equal(enter(table, source6("2001:db8:0:2::1"), 0), REASON_NONE);
+	assert_int_equal(enter(table, source6("::1"), 0), REASON_NONE);
+	assert_int_equal(enter(table, source6("::1"), 0), REASON_LIMIT_PER_SOURCE);
+	assert_int_equal(enter(table, source(0), 0), REASON_NONE);
+	assert_int_equal(enter(table, source(1), 0), REASON_NONE);
+	assert_int_equal(enter(table, unix_client, 0), REASON_NONE);
+	assert_int_equal(enter(table, unix_client, 0), REASON_LIMIT_PER_SOURCE);
+	leave(table, source6("2001:db8:0:1::9"));
+	assert_int_equal(enter(table, source6("2001:db8:0:1::3"), 0), REASON_NONE);
+	source_table_free(&table);
+}
+
+static void each_source_has_its_own_rate(void **state)
+{
+	(void)state;
+	struct source_table *table = table_make(0, 10, 100);
+	for (uint32_t i = 1; i <= 20; i++) {
+		assert_int_equal(enter(table, source(i), SECOND), REASON_NONE);
+		assert_int_equal(enter(table, source(i), SECOND), REASON_NONE);
+		assert_int_equal(enter(table, source(i), SECOND), REASON_LIMIT_RATE);
+		assert_int_equal(enter(table, source(i), SECOND + SECOND / 10), REASON_NONE);
+	}
+	source_table_free(&table);
+}
+
+static void the_rate_outlives_the_flows(void **state)
+{
+	(void)state;
+	struct source_table *table = table_make(5, 1, 100);
+	assert_int_equal(enter(table, source(1), SECOND), REASON_NONE);
+	leave(table, source(1));
+	assert_int_equal(enter(table, source(1), SECOND), REASON_LIMIT_RATE);
+	source_table_free(&table);
+}
+
+static void a_withdrawn_flow_has_cost_nothing(void **state)
+{
+	(void)state;
+	struct source_table *table = table_make(1, 1, 100);
+	struct endpoint client = source(1);
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(source_table_enter(table, &client, SECOND), REASON_NONE);
+		source_table_withdraw(table, &client);
+	}
+	source_table_free(&table);
+}
+
+/* A hundred thousand sources come and go; those with flows are still known, and so is a source above its rate. */
+static void a_flood_pushes_out_no_source_with_flows(void **state)
+{
+	(void)state;
+	struct source_table *table = table_make(2, 1, 1);
+	for (uint32_t i = 1; i <= 20; i++)
+		assert_int_equal(enter(table, source(i), SECOND), REASON_NONE);
+	for (uint32_t i = 1000; i < 101000; i++) {
+		uint64_t now_ns = SECOND + i * 1000;
+		if (enter(table, source(i), now_ns) == REASON_NONE)
+			leave(table, source(i));
+	}
+	for (uint32_t i = 1; i <= 20; i++) {
+		assert_int_equal(enter(table, source(i), SECOND + SECOND / 2), REASON_LIMIT_RATE);
+		assert_int_equal(enter(table, source(i), 3 * SECOND), REASON_NONE);
+		assert_int_equal(enter(table, source(i), 5 * SECOND), REASON_LIMIT_PER_SOURCE);
+	}
+	source_table_free(&table);
+}
+
+static void newcomers_to_a_full_set_share_a_limit(void **state)
+{
+	(void)state;
+	struct source_table *table = table_make(2, 0, 1);
+	uint32_t admitted = 0;
+	for (uint32_t i = 0; i < 100000; i++)
+		admitted += enter(table, source(i), 0) == REASON_NONE;
+	/* Every entry once, and two more in each set. */
+	assert_int_equal(admitted, ENTRIES_MIN + 2 * SOURCE_SETS_MIN);
+	/* Those with entries of their own are judged by their own count as before. */
+	for (uint32_t i = 0; i < 5; i++)
+		assert_int_equal(enter(table, source(i), 0), REASON_NONE);
+	source_table_free(&table);
+}
+
+static void counts_of_a_full_set_all_come_back(void **state)
+{
+	(void)state;
+	static bool is_admitted[2000];
+	struct source_table *table = table_make(3, 0, 1);
+	for (int round = 0; round < 3; round++) {
+		for (uint32_t i = 0; i < 2000; i++)
+			is_admitted[i] = enter(table, source(i), 0) == REASON_NONE;
+		/* Ended in another order than begun. */
+		for (uint32_t n = 0; n < 2000; n++) {
+			uint32_t i = n * 7 % 2000;
+			if (is_admitted[i])
+				leave(table, source(i));
+		}
+	}
+	for (uint32_t i = 0; i < 2000; i++) {
+		for (int n = 0; n < 3; n++)
+			assert_int_equal(enter(table, source(i), 0), REASON_NONE);
+		for (int n = 0; n < 3; n++)
+			leave(table, source(i));
+	}
+	source_table_free(&table);
+}
+
+static void the_size_follows_the_flows_within_bounds(void **state)
+{
+	(void)state;
+	struct source_table *small = table_make(1, 0, 1);
+	struct source_table *middle = table_make(1, 0, 50000);
+	struct source_table *large = table_make(1, 0, UINT64_MAX);
+	assert_in_range(source_table_bytes(small), 1, 8192);
+	assert_in_range(source_table_bytes(middle), 200000 * 24, 16u << 20);
+	assert_in_range(source_table_bytes(large), 32u << 20, 33u << 20);
+	source_table_free(&small);
+	source_table_free(&middle);
+	source_table_free(&large);
+}
+
+struct worker {
+	struct source_table *table;
+	_Atomic uint32_t *active; /* by source */
+	bool has_failed;
+};
+
+static void *worker_run(void *argument)
+{
+	struct worker *worker = argument;
+	for (uint32_t i = 0; i < 50000; i++) {
+		uint32_t number = i % 5;
+		if (enter(worker->table, source(number), 0) != REASON_NONE)
+			continue;
+		if (atomic_fetch_add(&worker->active[number], 1) >= 2)
+			worker->has_failed = true;
+		atomic_fetch_sub(&worker->active[number], 1);
+		leave(worker->table, source(number));
+	}
+	return NULL;
+}
+
+static void threads_never_exceed_a_sources_limit(void **state)
+{
+	(void)state;
+	struct source_table *table = table_make(2, 0, 1);
+	_Atomic uint32_t active[5] = { 0 };
+	struct worker workers[THREADS];
+	pthread_t threads[THREADS];
+	for (int i = 0; i < THREADS; i++) {
+		workers[i] = (struct worker){ table, active, false };
+		assert_int_equal(pthread_create(&threads[i], NULL, worker_run, &workers[i]), 0);
+	}
+	for (int i = 0; i < THREADS; i++) {
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+		assert_false(workers[i].has_failed);
+	}
+	source_table_free(&table);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_source_has_its_own_count),
+		cmocka_unit_test(an_ipv6_source_is_a_64),
+		cmocka_unit_test(each_source_has_its_own_rate),
+		cmocka_unit_test(the_rate_outlives_the_flows),
+		cmocka_unit_test(a_withdrawn_flow_has_cost_nothing),
+		cmocka_unit_test(a_flood_pushes_out_no_source_with_flows),
+		cmocka_unit_test(newcomers_to_a_full_set_share_a_limit),
+		cmocka_unit_test(counts_of_a_full_set_all_come_back),
+		cmocka_unit_test(the_size_follows_the_flows_within_bounds),
+		cmocka_unit_test(threads_never_exceed_a_sources_limit),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

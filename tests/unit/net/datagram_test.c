@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Datagrams over loopback: boundaries, sizes, sources, trains, and errors of one that do not harm the others. */
+#include "net/datagram.h"
+#include "net/socket.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct addr loopback(uint16_t port)
+{
+	struct addr addr = { .len = sizeof(struct sockaddr_in) };
+	addr.in.sin_family = AF_INET;
+	addr.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	addr.in.sin_port = htons(port);
+	return addr;
+}
+
+static struct addr any(void)
+{
+	struct addr addr = loopback(0);
+	addr.in.sin_addr.s_addr = htonl(INADDR_ANY);
+	return addr;
+}
+
+/* A receiver on all addresses and a sender connected to it over 127.0.0.2. */
+struct pair {
+	int receiver;
+	int sender;
+	uint16_t port;
+};
+
+static struct pair open_pair(void)
+{
+	struct addr addr = any();
+	struct pair pair = { .receiver = socket_listen_udp(&addr) };
+	assert_true(pair.receiver >= 0);
+	pair.port = socket_local_endpoint(pair.receiver).port;
+	struct addr to = loopback(pair.port);
+	to.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+	assert_int_equal(socket_connect_datagram(&to, &pair.sender), 0);
+	return pair;
+}
+
+static void close_pair(struct pair *pair)
+{
+	close(pair->receiver);
+	close(pair->sender);
+}
+
+static void keeps_every_size(void **state)
+{
+	(void)state;
+	static const uint32_t sizes[] = { 0, 1, 1472, 1473, 9000, 24001, 65507 };
+	struct pair pair = open_pair();
+	struct datagram_batch out, in;
+	datagram_batch_init(&out);
+	datagram_batch_init(&in);
+	enum { COUNT = sizeof(sizes) / sizeof(sizes[0]) };
+	for (uint32_t i = 0; i < COUNT; i++) {
+		out.entries[i].len = sizes[i];
+		memset(out.entries[i].bytes, (int)i + 1, sizes[i]);
+	}
+	struct datagram_route route = { .fd = pair.sender, .is_connected = true };
+	assert_int_equal(datagram_send(&route, out.entries, COUNT, NULL), 0);
+	assert_int_equal(datagram_receive(pair.receiver, &in, DATAGRAM_BATCH_MAX), COUNT);
+	for (uint32_t i = 0; i < COUNT; i++) {
+		assert_int_equal(in.entries[i].len, sizes[i]);
+		assert_memory_equal(in.entries[i].bytes, out.entries[i].bytes, sizes[i]);
+	}
+	datagram_batch_done(&in);
+	datagram_batch_done(&out);
+	close_pair(&pair);
+}
+
+static void answers_from_the_address_that_was_asked(void **state)
+{
+	(void)state;
+	struct pair pair = open_pair();
+	struct datagram_batch batch;
+	datagram_batch_init(&batch);
+	assert_int_equal(send(pair.sender, "ask", 3, 0), 3);
+	assert_int_equal(datagram_receive(pair.receiver, &batch, 1), 1);
+	assert_true(batch.entries[0].has_local);
+	assert_int_equal(batch.entries[0].local_ip[15], 2);
+	struct datagram_route route = { .fd = pair.receiver, .family = AF_INET };
+	assert_int_equal(datagram_send(&route, batch.entries, 1, NULL), 0);
+	/* The sender is connected to 127.0.0.2, so an answer from elsewhere would not arrive. */
+	char answer[8];
+	assert_int_equal(recv(pair.sender, answer, sizeof(answer), 0), 3);
+	datagram_batch_done(&batch);
+	close_pair(&pair);
+}
+
+static void sends_trains_that_arrive_as_datagrams(void **state)
+{
+	(void)state;
+	struct pair pair = open_pair();
+	struct datagram_batch out, in;
+	datagram_batch_init(&out);
+	datagram_batch_init(&in);
+	out.entries[0].len = 2500;
+	out.entries[0].segment_bytes = 1000;
+	for (uint32_t i = 0; i < 2500; i++)
+		out.entries[0].bytes[i] = (uint8_t)(i / 1000);
+	assert_int_equal(datagram_count(&out.entries[0]), 3);
+	struct datagram_route route = { .fd = pair.sender, .is_connected = true };
+	assert_int_equal(datagram_send(&route, out.entries, 1, NULL), 0);
+	assert_int_equal(datagram_receive(pair.receiver, &in, DATAGRAM_BATCH_MAX), 3);
+	assert_int_equal(in.entries[0].len, 1000);
+	assert_int_equal(in.entries[2].len, 500);
+	assert_int_equal(in.entries[2].bytes[499], 2);
+	datagram_batch_done(&in);
+	datagram_batch_done(&out);
+	close_pair(&pair);
+}
+
+static void receives_trains(void **state)
+{
+	(void)state;
+	struct pair pair = open_pair();
+	datagram_enable_trains(pair.receiver);
+	struct datagram_batch out, in;
+	datagram_batch_init(&out);
+	datagram_batch_init(&in);
+	out.entries[0].len = 6400;
+	out.entries[0].segment_bytes = 100;
+	struct datagram_route route = { .fd = pair.sender, .is_connected = true };
+	assert_int_equal(datagram_send(&route, out.entries, 1, NULL), 0);
+	uint32_t datagrams = 0;
+	while (datagrams < 64 && datagram_receive(pair.receiver, &in, 1) == 1) {
+		datagrams += datagram_count(&in.entries[0]);
+		in.count = 0;
+	}
+	assert_int_equal(datagrams, 64);
+	datagram_batch_done(&in);
+	datagram_batch_done(&out);
+	close_pair(&pair);
+}
+
+static void sends_a_train_singly_when_its_datagrams_are_too_large_for_one(void **state)
+{
+	(void)state;
+	struct pair pair = open_pair();
+	struct datagram_batch out, in;
+	datagram_batch_init(&out);
+	datagram_batch_init(&in);
+	/* More segments than the kernel takes in one call. */
+	out.entries[0].len = 300;
+	out.entries[0].segment_bytes = 1;
+	struct datagram_route route = { .fd = pair.sender, .is_connected = true };
+	assert_int_equal(datagram_send(&route, out.entries, 1, NULL), 0);
+	uint32_t received = 0;
+	for (int count; (count = datagram_receive(pair.receiver, &in, DATAGRAM_BATCH_MAX)) > 0; in.count = 0)
+		received += (uint32_t)count;
+	assert_int_equal(received, 300);
+	datagram_batch_done(&in);
+	datagram_batch_done(&out);
+	close_pair(&pair);
+}
+
+static void goes_on_after_one_that_cannot_be_sent(void **state)
+{
+	(void)state;
+	struct pair pair = open_pair();
+	struct datagram_batch out, in;
+	datagram_batch_init(&out);
+	datagram_batch_init(&in);
+	struct addr good = loopback(pair.port);
+	for (uint32_t i = 0; i < 3; i++) {
+		out.entries[i].len = 4;
+		out.entries[i].peer = endpoint_from_addr(&good);
+	}
+	out.entries[1].len = 65535; /* too large for IPv4 */
+	struct datagram_route route = { .fd = pair.receiver, .family = AF_INET };
+	int error = 0;
+	assert_int_equal(datagram_send(&route, out.entries, 3, &error), 1);
+	assert_int_equal(error, -EMSGSIZE);
+	assert_int_equal(datagram_receive(pair.receiver, &in, DATAGRAM_BATCH_MAX), 2);
+	datagram_batch_done(&in);
+	datagram_batch_done(&out);
+	close_pair(&pair);
+}
+
+static void sends_in_spite_of_an_earlier_icmp_error(void **state)
+{
+	(void)state;
+	struct addr addr = loopback(0);
+	int silent = socket_listen_udp(&addr);
+	uint16_t port = socket_local_endpoint(silent).port;
+	close(silent);
+	addr_set_port(&addr, port);
+	int sender;
+	assert_int_equal(socket_connect_datagram(&addr, &sender), 0);
+	assert_int_equal(send(sender, "x", 1, 0), 1); /* nobody is there: an ICMP error comes back */
+	silent = socket_listen_udp(&addr);
+	struct datagram_batch out, in;
+	datagram_batch_init(&out);
+	datagram_batch_init(&in);
+	out.entries[0].len = 5;
+	struct datagram_route route = { .fd = sender, .is_connected = true };
+	int error = 0;
+	assert_int_equal(datagram_send(&route, out.entries, 1, &error), 0);
+	assert_int_equal(error, -ECONNREFUSED);
+	assert_int_equal(datagram_receive(silent, &in, 1), 1);
+	assert_int_equal(in.entries[0].len, 5);
+	datagram_batch_done(&in);
+	datagram_batch_done(&out);
+	close(silent);
+	close(sender);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keeps_every_size),
+		cmocka_unit_test(answers_from_the_address_that_was_asked),
+		cmocka_unit_test(sends_trains_that_arrive_as_datagrams),
+		cmocka_unit_test(receives_trains),
+		cmocka_unit_test(sends_a_train_singly_when_its_datagrams_are_too_large_for_one),
+		cmocka_unit_test(goes_on_after_one_that_cannot_be_sent),
+		cmocka_unit_test(sends_in_spite_of_an_earlier_icmp_error),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
