@@ -20,7 +20,7 @@
 	X(CONNECT_FAILED, "connect_failed", true, "the last server tried could not be reached for another reason")      \
 	X(NO_SERVER, "no_server", true, "no server of the pool was eligible")                                           \
 	X(REPLIES_DONE, "replies_done", false, "all expected replies of a UDP session have come")                       \
-	X(DENIED_ACCESS, "denied_access", true, "an access rule of the service denies the client")                      \
+	X(DENIED_ACCESS, "denied_access", true, "an access rule denies the client, or the flow would come back to its own service")                      \
 	X(LIMIT_CONNECTIONS, "limit_connections", true, "the service or the daemon has as many connections as allowed") \
 	X(LIMIT_PER_SOURCE, "limit_per_source", true, "the client has as many flows as one source may have")            \
 	X(LIMIT_RATE, "limit_rate", true, "new flows come faster than the service or one source may open them")         \

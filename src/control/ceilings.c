@@ -51,8 +51,8 @@ static uint64_t reserve(const struct config *config, const struct ceilings_resou
 
 static uint64_t at_most(uint64_t possible, uint64_t configured)
 {
-	uint64_t ceiling = configured > 0 ? min(possible, configured) : possible;
-	return ceiling > FLOWS_MIN ? ceiling : FLOWS_MIN;
+	uint64_t ceiling = possible > FLOWS_MIN ? possible : FLOWS_MIN;
+	return configured > 0 ? min(ceiling, configured) : ceiling;
 }
 
 /* Half of `limit memory=` is for flows, half for tails; each kind of flow may fill its half of the first half. */

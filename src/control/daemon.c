@@ -7,6 +7,7 @@
 #include "base/version.h"
 #include "control/admin.h"
 #include "control/ceilings.h"
+#include "control/own_servers.h"
 #include "control/server_states.h"
 
 #include <signal.h>
@@ -148,6 +149,8 @@ static bool start_log(struct daemon *daemon)
 	int result = log_writer_new(daemon->config, &daemon->log, &failed);
 	if (result == 0)
 		return true;
+	if (failed == NULL)
+		return fail("start the log", result);
 	fprintf(stderr, "strait: cannot open the log file %s: %s\n", failed->path, strerror(-result));
 	return false;
 }
@@ -161,6 +164,7 @@ static void set_ceilings(struct daemon *daemon)
 	daemon->budget.descriptors.max = ceilings.descriptors;
 	daemon->relay_settings = (struct relay_settings){
 		.budget = &daemon->budget,
+		.own_flows = daemon->own_flows,
 		.to_control = &daemon->reports,
 		.tail_bytes_max = ceilings.tail_bytes / daemon->worker_count,
 		.writes_records = log_writer_wants_flows(daemon->log),
@@ -237,6 +241,8 @@ static bool start(struct daemon *daemon)
 	daemon->start_ms = daemon->loop.now_ms;
 	daemon->start_realtime_us = clock_realtime_us();
 	daemon->snapshot = snapshot_build(daemon->config, 1, daemon->worker_count);
+	if (own_servers_mark(daemon->snapshot))
+		daemon->own_flows = own_flows_new();
 	publish_first_views(daemon);
 	set_ceilings(daemon);
 	daemon->health = health_new(&daemon->loop, &daemon->wheel, server_states_on_verdict, daemon);
@@ -292,6 +298,7 @@ static void done(struct daemon *daemon)
 	admin_free(&daemon->admin);
 	for (uint32_t i = 0; i < daemon->worker_count; i++)
 		worker_free(&daemon->workers[i]);
+	own_flows_free(&daemon->own_flows);
 	listeners_free(&daemon->listeners);
 	server_states_done(daemon);
 	if (daemon->snapshot != NULL)

@@ -248,12 +248,10 @@ static const char *path_word(uint8_t path)
 	return words[path];
 }
 
-/* The path of a unix socket does not fit into an endpoint; the name of such a server is its path unless it was given one. */
-static const char *server_address(const struct flow_record *record, char *buf)
+/* The path of a unix socket does not fit into an endpoint. */
+static const char *address_text(const struct endpoint *endpoint, const char *unix_text, char *buf)
 {
-	if (record->server.family == AF_UNIX && strncmp(record->server_name, "unix:", 5) == 0)
-		return record->server_name;
-	return endpoint_format(&record->server, buf, ENDPOINT_TEXT_BYTES);
+	return unix_text[0] != '\0' ? unix_text : endpoint_format(endpoint, buf, ENDPOINT_TEXT_BYTES);
 }
 
 static const char *id_format(uint64_t id, char buf[17])
@@ -276,10 +274,10 @@ void record_format_flow(const struct flow_record *record, enum config_log_format
 		record_text("service", record->service),
 		record_text("protocol", protocol_word(record->protocol)),
 		record_text("client", endpoint_format(&record->client, client, sizeof(client))),
-		record_text("listen", endpoint_format(&record->listen, listen, sizeof(listen))),
+		record_text("listen", address_text(&record->listen, record->listen_unix, listen)),
 		record_text("pool", record->pool),
 		record_text("server", record->server_name),
-		record_text("server_address", server_address(record, server)),
+		record_text("server_address", address_text(&record->server, record->server_unix, server)),
 		record_text("local", endpoint_format(&record->local, local, sizeof(local))),
 		record_text("path", path_word(record->path)),
 		record_text("reason", reason_word(record->reason)),

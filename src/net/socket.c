@@ -173,10 +173,19 @@ void socket_reset_on_close(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
-struct endpoint socket_local_endpoint(int fd)
+int socket_local_addr(int fd, struct addr *ret_addr)
 {
 	struct addr addr = { .len = sizeof(addr.un) };
 	if (getsockname(fd, &addr.sa, &addr.len) < 0)
+		return -errno;
+	*ret_addr = addr;
+	return 0;
+}
+
+struct endpoint socket_local_endpoint(int fd)
+{
+	struct addr addr;
+	if (socket_local_addr(fd, &addr) < 0)
 		return (struct endpoint){ 0 };
 	return endpoint_from_sockaddr(&addr.sa);
 }

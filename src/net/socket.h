@@ -53,7 +53,9 @@ int socket_take_error(int fd);
 /* close() will reset the connection instead of ending it in the normal way. */
 void socket_reset_on_close(int fd);
 
-/* The local address; family 0 when it cannot be told. */
+/* The local address; -errno when it cannot be told. An accepted unix socket has its listener's. */
+int socket_local_addr(int fd, struct addr *ret_addr);
+/* The same as an endpoint; family 0 when it cannot be told. */
 struct endpoint socket_local_endpoint(int fd);
 
 #endif

@@ -49,6 +49,7 @@ struct server {
 	struct endpoint endpoint; /* of addr */
 	struct pool *pool;
 	bool is_backup;
+	bool is_own; /* its address is a listener of this daemon */
 	uint32_t worker_count;
 	/* Written by control. */
 	_Atomic uint32_t state;           /* enum server_state_bits */

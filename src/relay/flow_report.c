@@ -36,12 +36,21 @@ static uint64_t microseconds_since(const struct relay *relay, uint64_t start_ns)
 	return relay->loop->now_ns > start_ns ? (relay->loop->now_ns - start_ns) / CLOCK_NS_PER_US : 0;
 }
 
+static void add_listen(struct flow_record *record, const struct addr *listen)
+{
+	record->listen = endpoint_from_addr(listen);
+	if (addr_is_unix(listen))
+		addr_format(listen, record->listen_unix, sizeof(record->listen_unix));
+}
+
 static void add_server(struct flow_record *record, const struct pool *pool, const struct server *server)
 {
 	copy_name(record->pool, sizeof(record->pool), pool->name);
 	if (server == NULL)
 		return;
 	record->server = server->endpoint;
+	if (addr_is_unix(&server->addr))
+		addr_format(&server->addr, record->server_unix, sizeof(record->server_unix));
 	copy_name(record->server_name, sizeof(record->server_name), server->name);
 }
 
@@ -69,7 +78,9 @@ void flow_report_connection(const struct tcp_connection *connection, enum reason
 	begin_record(&record, connection->service, FLOW_TCP, reason);
 	record.id = connection->id;
 	record.client = connection->client_endpoint;
-	record.listen = socket_local_endpoint(connection->client.source.fd);
+	struct addr listen;
+	if (socket_local_addr(connection->client.source.fd, &listen) == 0)
+		add_listen(&record, &listen);
 	if (connection->state == TCP_ESTABLISHED)
 		record.local = socket_local_endpoint(connection->server.source.fd);
 	record.connect_us = connection->connect_us;
@@ -134,6 +145,7 @@ void flow_report_refusal(struct relay *relay, const struct flow_refusal *refusal
 	begin_record(&record, refusal->service, refusal->protocol, refusal->reason);
 	record.id = relay->next_flow_id++;
 	record.client = refusal->client;
-	record.listen = refusal->listen;
+	if (refusal->listen != NULL)
+		add_listen(&record, refusal->listen);
 	put_record(relay, &record);
 }

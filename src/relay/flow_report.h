@@ -19,7 +19,7 @@ struct flow_refusal {
 	enum flow_protocol protocol;
 	enum reason reason;
 	struct endpoint client;
-	struct endpoint listen;
+	const struct addr *listen; /* NULL: not known, nobody will read it */
 };
 
 /* Counts the refusal for the service and writes a record. */

@@ -8,12 +8,17 @@
 
 #include <stdlib.h>
 
-enum { RECORD_RING_BYTES = 4 << 20 };
+enum {
+	RECORD_RING_BYTES = 4 << 20,
+	/* Flows that have ended keep their memory until the end of the turn, and give their place away before. */
+	ENDED_IN_A_TURN_MAX = 8192,
+};
 
 /* Slabs and tables may have as many objects as the daemon has ceilings for: address space is free. */
 static uint32_t capacity(const struct flow_ceiling *ceiling)
 {
-	return ceiling->max > 0 && ceiling->max < SLAB_NONE ? (uint32_t)ceiling->max : 1;
+	uint64_t count = ceiling->max + ENDED_IN_A_TURN_MAX;
+	return count < SLAB_NONE ? (uint32_t)count : SLAB_NONE - 1;
 }
 
 static uint32_t tail_capacity(const struct relay_settings *settings)

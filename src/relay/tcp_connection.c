@@ -8,6 +8,7 @@
 #include "guard/guard.h"
 #include "net/socket.h"
 #include "relay/flow_report.h"
+#include "relay/own_flows.h"
 
 #include <errno.h>
 
@@ -39,6 +40,23 @@ static void release_attempts(struct tcp_connection *connection)
 		server_release_reference(connection->attempts->servers[i]);
 	slab_give(&connection->relay->attempts, connection->attempts);
 	connection->attempts = NULL;
+}
+
+static void note_own_flow(const struct tcp_connection *connection)
+{
+	struct own_flow_key key = { .protocol = FLOW_TCP };
+	key.local = socket_local_endpoint(connection->server.source.fd);
+	own_flows_add(connection->relay->settings->own_flows, &key, connection->service, &connection->client_endpoint);
+}
+
+/* Before the descriptor of the server side is closed. */
+static void forget_own_flow(const struct tcp_connection *connection)
+{
+	if (connection->target == NULL || !connection->target->is_own || connection->server.source.fd < 0)
+		return;
+	struct own_flow_key key = { .protocol = FLOW_TCP };
+	key.local = socket_local_endpoint(connection->server.source.fd);
+	own_flows_remove(connection->relay->settings->own_flows, &key);
 }
 
 static void count_end(struct tcp_connection *connection, enum reason reason)
@@ -74,6 +92,7 @@ static void finish(struct tcp_connection *connection, enum reason reason)
 	struct relay *relay = connection->relay;
 	CHECK(connection->state != TCP_CLOSED);
 	flow_report_connection(connection, reason);
+	forget_own_flow(connection);
 	count_end(connection, reason);
 	give_back_places(connection);
 	release_attempts(connection);
@@ -250,6 +269,7 @@ static void fail_target(struct tcp_connection *connection, enum reason reason)
 	count_failure(connection, reason);
 	note_failure(connection);
 	remember_attempt(connection);
+	forget_own_flow(connection);
 	server_leave(connection->target);
 	connection->target = NULL;
 	fd_close(&connection->server.source.fd);
@@ -339,6 +359,8 @@ static int start_connect(struct tcp_connection *connection)
 	int result = socket_connect_stream(&connection->target->addr, &connection->server.source.fd);
 	if (result < 0 && result != -EINPROGRESS)
 		return result;
+	if (connection->target->is_own)
+		note_own_flow(connection);
 	uint64_t connect_ms = service_policy(connection->service)->connect_ms;
 	timer_arm(relay->wheel, &connection->timer, relay->loop->now_ms + connect_ms);
 	return loop_add(relay->loop, &connection->server.source, EVENTS);

@@ -5,6 +5,7 @@
 #include "guard/guard.h"
 #include "net/socket.h"
 #include "relay/flow_report.h"
+#include "relay/own_flows.h"
 #include "relay/tcp_connection.h"
 
 #include <errno.h>
@@ -39,6 +40,13 @@ static void pause_accepting(struct tcp_listener *listener)
 	timer_arm(relay->wheel, &listener->resume, relay->loop->now_ms + PAUSE_MS);
 }
 
+static bool comes_back(const struct tcp_listener *listener, const struct endpoint *client)
+{
+	struct own_flows *own_flows = listener->relay->settings->own_flows;
+	struct own_flow_key key = { .local = *client, .protocol = FLOW_TCP };
+	return own_flows != NULL && own_flows_returns(own_flows, &key, listener->service);
+}
+
 /* Judges the client: REASON_NONE when the service's guard and the daemon's budget have given it a place. */
 static enum reason admit(struct tcp_listener *listener, const struct endpoint *client)
 {
@@ -46,6 +54,8 @@ static enum reason admit(struct tcp_listener *listener, const struct endpoint *c
 	struct guard *guard = service_policy(listener->service)->guard;
 	if (slab_is_full(&relay->connections))
 		return REASON_LIMIT_MEMORY;
+	if (comes_back(listener, client))
+		return REASON_DENIED_ACCESS;
 	enum reason reason = guard_admit(guard, GUARD_CONNECTION, client, relay->loop->now_ns);
 	if (reason != REASON_NONE)
 		return reason;
@@ -63,8 +73,9 @@ static void refuse(struct tcp_listener *listener, int fd, const struct endpoint 
 		.reason = reason,
 		.client = *client,
 	};
-	if (listener->relay->settings->writes_records)
-		refusal.listen = socket_local_endpoint(fd);
+	struct addr listen;
+	if (listener->relay->settings->writes_records && socket_local_addr(fd, &listen) == 0)
+		refusal.listen = &listen;
 	flow_report_refusal(listener->relay, &refusal);
 	flow_ceiling_give(&listener->relay->settings->budget->descriptors, DESCRIPTORS_PER_CONNECTION);
 	socket_reset_on_close(fd);

@@ -7,6 +7,7 @@
 #include "guard/guard.h"
 #include "net/socket.h"
 #include "relay/flow_report.h"
+#include "relay/own_flows.h"
 #include "relay/udp_reply.h"
 
 #include <errno.h>
@@ -82,12 +83,28 @@ static void give_back_admission(struct relay *relay, const struct service *servi
 	flow_ceiling_give(&budget->descriptors, 1);
 }
 
+static struct own_flow_key own_key_of(const struct udp_session *session)
+{
+	struct own_flow_key key = { .protocol = FLOW_UDP };
+	key.local = socket_local_endpoint(session->upstream.fd);
+	return key;
+}
+
+static void forget_own_flow(const struct udp_session *session)
+{
+	if (!session->server->is_own)
+		return;
+	struct own_flow_key key = own_key_of(session);
+	own_flows_remove(session->relay->settings->own_flows, &key);
+}
+
 void udp_session_end(struct udp_session *session, enum reason reason)
 {
 	struct relay *relay = session->relay;
 	CHECK(!session->is_ended);
 	session->is_ended = true;
 	flow_report_session(session, reason);
+	forget_own_flow(session);
 	counter_add(&counters_of(session)->ended[reason], 1);
 	counter_subtract(&counters_of(session)->flows_active[FLOW_UDP], 1);
 	counter_subtract(&relay->sessions_active, 1);
@@ -205,17 +222,27 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 
 static void refuse(struct udp_listener *listener, const struct session_key *key, enum reason reason)
 {
+	struct endpoint asked = listener->bound;
+	static const uint8_t none[16];
+	if (memcmp(key->local_ip, none, sizeof(none)) != 0)
+		memcpy(asked.ip, key->local_ip, sizeof(asked.ip));
+	struct addr listen;
+	endpoint_to_addr(&asked, &listen);
 	struct flow_refusal refusal = {
 		.service = listener->service,
 		.protocol = FLOW_UDP,
 		.reason = reason,
 		.client = key->client,
-		.listen = listener->bound,
+		.listen = &listen,
 	};
-	static const uint8_t none[16];
-	if (memcmp(key->local_ip, none, sizeof(none)) != 0)
-		memcpy(refusal.listen.ip, key->local_ip, sizeof(refusal.listen.ip));
 	flow_report_refusal(listener->relay, &refusal);
+}
+
+static bool comes_back(const struct udp_listener *listener, const struct endpoint *client)
+{
+	struct own_flows *own_flows = listener->relay->settings->own_flows;
+	struct own_flow_key key = { .local = *client, .protocol = FLOW_UDP };
+	return own_flows != NULL && own_flows_returns(own_flows, &key, listener->service);
 }
 
 /* REASON_NONE: guard and budget have given a place, to be given back with give_back_admission. */
@@ -225,6 +252,8 @@ static enum reason admit(struct udp_listener *listener, const struct endpoint *c
 	struct flow_budget *budget = relay->settings->budget;
 	if (relay->is_draining)
 		return REASON_SHUTDOWN;
+	if (comes_back(listener, client))
+		return REASON_DENIED_ACCESS;
 	if (slab_is_full(&relay->sessions) || !flow_ceiling_take(&budget->descriptors, 1))
 		return REASON_LIMIT_MEMORY;
 	struct guard *guard = service_policy(listener->service)->guard;
@@ -308,6 +337,10 @@ static struct udp_session *begin(struct udp_listener *listener, const struct ses
 	hash_table_add(&relay->session_index, session, hash_of(relay, key));
 	session->is_indexed = true;
 	listener->session_count++;
+	if (session->server->is_own) {
+		struct own_flow_key own_key = own_key_of(session);
+		own_flows_add(relay->settings->own_flows, &own_key, session->service, &session->client);
+	}
 	counter_add(&counters_of(session)->flows[FLOW_UDP], 1);
 	counter_add(&counters_of(session)->flows_active[FLOW_UDP], 1);
 	counter_add(&server_counters_of(session)->flows, 1);

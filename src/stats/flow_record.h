@@ -14,6 +14,7 @@
 enum {
 	FLOW_NAME_BYTES = 64,
 	FLOW_TRIED_MAX = 11, /* retries 10 and the first */
+	FLOW_PATH_TEXT_BYTES = ADDR_TEXT_BYTES,
 };
 
 enum flow_protocol { FLOW_TCP, FLOW_UDP, FLOW_PROTOCOL_COUNT };
@@ -24,8 +25,8 @@ struct flow_record {
 	uint64_t id; /* unique while the daemon runs; written as hexadecimal digits */
 	int64_t end_realtime_us;
 	struct endpoint client;
-	struct endpoint listen; /* the address the client asked for; family AF_UNIX: see listen_text */
-	struct endpoint server; /* family 0: none was chosen; AF_UNIX: the server's name is its path or says enough */
+	struct endpoint listen; /* the address the client asked for; family AF_UNIX: see listen_unix */
+	struct endpoint server; /* family 0: none was chosen; AF_UNIX: see server_unix */
 	struct endpoint local;  /* strait's own address towards the server; family 0: never connected */
 	uint64_t connect_us;    /* from the start of the last connect to its end; 0: none or UDP */
 	uint64_t duration_us;
@@ -42,6 +43,8 @@ struct flow_record {
 	char service[FLOW_NAME_BYTES];
 	char pool[FLOW_NAME_BYTES];
 	char server_name[FLOW_NAME_BYTES]; /* empty: none */
+	char listen_unix[FLOW_PATH_TEXT_BYTES]; /* "unix:/path"; empty for IP */
+	char server_unix[FLOW_PATH_TEXT_BYTES];
 	/* Last and variable: only tried_count entries travel. The names of the servers tried before the last one. */
 	char tried[FLOW_TRIED_MAX][FLOW_NAME_BYTES];
 };

@@ -11,6 +11,7 @@
 
 #include "base/ring.h"
 #include "pool/service.h"
+#include "relay/own_flows.h"
 #include "relay/relay_settings.h"
 
 #include <stdint.h>

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Strait's own flows towards strait's own listeners. A service may send to a listener of the same daemon; a flow that
+ * would come back to a service it has passed already must be refused, or it would go round for ever.
+ *
+ * A worker that opens a flow to one of the daemon's own listeners notes the flow's local endpoint here, together with
+ * the services that the flow has passed; whoever accepts a flow from that endpoint finds them. Exists only when a server
+ * is an own listener (server->is_own). Shared by all workers, guarded by a mutex; entries are allocated. Any worker.
+ *
+ * A TCP flow can be accepted by another worker a moment before it is noted; then it goes round once more.
+ * Connections over unix sockets have no endpoint and are not followed.
+ */
+#ifndef RELAY_OWN_FLOWS_H
+#define RELAY_OWN_FLOWS_H
+
+#include "base/addr.h"
+#include "pool/service.h"
+
+#include <stdbool.h>
+
+/* A flow that has passed so many services is refused as if it came back. */
+enum { OWN_FLOWS_SERVICES_MAX = 16 };
+
+struct own_flows;
+
+struct own_flows *own_flows_new(void);
+/* No worker runs any more. Accepts NULL; clears the pointer. */
+void own_flows_free(struct own_flows **own_flows);
+
+/* One end of an own flow. */
+struct own_flow_key {
+	struct endpoint local; /* strait's side, which the accepting service sees as its client */
+	uint32_t protocol;     /* enum flow_protocol */
+	uint32_t reserved;     /* 0 */
+};
+
+/* A flow of `client` in this service goes on to an own listener from key->local. */
+void own_flows_add(struct own_flows *own_flows, const struct own_flow_key *key, const struct service *service,
+		   const struct endpoint *client);
+/* Does nothing when it is not there. */
+void own_flows_remove(struct own_flows *own_flows, const struct own_flow_key *key);
+
+/* Has the flow from this client passed the service already? */
+bool own_flows_returns(struct own_flows *own_flows, const struct own_flow_key *key, const struct service *service);
+
+#endif
