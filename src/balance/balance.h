@@ -29,10 +29,10 @@ struct balance_tier {
 /* What is known about the flow that wants a server. */
 struct balance_request {
 	const struct endpoint *client;
-	struct random *random;        /* the worker's own generator */
-	struct server *const *tried;  /* servers that failed this flow already; not chosen again */
+	struct random *random;       /* the worker's own generator */
+	struct server *const *tried; /* servers that failed this flow already; not chosen again */
 	uint32_t tried_count;
-	uint32_t ignored_bits;        /* set by balance_enter from the view */
+	uint32_t ignored_bits; /* set by balance_enter from the view */
 };
 
 struct balancer {

@@ -24,7 +24,7 @@ enum {
 	CYCLE_MAX = 1 << 20,
 	INDEX_BITS = 20,    /* of a heap key: the server's index */
 	DEADLINE_BITS = 43, /* before it: the part of the cycle until the deadline, exact enough to tell all apart */
-	SKIPS_MAX = 64, /* servers passed over in the cycle, before all are looked through */
+	SKIPS_MAX = 64,     /* servers passed over in the cycle, before all are looked through */
 	STEP_NONE = UINT32_MAX,
 };
 

@@ -32,7 +32,7 @@ enum {
 	DIGIT_BITS = 11, /* of the radix sort: 4 digits make the 44 bits of a point's hash */
 };
 
-#define INDEX_MASK ((UINT64_C(1) << INDEX_BITS) - 1)
+#define INDEX_MASK  ((UINT64_C(1) << INDEX_BITS) - 1)
 #define CLIENT_SEED UINT64_C(0x7374726169740001)
 
 struct ring_of_points {

@@ -10,8 +10,8 @@
 
 #define CLOCK_NS_PER_US UINT64_C(1000)
 #define CLOCK_NS_PER_MS UINT64_C(1000000)
-#define CLOCK_NS_PER_S UINT64_C(1000000000)
-#define CLOCK_MS_PER_S UINT64_C(1000)
+#define CLOCK_NS_PER_S  UINT64_C(1000000000)
+#define CLOCK_MS_PER_S  UINT64_C(1000)
 
 uint64_t clock_monotonic_ns(void);
 uint64_t clock_monotonic_ms(void);

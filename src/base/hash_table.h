@@ -19,8 +19,8 @@ struct hash_link {
 
 struct hash_table {
 	const struct slab *slab;
-	size_t link_offset; /* of the struct hash_link in an object */
-	uint32_t *buckets;  /* slab index + 1 of the first in the chain */
+	size_t link_offset;    /* of the struct hash_link in an object */
+	uint32_t *buckets;     /* slab index + 1 of the first in the chain */
 	uint32_t bucket_count; /* a power of two */
 };
 

@@ -15,7 +15,7 @@ struct list {
 };
 
 /* The struct that contains the link. */
-#define LIST_OWNER(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define LIST_OWNER(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 static inline void list_init(struct list *head)
 {

@@ -9,10 +9,10 @@ struct row {
 	bool is_refusal;
 };
 
-static const struct row rows[REASON_COUNT] = {
-	[REASON_NONE] = { "none", "has not ended", false },
-#define REASON_ROW(name, text, refusal, means) [REASON_##name] = { .word = text, .meaning = means, .is_refusal = refusal },
-	REASON_LIST(REASON_ROW)
+static const struct row rows[REASON_COUNT] = { [REASON_NONE] = { "none", "has not ended", false },
+#define REASON_ROW(name, text, refusal, means)                                                                         \
+	[REASON_##name] = { .word = text, .meaning = means, .is_refusal = refusal },
+					       REASON_LIST(REASON_ROW)
 #undef REASON_ROW
 };
 

@@ -14,9 +14,9 @@
 
 struct ring {
 	uint8_t *bytes;
-	size_t capacity; /* a power of two */
-	alignas(64) _Atomic uint64_t put_bytes; /* ever; written by the producer */
-	_Atomic uint64_t dropped;               /* messages refused; written by the producer */
+	size_t capacity;                          /* a power of two */
+	alignas(64) _Atomic uint64_t put_bytes;   /* ever; written by the producer */
+	_Atomic uint64_t dropped;                 /* messages refused; written by the producer */
 	alignas(64) _Atomic uint64_t taken_bytes; /* ever; written by the consumer */
 };
 

@@ -13,12 +13,12 @@
 
 struct slab {
 	uint8_t *objects;
-	uint64_t *taken;       /* a bit for each object */
-	size_t object_bytes;   /* a multiple of 16 */
+	uint64_t *taken;     /* a bit for each object */
+	size_t object_bytes; /* a multiple of 16 */
 	uint32_t capacity;
 	uint32_t touched_count; /* objects ever taken: the first ones */
 	uint32_t taken_count;
-	uint32_t free_first;   /* index of the object given back last, SLAB_NONE when there is none */
+	uint32_t free_first; /* index of the object given back last, SLAB_NONE when there is none */
 };
 
 #define SLAB_NONE UINT32_MAX

@@ -38,7 +38,8 @@ static void on_drain_over(struct timer *timer, uint64_t now_ms)
 {
 	(void)now_ms;
 	struct daemon *daemon = LIST_OWNER(timer, struct daemon, drain_timer);
-	log_event(daemon->log, CONFIG_LEVEL_WARNING, "drain_timeout", record_number("after_ms", daemon->snapshot->drain_ms));
+	log_event(daemon->log, CONFIG_LEVEL_WARNING, "drain_timeout",
+		  record_number("after_ms", daemon->snapshot->drain_ms));
 	daemon->is_stopping = true;
 }
 
@@ -187,8 +188,8 @@ static bool make_workers(struct daemon *daemon)
 		return true;
 	char text[ADDR_TEXT_BYTES];
 	fprintf(stderr, "strait: service %s cannot listen on %s%s: %s\n", error.listen->service->name,
-		error.listen->protocol == FLOW_UDP ? "udp " : "",
-		addr_format(&error.listen->addr, text, sizeof(text)), strerror(-error.error));
+		error.listen->protocol == FLOW_UDP ? "udp " : "", addr_format(&error.listen->addr, text, sizeof(text)),
+		strerror(-error.error));
 	return false;
 }
 

@@ -36,9 +36,9 @@ struct daemon {
 	struct timer watchdog_timer; /* the service manager's watchdog */
 	struct timer ramp_timer;     /* views of pools with a server in its slow start are built anew */
 	enum daemon_phase phase;
-	bool is_stopping;      /* leave the loop */
-	bool has_stale_views;  /* some pool's is_view_stale is set */
-	uint64_t start_ms;     /* monotonic */
+	bool is_stopping;     /* leave the loop */
+	bool has_stale_views; /* some pool's is_view_stale is set */
+	uint64_t start_ms;    /* monotonic */
 	int64_t start_realtime_us;
 	struct config *config;   /* what the snapshot was built from */
 	const char *config_path; /* NULL: made from the command line */

@@ -79,8 +79,7 @@ static void remember_file(struct listeners *listeners, const struct addr *addr)
 	struct stat status;
 	if (addr->un.sun_path[0] == '\0' || lstat(addr->un.sun_path, &status) < 0)
 		return;
-	listeners->files =
-		memory_resize(listeners->files, listeners->file_count + 1, sizeof(*listeners->files));
+	listeners->files = memory_resize(listeners->files, listeners->file_count + 1, sizeof(*listeners->files));
 	struct socket_file *file = &listeners->files[listeners->file_count++];
 	*file = (struct socket_file){ .device = status.st_dev, .inode = status.st_ino };
 	span_copy(span_from_text(addr->un.sun_path), file->path, sizeof(file->path));

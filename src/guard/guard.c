@@ -30,7 +30,7 @@ struct guard {
 	struct source_table *sources; /* NULL = no limits per source */
 	uint64_t active_max[2];       /* by enum guard_kind; UINT64_MAX = no limit */
 	struct rate rate;
-	struct guard_count counts[2]; /* by enum guard_kind */
+	struct guard_count counts[2];                          /* by enum guard_kind */
 	alignas(CACHE_LINE_BYTES) _Atomic uint64_t arrival_ns; /* see rate.h */
 };
 

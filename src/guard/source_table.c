@@ -30,8 +30,8 @@ enum {
  * Keys fit into 64 bits: an IPv6 source is its /64, and IPv4 and unix sources lie in ff00::/8, which is multicast and
  * never a source. 0 marks an unused entry.
  */
-#define KEY_IPV4 0xffff000000000000u
-#define KEY_UNIX 0xffff000100000000u
+#define KEY_IPV4      0xffff000000000000u
+#define KEY_UNIX      0xffff000100000000u
 #define KEY_IPV6_ZERO 0xffff000200000000u /* ::/64, where ::1 lives */
 
 struct account {

@@ -51,7 +51,8 @@ static void read_control(struct msghdr *message, struct datagram *datagram)
 		if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO) {
 			int segment;
 			memcpy(&segment, CMSG_DATA(c), sizeof(segment));
-			datagram->segment_bytes = segment > 0 && (uint32_t)segment < datagram->len ? (uint32_t)segment : 0;
+			datagram->segment_bytes =
+				segment > 0 && (uint32_t)segment < datagram->len ? (uint32_t)segment : 0;
 		} else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
 			struct in_pktinfo info;
 			memcpy(&info, CMSG_DATA(c), sizeof(info));
@@ -123,7 +124,8 @@ static void append_source(struct msghdr *message, const struct datagram *datagra
 	} else {
 		struct in6_pktinfo info = { .ipi6_ifindex = datagram->peer.scope_id };
 		memcpy(&info.ipi6_addr, datagram->local_ip, 16);
-		memcpy(CMSG_DATA(append_control(message, IPPROTO_IPV6, IPV6_PKTINFO, sizeof(info))), &info, sizeof(info));
+		memcpy(CMSG_DATA(append_control(message, IPPROTO_IPV6, IPV6_PKTINFO, sizeof(info))), &info,
+		       sizeof(info));
 	}
 }
 
@@ -133,7 +135,8 @@ static void append_segment(struct msghdr *message, const struct datagram *datagr
 	memcpy(CMSG_DATA(append_control(message, SOL_UDP, UDP_SEGMENT, sizeof(segment))), &segment, sizeof(segment));
 }
 
-static void fill_message(const struct datagram_route *route, const struct datagram *datagram, struct vectors *v, uint32_t i)
+static void fill_message(const struct datagram_route *route, const struct datagram *datagram, struct vectors *v,
+			 uint32_t i)
 {
 	v->iovecs[i] = (struct iovec){ datagram->bytes, datagram->len };
 	struct msghdr *message = &v->messages[i].msg_hdr;
@@ -184,7 +187,8 @@ static bool is_pending_error(int error)
 }
 
 /* Deals with the entry that sendmmsg stopped at; returns how many of its datagrams were lost. */
-static uint32_t settle_failed(const struct datagram_route *route, const struct datagram *entry, int error, int *ret_error)
+static uint32_t settle_failed(const struct datagram_route *route, const struct datagram *entry, int error,
+			      int *ret_error)
 {
 	if (entry->segment_bytes != 0 && is_train_refusal(error))
 		return send_train_singly(route, entry, ret_error);

@@ -13,7 +13,8 @@
 
 /* Options of connections that live long; accepted sockets inherit them from their listener (Linux). */
 struct socket_keepalive {
-	uint64_t user_timeout_ms; /* TCP_USER_TIMEOUT (RFC 5482): unacknowledged bytes for this long end the connection */
+	uint64_t
+		user_timeout_ms; /* TCP_USER_TIMEOUT (RFC 5482): unacknowledged bytes for this long end the connection */
 };
 
 enum {

@@ -43,7 +43,7 @@ struct service_counters {
 	counter bytes_out;
 	counter packets_in; /* UDP datagrams */
 	counter packets_out;
-	counter packets_dropped; /* datagrams that could not be passed on */
+	counter packets_dropped;       /* datagrams that could not be passed on */
 	counter ended[REASON_COUNT];   /* flows that began */
 	counter refused[REASON_COUNT]; /* flows that never began */
 };

@@ -129,8 +129,8 @@ static void report_limit(struct relay *relay, const struct flow_refusal *refusal
 		return;
 	*reported_ms = now_ms;
 	mailbox_post(relay->settings->to_control, (struct message){ .kind = RELAY_REPORT_REFUSAL,
-								     .number = refusal->reason,
-								     .subject = refusal->service });
+								    .number = refusal->reason,
+								    .subject = refusal->service });
 }
 
 void flow_report_refusal(struct relay *relay, const struct flow_refusal *refusal)

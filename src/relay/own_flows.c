@@ -31,7 +31,8 @@ void own_flows_free(struct own_flows **own_flows)
 	if (*own_flows == NULL)
 		return;
 	struct own_flow *flow, *next;
-	HASH_ITER(hh, (*own_flows)->flows, flow, next) {
+	HASH_ITER(hh, (*own_flows)->flows, flow, next)
+	{
 		HASH_DEL((*own_flows)->flows, flow);
 		free(flow);
 	}

@@ -35,7 +35,7 @@ struct relay {
 
 	/* Flow records for the log writer. */
 	struct ring records;
-	bool has_new_records; /* since the log writer was last woken */
+	bool has_new_records;                     /* since the log writer was last woken */
 	uint64_t limit_reported_ms[REASON_COUNT]; /* when control was last told that a limit refuses; 0: never */
 
 	/* TCP */

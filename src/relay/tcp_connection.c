@@ -199,9 +199,8 @@ void tcp_connection_drive(struct tcp_connection *connection)
 	bool moved = false;
 	enum tcp_pump_result up = tcp_pump_run(relay, client, server, &moved);
 	/* Even when the server takes nothing any more, what it had said before is passed on. */
-	enum tcp_pump_result down = is_reset(up) && up != TCP_PUMP_SINK_RESET
-					    ? TCP_PUMP_WAIT
-					    : tcp_pump_run(relay, server, client, &moved);
+	enum tcp_pump_result down =
+		is_reset(up) && up != TCP_PUMP_SINK_RESET ? TCP_PUMP_WAIT : tcp_pump_run(relay, server, client, &moved);
 	if (moved)
 		connection->last_activity_ms = relay->loop->now_ms;
 	count_bytes(connection, client->bytes_read - in, server->bytes_read - out);

@@ -42,9 +42,9 @@ struct tcp_connection {
 	uint64_t connect_start_ns;
 	uint64_t last_activity_ms;
 	uint32_t connect_us;
-	uint8_t state;     /* enum tcp_state */
-	uint8_t first_fin; /* enum reason: which side closed first, or REASON_NONE */
-	uint8_t algorithm; /* enum pool_algorithm that chose the target */
+	uint8_t state;         /* enum tcp_state */
+	uint8_t first_fin;     /* enum reason: which side closed first, or REASON_NONE */
+	uint8_t algorithm;     /* enum pool_algorithm that chose the target */
 	bool has_long_options; /* keep-alive is set towards the server */
 };
 /* An idle connection has nothing else: no buffer, no other object. */

@@ -351,8 +351,8 @@ static struct udp_session *begin(struct udp_listener *listener, const struct ses
 }
 
 /* avoid: a server not to be chosen, or NULL. */
-static struct udp_session *begin_or_refuse(struct udp_listener *listener, const struct session_key *key,
-					   bool has_local, struct server *avoid)
+static struct udp_session *begin_or_refuse(struct udp_listener *listener, const struct session_key *key, bool has_local,
+					   struct server *avoid)
 {
 	struct relay *relay = listener->relay;
 	enum reason reason = admit(listener, &key->client);

@@ -42,7 +42,7 @@ struct flow_record {
 	char chosen_by[24]; /* the algorithm's word; empty: no server was chosen */
 	char service[FLOW_NAME_BYTES];
 	char pool[FLOW_NAME_BYTES];
-	char server_name[FLOW_NAME_BYTES]; /* empty: none */
+	char server_name[FLOW_NAME_BYTES];      /* empty: none */
 	char listen_unix[FLOW_PATH_TEXT_BYTES]; /* "unix:/path"; empty for IP */
 	char server_unix[FLOW_PATH_TEXT_BYTES];
 	/* Last and variable: only tried_count entries travel. The names of the servers tried before the last one. */

@@ -33,9 +33,9 @@ enum mode { MODE_ECHO, MODE_NAME, MODE_DISCARD, MODE_MUTE };
 enum { BUFFER_BYTES = 65536, DESCRIPTORS_MAX = 32768 };
 
 struct connection {
-    char *unsent;
-    size_t unsent_bytes;
-    int peer_port;
+	char *unsent;
+	size_t unsent_bytes;
+	int peer_port;
 };
 
 static enum mode mode;
@@ -47,220 +47,220 @@ static volatile sig_atomic_t report_wanted;
 
 static void die(const char *what)
 {
-    perror(what);
-    exit(1);
+	perror(what);
+	exit(1);
 }
 
 static void watch(int fd, uint32_t events, int operation)
 {
-    struct epoll_event event = {.events = events, .data.fd = fd};
-    if (epoll_ctl(loop, operation, fd, &event) < 0)
-        die("epoll_ctl");
+	struct epoll_event event = { .events = events, .data.fd = fd };
+	if (epoll_ctl(loop, operation, fd, &event) < 0)
+		die("epoll_ctl");
 }
 
 static int port_of(const struct sockaddr_storage *address)
 {
-    if (address->ss_family == AF_INET)
-        return ntohs(((const struct sockaddr_in *)address)->sin_port);
-    if (address->ss_family == AF_INET6)
-        return ntohs(((const struct sockaddr_in6 *)address)->sin6_port);
-    return 0;
+	if (address->ss_family == AF_INET)
+		return ntohs(((const struct sockaddr_in *)address)->sin_port);
+	if (address->ss_family == AF_INET6)
+		return ntohs(((const struct sockaddr_in6 *)address)->sin6_port);
+	return 0;
 }
 
 /* What to answer to a message of `bytes` in the buffer; the answer stands in the buffer afterwards. */
 static ssize_t answer(ssize_t bytes, int peer_port)
 {
-    if (mode == MODE_ECHO)
-        return bytes;
-    if (mode != MODE_NAME)
-        return -1;
-    if (bytes >= 4 && memcmp(buffer, "ping", 4) == 0)
-        return snprintf(buffer, sizeof buffer, "pong\n");
-    return snprintf(buffer, sizeof buffer, "%s %d\n", name, peer_port);
+	if (mode == MODE_ECHO)
+		return bytes;
+	if (mode != MODE_NAME)
+		return -1;
+	if (bytes >= 4 && memcmp(buffer, "ping", 4) == 0)
+		return snprintf(buffer, sizeof buffer, "pong\n");
+	return snprintf(buffer, sizeof buffer, "%s %d\n", name, peer_port);
 }
 
 static void connection_close(int fd)
 {
-    free(connections[fd].unsent);
-    connections[fd] = (struct connection){0};
-    open_count--;
-    close(fd);
+	free(connections[fd].unsent);
+	connections[fd] = (struct connection){ 0 };
+	open_count--;
+	close(fd);
 }
 
 /* Sends, keeping what does not fit; reading stops until it has gone. False when the connection is lost. */
 static bool connection_send(int fd, const char *data, size_t bytes)
 {
-    struct connection *c = &connections[fd];
-    ssize_t sent = send(fd, data, bytes, MSG_NOSIGNAL);
-    if (sent < 0 && errno != EAGAIN)
-        return false;
-    size_t done = sent < 0 ? 0 : (size_t)sent;
-    if (done == bytes)
-        return true;
-    c->unsent_bytes = bytes - done;
-    c->unsent = malloc(c->unsent_bytes);
-    if (!c->unsent)
-        die("malloc");
-    memcpy(c->unsent, data + done, c->unsent_bytes);
-    watch(fd, EPOLLOUT, EPOLL_CTL_MOD);
-    return true;
+	struct connection *c = &connections[fd];
+	ssize_t sent = send(fd, data, bytes, MSG_NOSIGNAL);
+	if (sent < 0 && errno != EAGAIN)
+		return false;
+	size_t done = sent < 0 ? 0 : (size_t)sent;
+	if (done == bytes)
+		return true;
+	c->unsent_bytes = bytes - done;
+	c->unsent = malloc(c->unsent_bytes);
+	if (!c->unsent)
+		die("malloc");
+	memcpy(c->unsent, data + done, c->unsent_bytes);
+	watch(fd, EPOLLOUT, EPOLL_CTL_MOD);
+	return true;
 }
 
 static void connection_flush(int fd)
 {
-    struct connection *c = &connections[fd];
-    char *data = c->unsent;
-    size_t bytes = c->unsent_bytes;
-    c->unsent = NULL;
-    c->unsent_bytes = 0;
-    bool alive = !data || connection_send(fd, data, bytes);
-    free(data);
-    if (!alive)
-        connection_close(fd);
-    else if (!c->unsent)
-        watch(fd, EPOLLIN, EPOLL_CTL_MOD);
+	struct connection *c = &connections[fd];
+	char *data = c->unsent;
+	size_t bytes = c->unsent_bytes;
+	c->unsent = NULL;
+	c->unsent_bytes = 0;
+	bool alive = !data || connection_send(fd, data, bytes);
+	free(data);
+	if (!alive)
+		connection_close(fd);
+	else if (!c->unsent)
+		watch(fd, EPOLLIN, EPOLL_CTL_MOD);
 }
 
 static void connection_read(int fd)
 {
-    struct connection *c = &connections[fd];
-    for (int turn = 0; turn < 16 && !c->unsent; turn++) {
-        ssize_t bytes = recv(fd, buffer, sizeof buffer, 0);
-        if (bytes < 0 && errno == EAGAIN)
-            return;
-        if (bytes <= 0) {
-            connection_close(fd);
-            return;
-        }
-        ssize_t reply = answer(bytes, c->peer_port);
-        if (reply > 0 && !connection_send(fd, buffer, (size_t)reply)) {
-            connection_close(fd);
-            return;
-        }
-    }
+	struct connection *c = &connections[fd];
+	for (int turn = 0; turn < 16 && !c->unsent; turn++) {
+		ssize_t bytes = recv(fd, buffer, sizeof buffer, 0);
+		if (bytes < 0 && errno == EAGAIN)
+			return;
+		if (bytes <= 0) {
+			connection_close(fd);
+			return;
+		}
+		ssize_t reply = answer(bytes, c->peer_port);
+		if (reply > 0 && !connection_send(fd, buffer, (size_t)reply)) {
+			connection_close(fd);
+			return;
+		}
+	}
 }
 
 static void accept_all(void)
 {
-    for (;;) {
-        struct sockaddr_storage peer = {0};
-        socklen_t length = sizeof peer;
-        int fd = accept4(tcp_fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK);
-        if (fd < 0)
-            return;
-        if (fd >= DESCRIPTORS_MAX)
-            die("too many connections");
-        connections[fd] = (struct connection){.peer_port = port_of(&peer)};
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-        open_count++;
-        watch(fd, EPOLLIN, EPOLL_CTL_ADD);
-    }
+	for (;;) {
+		struct sockaddr_storage peer = { 0 };
+		socklen_t length = sizeof peer;
+		int fd = accept4(tcp_fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK);
+		if (fd < 0)
+			return;
+		if (fd >= DESCRIPTORS_MAX)
+			die("too many connections");
+		connections[fd] = (struct connection){ .peer_port = port_of(&peer) };
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+		open_count++;
+		watch(fd, EPOLLIN, EPOLL_CTL_ADD);
+	}
 }
 
 static void datagrams_read(void)
 {
-    for (;;) {
-        struct sockaddr_storage peer;
-        socklen_t length = sizeof peer;
-        ssize_t bytes = recvfrom(udp_fd, buffer, sizeof buffer, 0, (struct sockaddr *)&peer, &length);
-        if (bytes < 0 && errno == EAGAIN)
-            return;
-        if (bytes < 0)
-            continue; /* an ICMP error of an earlier answer */
-        ssize_t reply = answer(bytes, port_of(&peer));
-        if (reply >= 0)
-            sendto(udp_fd, buffer, (size_t)reply, 0, (struct sockaddr *)&peer, length);
-    }
+	for (;;) {
+		struct sockaddr_storage peer;
+		socklen_t length = sizeof peer;
+		ssize_t bytes = recvfrom(udp_fd, buffer, sizeof buffer, 0, (struct sockaddr *)&peer, &length);
+		if (bytes < 0 && errno == EAGAIN)
+			return;
+		if (bytes < 0)
+			continue; /* an ICMP error of an earlier answer */
+		ssize_t reply = answer(bytes, port_of(&peer));
+		if (reply >= 0)
+			sendto(udp_fd, buffer, (size_t)reply, 0, (struct sockaddr *)&peer, length);
+	}
 }
 
 static int bound(int family, int type, const void *address, socklen_t length)
 {
-    int fd = socket(family, type | SOCK_NONBLOCK, 0);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){4 << 20}, sizeof(int));
-    if (bind(fd, address, length) < 0)
-        die("bind");
-    if (type == SOCK_STREAM && listen(fd, 4096) < 0)
-        die("listen");
-    watch(fd, EPOLLIN, EPOLL_CTL_ADD);
-    return fd;
+	int fd = socket(family, type | SOCK_NONBLOCK, 0);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){ 4 << 20 }, sizeof(int));
+	if (bind(fd, address, length) < 0)
+		die("bind");
+	if (type == SOCK_STREAM && listen(fd, 4096) < 0)
+		die("listen");
+	watch(fd, EPOLLIN, EPOLL_CTL_ADD);
+	return fd;
 }
 
 static void listen_unix(const char *path)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-    tcp_fd = bound(AF_UNIX, SOCK_STREAM, &address, sizeof address);
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+	tcp_fd = bound(AF_UNIX, SOCK_STREAM, &address, sizeof address);
 }
 
 static void listen_inet(const char *host, const char *port)
 {
-    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM}, *found;
-    if (getaddrinfo(host, port, &hints, &found) != 0)
-        die("address");
-    tcp_fd = bound(found->ai_family, SOCK_STREAM, found->ai_addr, found->ai_addrlen);
-    udp_fd = bound(found->ai_family, SOCK_DGRAM, found->ai_addr, found->ai_addrlen);
-    freeaddrinfo(found);
+	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM }, *found;
+	if (getaddrinfo(host, port, &hints, &found) != 0)
+		die("address");
+	tcp_fd = bound(found->ai_family, SOCK_STREAM, found->ai_addr, found->ai_addrlen);
+	udp_fd = bound(found->ai_family, SOCK_DGRAM, found->ai_addr, found->ai_addrlen);
+	freeaddrinfo(found);
 }
 
 static void on_signal(int number)
 {
-    (void)number;
-    report_wanted = 1;
+	(void)number;
+	report_wanted = 1;
 }
 
 static void turn(void)
 {
-    struct epoll_event events[256];
-    int count = epoll_wait(loop, events, 256, -1);
-    for (int i = 0; i < count; i++) {
-        int fd = events[i].data.fd;
-        if (fd == tcp_fd)
-            accept_all();
-        else if (fd == udp_fd)
-            datagrams_read();
-        else if (connections[fd].unsent)
-            connection_flush(fd);
-        else
-            connection_read(fd);
-    }
-    if (report_wanted) {
-        report_wanted = 0;
-        printf("open %d\n", open_count);
-    }
+	struct epoll_event events[256];
+	int count = epoll_wait(loop, events, 256, -1);
+	for (int i = 0; i < count; i++) {
+		int fd = events[i].data.fd;
+		if (fd == tcp_fd)
+			accept_all();
+		else if (fd == udp_fd)
+			datagrams_read();
+		else if (connections[fd].unsent)
+			connection_flush(fd);
+		else
+			connection_read(fd);
+	}
+	if (report_wanted) {
+		report_wanted = 0;
+		printf("open %d\n", open_count);
+	}
 }
 
 static enum mode mode_of(const char *word)
 {
-    static const char *const words[] = {"echo", "name", "discard", "mute"};
-    for (int i = 0; i < 4; i++)
-        if (strcmp(word, words[i]) == 0)
-            return (enum mode)i;
-    die("unknown mode");
-    return MODE_ECHO;
+	static const char *const words[] = { "echo", "name", "discard", "mute" };
+	for (int i = 0; i < 4; i++)
+		if (strcmp(word, words[i]) == 0)
+			return (enum mode)i;
+	die("unknown mode");
+	return MODE_ECHO;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc != 5) {
-        fprintf(stderr, "usage: server echo|name|discard|mute ADDRESS|unix:PATH PORT NAME\n");
-        return 2;
-    }
-    setvbuf(stdout, NULL, _IOLBF, 0);
-    struct rlimit limit;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGUSR1, on_signal);
-    mode = mode_of(argv[1]);
-    name = argv[4];
-    loop = epoll_create1(0);
-    if (strncmp(argv[2], "unix:", 5) == 0)
-        listen_unix(argv[2] + 5);
-    else
-        listen_inet(argv[2], argv[3]);
-    printf("ready\n");
-    for (;;)
-        turn();
+	if (argc != 5) {
+		fprintf(stderr, "usage: server echo|name|discard|mute ADDRESS|unix:PATH PORT NAME\n");
+		return 2;
+	}
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	struct rlimit limit;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGUSR1, on_signal);
+	mode = mode_of(argv[1]);
+	name = argv[4];
+	loop = epoll_create1(0);
+	if (strncmp(argv[2], "unix:", 5) == 0)
+		listen_unix(argv[2] + 5);
+	else
+		listen_inet(argv[2], argv[3]);
+	printf("ready\n");
+	for (;;)
+		turn();
 }

@@ -186,12 +186,12 @@ static void works_with_ten_thousand_servers(enum pool_algorithm algorithm)
 }
 
 /* Runs a check for every algorithm. */
-#define EACH_ALGORITHM(check)                                                       \
-	static void check##_test(void **state)                                      \
-	{                                                                           \
-		(void)state;                                                        \
-		for (int algorithm = 0; algorithm < POOL_ALGORITHM_COUNT; algorithm++) \
-			check((enum pool_algorithm)algorithm);                      \
+#define EACH_ALGORITHM(check)                                                                                          \
+	static void check##_test(void **state)                                                                         \
+	{                                                                                                              \
+		(void)state;                                                                                           \
+		for (int algorithm = 0; algorithm < POOL_ALGORITHM_COUNT; algorithm++)                                 \
+			check((enum pool_algorithm)algorithm);                                                         \
 	}
 
 EACH_ALGORITHM(gives_none_without_servers_or_view)

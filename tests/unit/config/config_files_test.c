@@ -106,13 +106,22 @@ static void file_test(void **state)
 	assert_int_equal(is_accepted, !is_refusal_expected);
 }
 
-/* What the files ask of the environment. */
+/* What the files ask of the environment, and nothing else but what tells the test how to run. */
 static void environment_set(void)
 {
+	static const char *const kept_names[] = { "UPDATE_EXPECTED", "CMOCKA_MESSAGE_OUTPUT" };
+	char *kept[2];
+	for (size_t i = 0; i < 2; i++)
+		kept[i] = memory_copy_text(getenv(kept_names[i]));
 	char long_text[5001];
 	memset(long_text, 'x', sizeof(long_text) - 1);
 	long_text[sizeof(long_text) - 1] = '\0';
 	clearenv();
+	for (size_t i = 0; i < 2; i++) {
+		if (kept[i] != NULL)
+			setenv(kept_names[i], kept[i], 1);
+		free(kept[i]);
+	}
 	setenv("STRAIT_TEST_HOST", "10.0.0.9", 1);
 	setenv("STRAIT_TEST_WORDS", "format=json level=debug", 1);
 	setenv("STRAIT_TEST_LONG", long_text, 1);
@@ -121,15 +130,12 @@ static void environment_set(void)
 int main(int argc, char **argv)
 {
 	glob_t files;
-	const char *update = getenv("UPDATE_EXPECTED");
 	if (argc != 3 || chdir(argv[2]) != 0 || glob("*.conf", 0, NULL, &files) != 0) {
 		fprintf(stderr, "usage: %s bad|good FOLDER\n", argv[0]);
 		return 2;
 	}
 	is_refusal_expected = strcmp(argv[1], "bad") == 0;
 	environment_set();
-	if (update != NULL)
-		setenv("UPDATE_EXPECTED", update, 1);
 	struct CMUnitTest *tests = memory_alloc_zeroed(files.gl_pathc, sizeof(*tests));
 	for (size_t i = 0; i < files.gl_pathc; i++)
 		tests[i] = (struct CMUnitTest){ files.gl_pathv[i], file_test, NULL, NULL, files.gl_pathv[i] };

@@ -133,7 +133,7 @@ static void unix_server_is_named_by_its_path(void **state)
 	struct flow_record record = sample();
 	record.server = (struct endpoint){ .family = AF_UNIX };
 	assert_non_null(strstr(format_flow(&record, CONFIG_LOG_JSON), "\"server_address\":\"unix:\""));
-	strcpy(record.server_name, "unix:/run/x.sock");
+	strcpy(record.server_unix, "unix:/run/x.sock");
 	assert_non_null(strstr(format_flow(&record, CONFIG_LOG_JSON), "\"server_address\":\"unix:/run/x.sock\""));
 }
 

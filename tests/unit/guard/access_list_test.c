@@ -63,12 +63,9 @@ static void the_first_match_wins(void **state)
 {
 	(void)state;
 	struct guard_rule rules[] = {
-		rule(true, "10.1.2.3"),
-		rule(false, "10.1.2.0/24"),
-		rule(true, "10.1.0.0/16"),
-		rule(false, "10.1.2.3"), /* never reached */
-		rule(false, "0.0.0.0/0"),
-		rule(true, "192.0.2.1"), /* never reached */
+		rule(true, "10.1.2.3"),    rule(false, "10.1.2.0/24"),
+		rule(true, "10.1.0.0/16"), rule(false, "10.1.2.3"), /* never reached */
+		rule(false, "0.0.0.0/0"),  rule(true, "192.0.2.1"), /* never reached */
 	};
 	struct access_list *list = access_list_new(rules, 6);
 	assert_true(allows(list, "10.1.2.3:1"));

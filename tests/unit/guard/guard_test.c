@@ -71,8 +71,8 @@ static void rules_are_asked_first(void **state)
 	struct endpoint allowed = client(7);
 	memcpy(rules[0].network.ip, allowed.ip, 16);
 	memcpy(rules[1].network.ip, allowed.ip, 12);
-	struct guard *guard = guard_new(&(struct guard_settings){
-		.rules = rules, .rule_count = 2, .connections_max = 1 });
+	struct guard *guard =
+		guard_new(&(struct guard_settings){ .rules = rules, .rule_count = 2, .connections_max = 1 });
 	memset(rules, 0, sizeof(rules)); /* copied */
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(admit(guard, GUARD_CONNECTION, 8, SECOND), REASON_DENIED_ACCESS);
@@ -85,8 +85,8 @@ static void rules_are_asked_first(void **state)
 static void a_source_above_its_limit_takes_nothing_from_others(void **state)
 {
 	(void)state;
-	struct guard *guard = guard_new(&(struct guard_settings){
-		.connections_max = 3, .rate = { 20, 1000 }, .per_source_max = 1 });
+	struct guard *guard =
+		guard_new(&(struct guard_settings){ .connections_max = 3, .rate = { 20, 1000 }, .per_source_max = 1 });
 	assert_int_equal(admit(guard, GUARD_CONNECTION, 1, SECOND), REASON_NONE);
 	for (int i = 0; i < 1000; i++)
 		assert_int_equal(admit(guard, GUARD_CONNECTION, 1, SECOND), REASON_LIMIT_PER_SOURCE);
@@ -99,8 +99,8 @@ static void a_source_above_its_limit_takes_nothing_from_others(void **state)
 static void a_flow_the_service_refuses_takes_nothing_from_its_source(void **state)
 {
 	(void)state;
-	struct guard *guard = guard_new(&(struct guard_settings){
-		.connections_max = 1, .per_source_max = 1, .per_source_rate = { 1, 1000 } });
+	struct guard *guard = guard_new(
+		&(struct guard_settings){ .connections_max = 1, .per_source_max = 1, .per_source_rate = { 1, 1000 } });
 	assert_int_equal(admit(guard, GUARD_CONNECTION, 1, SECOND), REASON_NONE);
 	for (int i = 0; i < 10; i++)
 		assert_int_equal(admit(guard, GUARD_CONNECTION, 2, SECOND), REASON_LIMIT_CONNECTIONS);
@@ -112,8 +112,8 @@ static void a_flow_the_service_refuses_takes_nothing_from_its_source(void **stat
 static void rates_of_service_and_source_hold(void **state)
 {
 	(void)state;
-	struct guard *guard = guard_new(&(struct guard_settings){
-		.rate = { 100, 1000 }, .per_source_rate = { 10, 1000 } });
+	struct guard *guard =
+		guard_new(&(struct guard_settings){ .rate = { 100, 1000 }, .per_source_rate = { 10, 1000 } });
 	uint32_t admitted = 0;
 	uint32_t admitted_of_one = 0;
 	for (uint64_t now_ns = SECOND; now_ns < 11 * SECOND; now_ns += SECOND / 1000)
