@@ -257,8 +257,7 @@ static const struct schema_value server_values[] = {
 
 const struct schema_directive schema_directives[] = {
 	{ SCHEMA_TOP, "admin", SCHEMA_INTO_ADMIN, 0, SCHEMA_REPEATED, VALUES(admin_values),
-	  "where the admin API, the metrics and the dashboard listen",
-	  "admin 127.0.0.1:9900 unix:/run/strait/api.sock" },
+	  "where the admin API listens", "admin 127.0.0.1:9900 unix:/run/strait/api.sock" },
 	{ SCHEMA_TOP, "log", SCHEMA_INTO_LOG, 0, SCHEMA_REPEATED, VALUES(log_values),
 	  "where access records and events go; once for each sink; without it stderr, as text",
 	  "log file:/var/log/strait.log format=json" },

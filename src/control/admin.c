@@ -7,6 +7,7 @@
 #include "control/admin_policy.h"
 #include "control/admin_routes.h"
 #include "control/admin_socket.h"
+#include "net/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -262,7 +263,7 @@ static void on_accept(struct loop_source *source, uint32_t events)
 		struct addr client = { .len = sizeof(client) - offsetof(struct addr, sa) };
 		int fd = accept4(source->fd, &client.sa, &client.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			if (socket_is_shortage(errno))
 				pause_accepting(listener);
 			break;
 		}

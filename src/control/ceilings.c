@@ -2,6 +2,7 @@
 #include "control/ceilings.h"
 
 #include "base/fd.h"
+#include "control/admin.h"
 #include "health/health.h"
 #include "worker/worker.h"
 
@@ -11,9 +12,8 @@
 enum {
 	DESCRIPTORS_OF_PROCESS = 32, /* standard streams, epoll, events, libraries, log files */
 	DESCRIPTORS_OF_WORKER = 4,   /* epoll and mailbox */
-	DESCRIPTORS_FOR_ADMIN = 16,
-	FLOWS_MIN = 2,            /* with however few descriptors: better a refused flow than no daemon */
-	TAIL_SHARE_OF_MEMORY = 8, /* an eighth of the machine's memory, when nothing is configured */
+	FLOWS_MIN = 2,               /* with however few descriptors: better a refused flow than no daemon */
+	TAIL_SHARE_OF_MEMORY = 8,    /* an eighth of the machine's memory, when nothing is configured */
 	TAILS_MIN = 64,
 };
 
@@ -44,10 +44,10 @@ static uint64_t count_checked(const struct config *config)
 static uint64_t reserve(const struct config *config, const struct ceilings_resources *resources)
 {
 	uint64_t checks = min(count_checked(config), HEALTH_RUNNING_MAX);
-	uint64_t admin = config->admin_count > 0 ? DESCRIPTORS_FOR_ADMIN + config->admin_count : 0;
+	uint64_t share_max = resources->descriptor_limit / 8; /* few descriptors are not all set aside */
+	uint64_t admin = config->admin_count * (1 + min(ADMIN_CONNECTIONS_MAX, share_max));
 	uint64_t workers = resources->worker_count * (DESCRIPTORS_OF_WORKER + count_sockets(config));
-	return DESCRIPTORS_OF_PROCESS + config->log_count + workers + admin +
-	       min(checks, resources->descriptor_limit / 8);
+	return DESCRIPTORS_OF_PROCESS + config->log_count + workers + admin + min(checks, share_max);
 }
 
 static uint64_t at_most(uint64_t possible, uint64_t configured)

@@ -160,6 +160,11 @@ int socket_connect_datagram(const struct addr *addr, int *ret_fd)
 	return start_connect(fd, addr, ret_fd);
 }
 
+bool socket_is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
 int socket_take_error(int fd)
 {
 	int error = 0;

@@ -48,6 +48,9 @@ void socket_set_keepalive(int fd, const struct socket_keepalive *keepalive);
 int socket_connect_stream(const struct addr *addr, int *ret_fd);
 int socket_connect_datagram(const struct addr *addr, int *ret_fd);
 
+/* Does this positive errno say that the process or the system has run out of something, and nothing about the peer? */
+bool socket_is_shortage(int error);
+
 /* The pending error of a socket, as a positive errno, or 0; reading clears it. */
 int socket_take_error(int fd);
 

@@ -290,12 +290,6 @@ static enum reason reason_of_connect_error(int error)
 	}
 }
 
-/* Says nothing about the server: this process or the system has run out of something. */
-static bool is_own_shortage(int error)
-{
-	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
-}
-
 static void become_established(struct tcp_connection *connection)
 {
 	struct relay *relay = connection->relay;
@@ -377,7 +371,7 @@ static void connect_next(struct tcp_connection *connection, enum reason last_fai
 	int result = start_connect(connection);
 	if (result == 0)
 		return;
-	if (is_own_shortage(-result))
+	if (socket_is_shortage(-result))
 		tcp_connection_abort(connection, REASON_LIMIT_MEMORY);
 	else
 		fail_target(connection, reason_of_connect_error(-result));

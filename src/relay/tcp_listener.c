@@ -82,11 +82,6 @@ static void refuse(struct tcp_listener *listener, int fd, const struct endpoint 
 	fd_close(&fd);
 }
 
-static bool is_shortage(int error)
-{
-	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
-}
-
 static enum accept_result accept_one(struct tcp_listener *listener)
 {
 	struct flow_ceiling *descriptors = &listener->relay->settings->budget->descriptors;
@@ -97,7 +92,7 @@ static enum accept_result accept_one(struct tcp_listener *listener)
 	if (fd < 0) {
 		int error = errno;
 		flow_ceiling_give(descriptors, DESCRIPTORS_PER_CONNECTION);
-		if (is_shortage(error))
+		if (socket_is_shortage(error))
 			return ACCEPT_SHORTAGE;
 		/* Others are errors of the connection that was about to be accepted (accept(2)): on to the next. */
 		return error == EAGAIN || error == EBADF || error == EINVAL ? ACCEPT_NONE : ACCEPT_ONE;

@@ -275,11 +275,6 @@ struct route {
 	struct server *tried[FLOW_TRIED_MAX];
 };
 
-static bool is_own_shortage(int error)
-{
-	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM || error == EAGAIN;
-}
-
 /*
  * Finds a server that the kernel has a route to. route->tried holds servers not to be chosen. On success the route holds
  * the place in the server and the socket.
@@ -304,7 +299,7 @@ static enum reason find_route(struct udp_listener *listener, const struct endpoi
 		if (result == 0)
 			return REASON_NONE;
 		server_leave(route->server);
-		if (is_own_shortage(-result))
+		if (socket_is_shortage(-result) || result == -EAGAIN /* no local port */)
 			return REASON_LIMIT_MEMORY;
 		count_connect_failure(listener->relay, route->server, -result);
 		route->tried[route->tried_count++] = route->server;

@@ -3,7 +3,6 @@
 #include "config/schema.h"
 
 #include "config/config.h"
-#include "config/explain.h"
 #include "config/store.h"
 
 #include <errno.h>
@@ -136,78 +135,12 @@ static void bounds_are_what_is_said(void **state)
 			    "server ADDRESS [weight=N] [name=NAME] [max-connections=N] [backup] [drain] [maint]");
 }
 
-static char *explained(const char *name, int expected_result)
-{
-	char *text = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
-	assert_non_null(out);
-	assert_int_equal(explain_directive(out, name), expected_result);
-	assert_int_equal(fclose(out), 0);
-	return text;
-}
-
-static void explains_each_directive(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < schema_directive_count; i++) {
-		char *text = explained(schema_directives[i].name, 0);
-		assert_non_null(strstr(text, schema_directives[i].help));
-		for (size_t j = 0; j < schema_directives[i].value_count; j++)
-			assert_non_null(strstr(text, schema_directives[i].values[j].help));
-		free(text);
-	}
-}
-
-static void explains_the_same_name_in_each_block(void **state)
-{
-	(void)state;
-	char *text = explained("limit", 0);
-	assert_non_null(strstr(text, "limit (top level)"));
-	assert_non_null(strstr(text, "limit (in a service)"));
-	free(text);
-}
-
-static void does_not_explain_what_is_not_there(void **state)
-{
-	(void)state;
-	char *text = explained("bind", -ENOENT);
-	assert_string_equal(text, "");
-	free(text);
-	assert_string_equal(explain_suggest("lisen"), "listen");
-	assert_null(explain_suggest("bind"));
-}
-
-static void writes_all_into_the_reference(void **state)
-{
-	(void)state;
-	char *text = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
-	assert_non_null(out);
-	explain_list(out);
-	explain_write_reference(out);
-	assert_int_equal(fclose(out), 0);
-	for (size_t i = 0; i < schema_directive_count; i++)
-		assert_non_null(strstr(text, schema_directives[i].example));
-	/* A bar of a word would end its cell. */
-	assert_non_null(strstr(text, "`format=text\\|json`"));
-	free(text);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(rows_are_whole),
-		cmocka_unit_test(every_setting_tells_its_default),
-		cmocka_unit_test(defaults_are_in_bounds),
-		cmocka_unit_test(words_are_accepted),
-		cmocka_unit_test(examples_load),
-		cmocka_unit_test(bounds_are_what_is_said),
-		cmocka_unit_test(explains_each_directive),
-		cmocka_unit_test(explains_the_same_name_in_each_block),
-		cmocka_unit_test(does_not_explain_what_is_not_there),
-		cmocka_unit_test(writes_all_into_the_reference),
+		cmocka_unit_test(rows_are_whole),         cmocka_unit_test(every_setting_tells_its_default),
+		cmocka_unit_test(defaults_are_in_bounds), cmocka_unit_test(words_are_accepted),
+		cmocka_unit_test(examples_load),          cmocka_unit_test(bounds_are_what_is_said),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
