@@ -6,6 +6,7 @@ from html import escape
 COLOURS = {"haproxy": "#3b6ea8", "nginx": "#3f8f5b", "nftables": "#b8862f", "direct": "#8a8a8a"}
 WIDTH, LEFT, RIGHT = 860, 330, 60
 BAR, GAP, TOP = 13, 16, 64
+UNSTEADY = 4  # the highest ratio of a run divided by the lowest, when it tells nothing
 RATIO_MAX = 4.0  # longer bars are cut and say their figure
 
 
@@ -23,12 +24,12 @@ def draw(summary):
 
 
 def better_ratios(workload):
-    """Above 1 strait is better, also where less is better. What has no figure of its own is left out."""
+    """Above 1 strait is better, also where less is better. What has no steady ratio is left out."""
     found = {}
     for name, result in workload["results"].items():
-        ratio = result.get("strait_ratio", {}).get("median", 0)
-        if ratio > 0:
-            found[name] = ratio if workload["kind"] == "rate" else 1 / ratio
+        ratio = result.get("strait_ratio")
+        if ratio and 0 < ratio["high"] <= ratio["low"] * UNSTEADY:
+            found[name] = ratio["median"] if workload["kind"] == "rate" else 1 / ratio["median"]
     return found
 
 

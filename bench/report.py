@@ -121,7 +121,10 @@ def markdown_cell(workload, result):
         return ""
     cell = f"{result['median']:,.{workload['digits']}f}"
     ratio = result.get("strait_ratio")
-    return cell + (f" ({ratio['median']:.2f})" if ratio else "")
+    if not ratio:
+        return cell
+    is_steady = ratio["high"] <= ratio["low"] * picture.UNSTEADY
+    return f"{cell} ({ratio['median']:.2f})" if is_steady else f"{cell} (unsteady)"
 
 
 def publish(summary, docs):

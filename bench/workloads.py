@@ -108,7 +108,7 @@ ALL = [
              rates("udp-rr", 50, request=64), is_udp=True, per_unit="round trip"),
     Workload("udp_rr_1000", "1000 UDP sessions, 64-byte round trips", "round trips/s",
              rates("udp-rr", 1000, request=64), is_udp=True, per_unit="round trip"),
-    Workload("udp_train", "one UDP client, one-way trains of 40 x 1200 bytes, what arrives", "datagrams/s", trains,
+    Workload("udp_train", "one-way UDP of one client: trains of 40 x 1200 bytes, what arrives", "datagrams/s", trains,
              is_udp=True, per_unit="datagram"),
     Workload("tcp_latency", "TCP requests at half load, open loop, p99", "us", latency("tcp-open", "tcp_rr"),
              kind="latency", digits=1, needs="tcp_rr"),

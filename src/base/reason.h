@@ -21,7 +21,7 @@
 	X(NO_SERVER, "no_server", true, "no server of the pool was eligible")                                          \
 	X(REPLIES_DONE, "replies_done", false, "all expected replies of a UDP session have come")                      \
 	X(DENIED_ACCESS, "denied_access", true,                                                                        \
-	  "an access rule denies the client, or the flow would come back to its own service")                          \
+	  "an access rule denies the client, the flow would go round, or its source is forged")                        \
 	X(LIMIT_CONNECTIONS, "limit_connections", true,                                                                \
 	  "the service or the daemon has as many connections as allowed")                                              \
 	X(LIMIT_PER_SOURCE, "limit_per_source", true, "the client has as many flows as one source may have")           \

@@ -7,7 +7,7 @@
 #include "base/version.h"
 #include "control/admin.h"
 #include "control/ceilings.h"
-#include "control/own_servers.h"
+#include "control/own_addresses.h"
 #include "control/server_states.h"
 
 #include <signal.h>
@@ -166,6 +166,7 @@ static void set_ceilings(struct daemon *daemon)
 	daemon->relay_settings = (struct relay_settings){
 		.budget = &daemon->budget,
 		.own_flows = daemon->own_flows,
+		.reflection = daemon->reflection,
 		.to_control = &daemon->reports,
 		.tail_bytes_max = ceilings.tail_bytes / daemon->worker_count,
 		.writes_records = log_writer_wants_flows(daemon->log),
@@ -242,7 +243,8 @@ static bool start(struct daemon *daemon)
 	daemon->start_ms = daemon->loop.now_ms;
 	daemon->start_realtime_us = clock_realtime_us();
 	daemon->snapshot = snapshot_build(daemon->config, 1, daemon->worker_count);
-	if (own_servers_mark(daemon->snapshot))
+	daemon->reflection = own_addresses_build_reflection(daemon->snapshot);
+	if (own_addresses_mark_servers(daemon->snapshot))
 		daemon->own_flows = own_flows_new();
 	publish_first_views(daemon);
 	set_ceilings(daemon);
@@ -300,6 +302,7 @@ static void done(struct daemon *daemon)
 	for (uint32_t i = 0; i < daemon->worker_count; i++)
 		worker_free(&daemon->workers[i]);
 	own_flows_free(&daemon->own_flows);
+	reflection_free(&daemon->reflection);
 	listeners_free(&daemon->listeners);
 	server_states_done(daemon);
 	if (daemon->snapshot != NULL)

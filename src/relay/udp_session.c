@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/fd.h"
 #include "guard/guard.h"
+#include "guard/reflection.h"
 #include "net/socket.h"
 #include "relay/flow_report.h"
 #include "relay/own_flows.h"
@@ -252,7 +253,7 @@ static enum reason admit(struct udp_listener *listener, const struct endpoint *c
 	struct flow_budget *budget = relay->settings->budget;
 	if (relay->is_draining)
 		return REASON_SHUTDOWN;
-	if (comes_back(listener, client))
+	if (comes_back(listener, client) || reflection_is_suspect(relay->settings->reflection, client))
 		return REASON_DENIED_ACCESS;
 	if (slab_is_full(&relay->sessions) || !flow_ceiling_take(&budget->descriptors, 1))
 		return REASON_LIMIT_MEMORY;

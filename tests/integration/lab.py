@@ -207,11 +207,11 @@ class Place:
     def restore_port(self, port):
         self.filter(f"delete table inet hole{port}")
 
-    def socket(self, family=socket.AF_INET, kind=socket.SOCK_STREAM):
+    def socket(self, family=socket.AF_INET, kind=socket.SOCK_STREAM, protocol=0):
         """A socket of this process in this namespace. Only the calling thread visits it, for a moment."""
         enter(self.handle)
         try:
-            return socket.socket(family, kind)
+            return socket.socket(family, kind, protocol)
         finally:
             enter(home_namespace)
 

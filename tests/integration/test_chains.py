@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Services that send to listeners of the same daemon: chains work, circles are refused."""
+"""Services that send to listeners of the same daemon: chains work, circles are refused; so are forged sources that
+would make two machines answer each other for ever."""
 
+import socket
+import struct
 import time
 
 import pytest
@@ -62,3 +65,27 @@ def test_many_circles_leave_others_alone(strait, loopback):
     for _ in range(5):
         assert is_refused(loopback.client, FRONT, timeout=2)
         assert who(loopback.client, ("127.0.0.1", 8100)) == "a"
+
+
+def forge_datagram(place, source, destination, payload):
+    """Sends one UDP datagram with any IPv4 source."""
+    udp = struct.pack("!HHHH", source[1], destination[1], 8 + len(payload), 0) + payload
+    ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 0, 0, 64, socket.IPPROTO_UDP, 0,
+                     socket.inet_aton(source[0]), socket.inet_aton(destination[0]))
+    with place.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        raw.sendto(ip + udp, (destination[0], 0))
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:8000", "*:8000"])
+@pytest.mark.parametrize("source", [FRONT, ("127.0.0.1", 8001), ("127.0.0.1", 7), ("127.0.0.1", 19)])
+def test_forged_source(strait, loopback, listen, source):
+    """A datagram from one of strait's own listeners, or from an echo service, begins no session."""
+    name_servers(loopback.server, 1, "127.0.0.1")
+    text = (f"service one {{\n listen udp {listen}\n to one\n}}\nservice two {{\n listen udp 127.0.0.1:8001\n to one\n}}\n"
+            "pool one {\n server 127.0.0.1:9001\n}\n")
+    daemon = strait(loopback.proxy, text)
+    forge_datagram(loopback.client, source, FRONT, b"for ever")
+    assert daemon.wait_for_flows(1)[0]["reason"] == "denied_access"
+    assert daemon.service("one")["flows_total"] == 0
+    with loopback.client.udp(FRONT) as s:
+        assert ask(s)[0] == "a"

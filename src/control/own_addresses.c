@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/own_addresses.h"
+
+#include "base/memory.h"
+
+#include <ifaddrs.h>
+#include <stdlib.h>
+
+static bool is_interface_address(const struct ifaddrs *interfaces, const struct addr *addr)
+{
+	struct endpoint wanted = endpoint_from_addr(addr);
+	for (const struct ifaddrs *i = interfaces; i != NULL; i = i->ifa_next) {
+		if (i->ifa_addr == NULL || i->ifa_addr->sa_family != addr->sa.sa_family)
+			continue;
+		struct endpoint has = endpoint_from_sockaddr(i->ifa_addr);
+		if (memcmp(has.ip, wanted.ip, sizeof(has.ip)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool listens_at(const struct snapshot_listen *listen, const struct addr *server, bool is_local)
+{
+	if (addr_equal(&listen->addr, server))
+		return true;
+	if (addr_is_unix(server) || addr_is_unix(&listen->addr) || addr_port(&listen->addr) != addr_port(server))
+		return false;
+	bool same_family = listen->is_dual || listen->addr.sa.sa_family == server->sa.sa_family;
+	return is_local && same_family && addr_is_any(&listen->addr);
+}
+
+static bool is_own(const struct snapshot *snapshot, const struct ifaddrs *interfaces, const struct addr *server)
+{
+	bool is_local = !addr_is_unix(server) && (addr_is_loopback(server) || is_interface_address(interfaces, server));
+	for (size_t i = 0; i < snapshot->listen_count; i++)
+		if (listens_at(&snapshot->listens[i], server, is_local))
+			return true;
+	return false;
+}
+
+bool own_addresses_mark_servers(const struct snapshot *snapshot)
+{
+	struct ifaddrs *interfaces = NULL;
+	bool is_any = false;
+	if (getifaddrs(&interfaces) < 0)
+		interfaces = NULL;
+	for (size_t i = 0; i < snapshot->pool_count; i++) {
+		const struct pool *pool = snapshot->pools[i];
+		for (size_t j = 0; j < pool->server_count; j++) {
+			pool->servers[j]->is_own = is_own(snapshot, interfaces, &pool->servers[j]->addr);
+			is_any |= pool->servers[j]->is_own;
+		}
+	}
+	if (interfaces != NULL)
+		freeifaddrs(interfaces);
+	return is_any;
+}
+
+/* A growing list of endpoints. */
+struct endpoints {
+	struct endpoint *entries;
+	size_t count;
+};
+
+static void endpoints_add(struct endpoints *endpoints, struct endpoint endpoint, uint16_t port)
+{
+	endpoints->entries = memory_resize(endpoints->entries, endpoints->count + 1, sizeof(*endpoints->entries));
+	endpoint.port = port;
+	endpoint.scope_id = 0;
+	endpoints->entries[endpoints->count++] = endpoint;
+}
+
+static void add_wildcard(struct endpoints *endpoints, const struct snapshot_listen *listen,
+			 const struct ifaddrs *interfaces)
+{
+	for (const struct ifaddrs *i = interfaces; i != NULL; i = i->ifa_next) {
+		if (i->ifa_addr == NULL)
+			continue;
+		int family = i->ifa_addr->sa_family;
+		bool is_ip = family == AF_INET || family == AF_INET6;
+		if (is_ip && (listen->is_dual || family == listen->addr.sa.sa_family))
+			endpoints_add(endpoints, endpoint_from_sockaddr(i->ifa_addr), addr_port(&listen->addr));
+	}
+}
+
+struct reflection *own_addresses_build_reflection(const struct snapshot *snapshot)
+{
+	struct endpoints endpoints = { NULL, 0 };
+	struct ifaddrs *interfaces = NULL;
+	if (getifaddrs(&interfaces) < 0)
+		interfaces = NULL;
+	for (size_t i = 0; i < snapshot->listen_count; i++) {
+		const struct snapshot_listen *listen = &snapshot->listens[i];
+		if (listen->protocol != FLOW_UDP)
+			continue;
+		if (addr_is_any(&listen->addr))
+			add_wildcard(&endpoints, listen, interfaces);
+		else
+			endpoints_add(&endpoints, endpoint_from_addr(&listen->addr), addr_port(&listen->addr));
+	}
+	struct reflection *reflection = reflection_new(endpoints.entries, endpoints.count);
+	free(endpoints.entries);
+	if (interfaces != NULL)
+		freeifaddrs(interfaces);
+	return reflection;
+}
