@@ -52,7 +52,8 @@ def scale(bottom):
     for i in range(int(RATIO_MAX) + 1):
         colour, width = ("#333333", 1.5) if i == 1 else ("#dddddd", 1)
         lines.append(f'<line x1="{x_of(i):.1f}" y1="{TOP - 8}" x2="{x_of(i):.1f}" y2="{bottom}" stroke="{colour}" '
-                     f'stroke-width="{width}"/><text x="{x_of(i):.1f}" y="{bottom + 14}" text-anchor="middle">{i}</text>')
+                     f'stroke-width="{width}"/>'
+                     f'<text x="{x_of(i):.1f}" y="{bottom + 14}" text-anchor="middle">{i}</text>')
     return lines
 
 

@@ -19,7 +19,8 @@ DETAILS = {"p50_us": "p50 {:.0f} us", "p99.9_us": "p99.9 {:.0f} us",
 def summarize(bench, chosen):
     return {"date": date.today().isoformat(), "machine": machine(), "rounds": bench.rounds, "seconds": bench.seconds,
             "samples": len(bench.busy_percents),
-            "disturbed_samples": sum(b > QUIET_PERCENT for b in bench.busy_percents), "workloads": [summarize_workload(w, bench.samples[w.name]) for w in chosen], "problems": bench.problems}
+            "disturbed_samples": sum(b > QUIET_PERCENT for b in bench.busy_percents), "problems": bench.problems,
+            "workloads": [summarize_workload(w, bench.samples[w.name]) for w in chosen]}
 
 
 def machine():
@@ -78,7 +79,8 @@ def text(summary):
     """All workloads, one table each."""
     lines = [f"{summary['rounds']} rounds of {summary['seconds']} s; medians, lowest and highest; "
              f"ratio = strait's value / the candidate's, round by round",
-             f"other programs kept the processors busy around {summary['disturbed_samples']} of {summary['samples']} samples"]
+             f"other programs kept the processors busy around {summary['disturbed_samples']} of {summary['samples']} "
+             "samples"]
     for workload in summary["workloads"]:
         better = "higher is better" if workload["kind"] == "rate" else "lower is better"
         added = f"   added CPU us per {workload['per_unit']}" if workload["per_unit"] else ""
@@ -110,9 +112,10 @@ def markdown(summary):
         cells = [markdown_cell(workload, workload["results"].get(name)) for name in names]
         lines.append(f"| {workload['title']} | {workload['unit']} | " + " | ".join(cells) + " |")
     made = summary["machine"]
-    lines += ["", f"Measured {summary['date']}: {summary['rounds']} rounds of {summary['seconds']} s, "
-              f"{made['cpus_used']} CPUs ({made['processor']}), Linux {made['kernel']}, {made['haproxy'].split(' - ')[0]}, "
-              f"{made['nginx']}. In brackets: strait's figure divided by this one."]
+    rivals = ", ".join(made[name].split(" - ")[0] for name in ("haproxy", "nginx") if made[name])
+    lines += ["", f"Measured {summary['date']}: {summary['rounds']} rounds of {summary['seconds']} s, {made['cpus_used']} CPUs "
+              f"({made['processor']}), Linux {made['kernel']}, {rivals}. In brackets: strait's figure divided by this one, "
+              "round by round; medians."]
     return "\n".join(lines)
 
 

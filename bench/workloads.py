@@ -65,7 +65,8 @@ def latency(command, closed_loop):
     """Open loop, at half of what the slowest proxy can do in the closed loop of that name."""
     def measure(bench, candidate):
         rate = round(bench.slowest_rate(closed_loop) / 2)
-        result, = bench.rig.run(candidate.address, command, connections=50, rate=rate, seconds=bench.seconds, request=64)
+        result, = bench.rig.run(candidate.address, command, connections=50, rate=rate, seconds=bench.seconds,
+                                request=64)
         return {"value": result["latency_us"]["p99"], "errors": result["errors"], "offered_rate": rate,
                 "p50_us": result["latency_us"]["p50"], "p99.9_us": result["latency_us"]["p99.9"]}
     return measure

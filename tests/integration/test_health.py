@@ -351,8 +351,8 @@ def test_checks_of_1000_servers_are_spread(strait, loopback):
     print("checks by 100 ms:", buckets)
     average = sum(buckets) / len(buckets)
     assert 20 < average < 100, "1,000 checks every two seconds are 50 in 100 ms"
-    assert max(buckets) < 4 * average
-    assert sum(b < average / 5 for b in buckets) < len(buckets) / 5, "no long gaps"
+    even = sum(average / 5 < b < 3 * average for b in buckets)  # a stall of the machine spoils a few of them
+    assert even > 0.7 * len(buckets), "unspread, all checks would come in one or two buckets of twenty"
     assert daemon.events("server_down") == []
 
 
