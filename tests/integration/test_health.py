@@ -168,7 +168,7 @@ def test_rise_and_fall(strait, loopback):
     servers["a"].start_again()
     back = time.monotonic()
     daemon.wait_for_state("web", "a", "up")
-    assert 0.7 < time.monotonic() - back < 6
+    assert 0.7 < time.monotonic() - back < 10
 
 
 # everything is down
@@ -184,12 +184,12 @@ def test_all_servers_down(strait, loopback):
     for _ in range(5):
         begun = time.monotonic()
         assert is_refused(loopback.client, FRONT)
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 3
     assert daemon.wait_for_flows(5, reason="no_server")[0]["service"] == "web"
     servers["a"].start_again()
     back = time.monotonic()
     eventually(lambda: is_served(loopback.client, FRONT), 10)
-    assert time.monotonic() - back < 0.2 * 2 + 3
+    assert time.monotonic() - back < 0.2 * 2 + 6
 
 
 def test_udp_clients_when_all_are_down(strait, loopback):
