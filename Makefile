@@ -63,7 +63,7 @@ fuzz-replay: ## run the fuzz corpora through the sanitized fuzz targets once
 tsan: ## unit and integration tests with the thread sanitizer
 	@$(SETUP) build-tsan -Db_sanitize=thread && ninja -C build-tsan --quiet
 	@scripts/run_unit_tests build-tsan
-	@STRAIT=build-tsan/strait $(PYTEST) -q -n $(JOBS) tests/integration --junitxml=build-tsan/results/integration.xml
+	@TSAN_OPTIONS=suppressions=$(CURDIR)/tests/unit/thread_sanitizer_suppressions.txt STRAIT=build-tsan/strait $(PYTEST) -q -n $(JOBS) tests/integration --junitxml=build-tsan/results/integration.xml
 
 fuzz: ## fuzz for FUZZ_SECONDS (default 600) with libFuzzer, keeping what it finds in build-fuzz
 	@CC=clang $(SETUP) build-fuzz -Db_sanitize=address,undefined -Db_lundef=false && ninja -C build-fuzz --quiet

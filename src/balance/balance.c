@@ -28,8 +28,7 @@ static struct server *tier_enter(struct pool *pool, const struct balance_view *v
 
 struct server *balance_enter(struct pool *pool, const struct balance_request *request)
 {
-	/* rcu_dereference, in a form that compilers and sanitizers understand. */
-	const struct balance_view *view = __atomic_load_n(&pool->view, __ATOMIC_ACQUIRE);
+	const struct balance_view *view = published_read(pool->view);
 	if (view == NULL)
 		return NULL;
 	struct balance_request asked = *request;

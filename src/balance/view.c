@@ -136,7 +136,7 @@ void balance_view_publish(struct pool *pool, uint64_t now_ms)
 {
 	pool->is_view_stale = false;
 	struct balance_view *replaced = pool->view;
-	__atomic_store_n(&pool->view, view_new(pool, now_ms), __ATOMIC_RELEASE);
+	published_write(pool->view, view_new(pool, now_ms));
 	if (replaced == NULL)
 		return;
 	atomic_fetch_add_explicit(&replaced_count, 1, memory_order_relaxed);

@@ -48,7 +48,6 @@ struct source_set {
 static_assert(sizeof(struct source_set) == 256, "as many ways as fit into four cache lines");
 
 struct source_table {
-	struct source_limits limits;
 	uint64_t secret;
 	uint64_t set_mask;
 	struct source_set *sets; /* in `memory`, from its first cache line on */
@@ -63,11 +62,10 @@ static uint64_t set_count_for(uint64_t flows_expected)
 	return count;
 }
 
-struct source_table *source_table_new(const struct source_limits *limits, uint64_t flows_expected)
+struct source_table *source_table_new(uint64_t flows_expected)
 {
 	struct source_table *table = memory_alloc_zeroed(1, sizeof(*table));
 	uint64_t set_count = set_count_for(flows_expected);
-	table->limits = *limits;
 	table->secret = random_secret();
 	table->set_mask = set_count - 1;
 	/* Zeroed memory of this size comes from the kernel untouched and costs nothing until a source uses it. */
@@ -173,14 +171,15 @@ static enum reason account_enter(struct account *account, const struct source_li
 	return REASON_NONE;
 }
 
-enum reason source_table_enter(struct source_table *table, const struct endpoint *client, uint64_t now_ns)
+enum reason source_table_enter(struct source_table *table, const struct source_limits *limits,
+			       const struct endpoint *client, uint64_t now_ns)
 {
 	uint64_t key = source_key(client);
 	struct source_set *set = set_lock(table, key);
 	struct account *account = set_find(set, key);
 	if (account == NULL)
 		account = set_add(set, key);
-	enum reason reason = account_enter(account, &table->limits, now_ns);
+	enum reason reason = account_enter(account, limits, now_ns);
 	set_unlock(set);
 	return reason;
 }
@@ -193,12 +192,13 @@ void source_table_leave(struct source_table *table, const struct endpoint *clien
 	set_unlock(set);
 }
 
-void source_table_withdraw(struct source_table *table, const struct endpoint *client)
+void source_table_withdraw(struct source_table *table, const struct source_limits *limits,
+			   const struct endpoint *client)
 {
 	uint64_t key = source_key(client);
 	struct source_set *set = set_lock(table, key);
 	struct account *account = set_find_active(set, key);
 	account->active--;
-	account->arrival_ns -= table->limits.rate.interval_ns;
+	account->arrival_ns -= limits->rate.interval_ns;
 	set_unlock(set);
 }

@@ -9,6 +9,7 @@
  * sources only displaces its own kind. Where all sources of a set have flows, newcomers to that set share one
  * further entry and are judged together as if they were one source: the table is four times as large as
  * the number of flows expected, so this is the rare case, and it refuses only above the limit of a single source.
+ * The limits are the caller's and may differ from call to call.
  *
  * Shared by all workers. Each set has a lock of its own, held for a few dozen instructions once for a new flow and once
  * when it ends, never for a packet. Nothing is allocated after source_table_new.
@@ -37,16 +38,18 @@ struct source_limits {
 struct source_table;
 
 /* flows_expected: how many flows there may be at once; the size follows from it, within the limits above. */
-struct source_table *source_table_new(const struct source_limits *limits, uint64_t flows_expected);
+struct source_table *source_table_new(uint64_t flows_expected);
 /* Accepts NULL; clears the pointer. */
 void source_table_free(struct source_table **table);
 
 /* Takes a place for a flow of the client: REASON_NONE; or REASON_LIMIT_PER_SOURCE, REASON_LIMIT_RATE. */
-enum reason source_table_enter(struct source_table *table, const struct endpoint *client, uint64_t now_ns);
+enum reason source_table_enter(struct source_table *table, const struct source_limits *limits,
+			       const struct endpoint *client, uint64_t now_ns);
 /* The flow has ended. */
 void source_table_leave(struct source_table *table, const struct endpoint *client);
 /* The flow was refused for another reason straight after it entered: as if it had not come. */
-void source_table_withdraw(struct source_table *table, const struct endpoint *client);
+void source_table_withdraw(struct source_table *table, const struct source_limits *limits,
+			   const struct endpoint *client);
 
 /* Bytes of address space the table takes. */
 size_t source_table_bytes(const struct source_table *table);

@@ -139,7 +139,6 @@ static struct service_policy *service_policy_build(const struct config_service *
 {
 	struct service_policy *policy = memory_alloc_zeroed(1, sizeof(*policy));
 	policy->pool = pool;
-	policy->guard = guard_build(config);
 	policy->connect_ms = config->timeout.connect_ms;
 	policy->idle_ms = config->timeout.idle_ms;
 	policy->half_closed_ms = config->timeout.half_closed_ms;
@@ -185,6 +184,7 @@ static void services_build(const struct config *config, struct snapshot *snapsho
 		const struct config_service *from = &config->services[i];
 		CHECK(from->pool_index < snapshot->pool_count);
 		struct service *service = service_new(from->name, snapshot->worker_count);
+		service->guard = guard_build(from);
 		service->policy = service_policy_build(from, snapshot->pools[from->pool_index]);
 		listens_build(from, service, snapshot);
 		snapshot->services[i] = service;

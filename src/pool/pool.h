@@ -12,12 +12,12 @@
 #ifndef POOL_POOL_H
 #define POOL_POOL_H
 
+#include "base/published.h"
 #include "pool/server.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <urcu-qsbr.h>
 
 enum { POOL_NAME_BYTES = 64 };
 
@@ -60,7 +60,7 @@ struct pool_policy {
 
 struct pool {
 	char name[POOL_NAME_BYTES];
-	struct pool_policy *policy; /* rcu_dereference; never NULL after build */
+	struct pool_policy *policy; /* published; never NULL after build */
 	struct balance_view *view;  /* read by balance_enter; NULL until control has built the first */
 	/* Control's own: the servers in the order written. Workers see them through the view only. */
 	struct server **servers;
@@ -73,7 +73,7 @@ struct pool {
 /* For workers, inside their RCU read side. */
 static inline const struct pool_policy *pool_policy(const struct pool *pool)
 {
-	return rcu_dereference(pool->policy);
+	return published_read(pool->policy);
 }
 
 const char *pool_algorithm_word(enum pool_algorithm algorithm);

@@ -4,6 +4,7 @@
 #include "base/aligned.h"
 #include "base/check.h"
 #include "base/span.h"
+#include "guard/guard.h"
 
 #include <stdlib.h>
 
@@ -21,6 +22,7 @@ void service_free(struct service **service)
 {
 	if (*service == NULL)
 		return;
+	guard_free(&(*service)->guard);
 	free((*service)->policy);
 	free(*service);
 	*service = NULL;

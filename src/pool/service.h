@@ -8,6 +8,7 @@
 #ifndef POOL_SERVICE_H
 #define POOL_SERVICE_H
 
+#include "base/published.h"
 #include "base/reason.h"
 #include "pool/pool.h"
 #include "stats/counters.h"
@@ -16,14 +17,12 @@
 #include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <urcu-qsbr.h>
 
 enum { SERVICE_NAME_BYTES = 64 };
 
 /* Immutable once published. */
 struct service_policy {
 	struct pool *pool;
-	struct guard *guard; /* access rules and limits; its counts outlive the policy */
 	uint64_t connect_ms;
 	uint64_t idle_ms;
 	uint64_t half_closed_ms;
@@ -50,7 +49,8 @@ struct service_counters {
 
 struct service {
 	char name[SERVICE_NAME_BYTES];
-	struct service_policy *policy; /* rcu_dereference; never NULL after build */
+	struct guard *guard;           /* access rules and limits; lives as long as the service */
+	struct service_policy *policy; /* published; never NULL after build */
 	uint32_t worker_count;
 	struct service_counters counters[];
 };
@@ -58,11 +58,11 @@ struct service {
 /* For workers, inside their RCU read side. */
 static inline const struct service_policy *service_policy(const struct service *service)
 {
-	return rcu_dereference(service->policy);
+	return published_read(service->policy);
 }
 
 struct service *service_new(const char *name, uint32_t worker_count);
-/* Frees the policy, too, but not the guard. Accepts NULL; clears the pointer. */
+/* Frees policy and guard, too. Accepts NULL; clears the pointer. */
 void service_free(struct service **service);
 
 /* Sum over workers, of one counter or array element at `offset` of struct service_counters. Control. */

@@ -2,15 +2,8 @@
 #include "pool/snapshot.h"
 
 #include "base/check.h"
-#include "guard/guard.h"
 
 #include <stdlib.h>
-
-static void service_and_guard_free(struct service *service)
-{
-	guard_free(&service->policy->guard);
-	service_free(&service);
-}
 
 static void pool_and_servers_free(struct pool *pool)
 {
@@ -27,7 +20,7 @@ void snapshot_free(struct snapshot **snapshot_pointer)
 	if (snapshot == NULL)
 		return;
 	for (size_t i = 0; i < snapshot->service_count; i++)
-		service_and_guard_free(snapshot->services[i]);
+		service_free(&snapshot->services[i]);
 	for (size_t i = 0; i < snapshot->pool_count; i++)
 		pool_and_servers_free(snapshot->pools[i]);
 	free(snapshot->services);

@@ -76,7 +76,7 @@ static void give_back_places(struct tcp_connection *connection)
 	struct flow_budget *budget = connection->relay->settings->budget;
 	if (connection->target != NULL)
 		server_leave(connection->target);
-	guard_release(service_policy(connection->service)->guard, GUARD_CONNECTION, &connection->client_endpoint);
+	guard_release(connection->service->guard, GUARD_CONNECTION, &connection->client_endpoint, connection->ticket);
 	flow_ceiling_give(&budget->connections, 1);
 	flow_ceiling_give(&budget->descriptors, 2);
 	counter_subtract(&counters_of(connection)->flows_active[FLOW_TCP], 1);
@@ -407,18 +407,19 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 
 /* --- the beginning ---------------------------------------------------------------------------------------------- */
 
-void tcp_connection_begin(struct relay *relay, struct service *service, int client_fd, const struct endpoint *client)
+void tcp_connection_begin(struct relay *relay, struct service *service, const struct tcp_client *client)
 {
 	struct tcp_connection *connection = slab_take(&relay->connections);
 	CHECK(connection != NULL); /* the caller has looked */
 	*connection = (struct tcp_connection){
-		.client = { .source = { .on_event = on_client_event, .fd = client_fd } },
+		.client = { .source = { .on_event = on_client_event, .fd = client->fd } },
 		.server = { .source = { .on_event = on_server_event, .fd = -1 } },
 		.timer = { .on_expiry = on_timer },
 		.relay = relay,
 		.service = service,
 		.pool = service_policy(service)->pool,
-		.client_endpoint = *client,
+		.client_endpoint = client->endpoint,
+		.ticket = client->ticket,
 		.id = relay->next_flow_id++,
 		.start_ns = relay->loop->now_ns,
 		.last_activity_ms = relay->loop->now_ms,

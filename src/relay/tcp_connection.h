@@ -14,6 +14,7 @@
 #define RELAY_TCP_CONNECTION_H
 
 #include "base/reason.h"
+#include "guard/guard.h"
 #include "relay/relay.h"
 #include "relay/tcp_pump.h"
 
@@ -42,6 +43,7 @@ struct tcp_connection {
 	uint64_t connect_start_ns;
 	uint64_t last_activity_ms;
 	uint32_t connect_us;
+	struct guard_ticket ticket;
 	uint8_t state;         /* enum tcp_state */
 	uint8_t first_fin;     /* enum reason: which side closed first, or REASON_NONE */
 	uint8_t algorithm;     /* enum pool_algorithm that chose the target */
@@ -50,8 +52,15 @@ struct tcp_connection {
 /* An idle connection has nothing else: no buffer, no other object. */
 static_assert(sizeof(struct tcp_connection) <= 400, "promised to users");
 
-/* Takes over client_fd and the places that the guard and the budget have given for it. Never fails: it may end at once. */
-void tcp_connection_begin(struct relay *relay, struct service *service, int client_fd, const struct endpoint *client);
+/* A client that was accepted and admitted. */
+struct tcp_client {
+	int fd;
+	struct endpoint endpoint;
+	struct guard_ticket ticket;
+};
+
+/* Takes over the client's descriptor and the places that guard and budget have given. Never fails: it may end at once. */
+void tcp_connection_begin(struct relay *relay, struct service *service, const struct tcp_client *client);
 
 /* Ends it with a reset on both sides. */
 void tcp_connection_abort(struct tcp_connection *connection, enum reason reason);

@@ -48,38 +48,39 @@ static bool comes_back(const struct tcp_listener *listener, const struct endpoin
 }
 
 /* Judges the client: REASON_NONE when the service's guard and the daemon's budget have given it a place. */
-static enum reason admit(struct tcp_listener *listener, const struct endpoint *client)
+static enum reason admit(struct tcp_listener *listener, struct tcp_client *client)
 {
 	struct relay *relay = listener->relay;
-	struct guard *guard = service_policy(listener->service)->guard;
+	struct guard *guard = listener->service->guard;
 	if (slab_is_full(&relay->connections))
 		return REASON_LIMIT_MEMORY;
-	if (comes_back(listener, client))
+	if (comes_back(listener, &client->endpoint))
 		return REASON_DENIED_ACCESS;
-	enum reason reason = guard_admit(guard, GUARD_CONNECTION, client, relay->loop->now_ns);
+	enum reason reason =
+		guard_admit(guard, GUARD_CONNECTION, &client->endpoint, relay->loop->now_ns, &client->ticket);
 	if (reason != REASON_NONE)
 		return reason;
 	if (flow_ceiling_take(&relay->settings->budget->connections, 1))
 		return REASON_NONE;
-	guard_release(guard, GUARD_CONNECTION, client);
+	guard_release(guard, GUARD_CONNECTION, &client->endpoint, client->ticket);
 	return REASON_LIMIT_CONNECTIONS;
 }
 
-static void refuse(struct tcp_listener *listener, int fd, const struct endpoint *client, enum reason reason)
+static void refuse(struct tcp_listener *listener, struct tcp_client *client, enum reason reason)
 {
 	struct flow_refusal refusal = {
 		.service = listener->service,
 		.protocol = FLOW_TCP,
 		.reason = reason,
-		.client = *client,
+		.client = client->endpoint,
 	};
 	struct addr listen;
-	if (listener->relay->settings->writes_records && socket_local_addr(fd, &listen) == 0)
+	if (listener->relay->settings->writes_records && socket_local_addr(client->fd, &listen) == 0)
 		refusal.listen = &listen;
 	flow_report_refusal(listener->relay, &refusal);
 	flow_ceiling_give(&listener->relay->settings->budget->descriptors, DESCRIPTORS_PER_CONNECTION);
-	socket_reset_on_close(fd);
-	fd_close(&fd);
+	socket_reset_on_close(client->fd);
+	fd_close(&client->fd);
 }
 
 static enum accept_result accept_one(struct tcp_listener *listener)
@@ -97,12 +98,12 @@ static enum accept_result accept_one(struct tcp_listener *listener)
 		/* Others are errors of the connection that was about to be accepted (accept(2)): on to the next. */
 		return error == EAGAIN || error == EBADF || error == EINVAL ? ACCEPT_NONE : ACCEPT_ONE;
 	}
-	struct endpoint client = endpoint_from_sockaddr(&peer.sa);
+	struct tcp_client client = { .fd = fd, .endpoint = endpoint_from_sockaddr(&peer.sa) };
 	enum reason reason = admit(listener, &client);
 	if (reason == REASON_NONE)
-		tcp_connection_begin(listener->relay, listener->service, fd, &client);
+		tcp_connection_begin(listener->relay, listener->service, &client);
 	else
-		refuse(listener, fd, &client, reason);
+		refuse(listener, &client, reason);
 	return ACCEPT_ONE;
 }
 

@@ -76,10 +76,11 @@ static void release_memory(struct loop_deferred *deferred)
 	slab_give(&session->relay->sessions, session);
 }
 
-static void give_back_admission(struct relay *relay, const struct service *service, const struct endpoint *client)
+static void give_back_admission(struct relay *relay, const struct service *service, const struct endpoint *client,
+				struct guard_ticket ticket)
 {
 	struct flow_budget *budget = relay->settings->budget;
-	guard_release(service_policy(service)->guard, GUARD_SESSION, client);
+	guard_release(service->guard, GUARD_SESSION, client, ticket);
 	flow_ceiling_give(&budget->sessions, 1);
 	flow_ceiling_give(&budget->descriptors, 1);
 }
@@ -110,7 +111,7 @@ void udp_session_end(struct udp_session *session, enum reason reason)
 	counter_subtract(&counters_of(session)->flows_active[FLOW_UDP], 1);
 	counter_subtract(&relay->sessions_active, 1);
 	server_leave(session->server);
-	give_back_admission(relay, session->service, &session->client);
+	give_back_admission(relay, session->service, &session->client, session->ticket);
 	remove_from_index(session);
 	timer_disarm(relay->wheel, &session->timer);
 	session->listener->session_count--;
@@ -152,7 +153,7 @@ static enum reason find_loss(const struct udp_session *session)
 	if (state & SERVER_MAINT)
 		return REASON_DRAINED;
 	/* A pool that panics uses its primaries whatever their health says. */
-	uint32_t ignored = server->is_backup ? 0 : rcu_dereference(server->pool->view)->ignored_bits;
+	uint32_t ignored = server->is_backup ? 0 : published_read(server->pool->view)->ignored_bits;
 	if (pool_policy(server->pool)->keeps_sessions_on_down || (state & ~(ignored | SERVER_DRAIN)) == 0)
 		return REASON_NONE;
 	return REASON_SERVER_DOWN;
@@ -247,7 +248,7 @@ static bool comes_back(const struct udp_listener *listener, const struct endpoin
 }
 
 /* REASON_NONE: guard and budget have given a place, to be given back with give_back_admission. */
-static enum reason admit(struct udp_listener *listener, const struct endpoint *client)
+static enum reason admit(struct udp_listener *listener, const struct endpoint *client, struct guard_ticket *ret_ticket)
 {
 	struct relay *relay = listener->relay;
 	struct flow_budget *budget = relay->settings->budget;
@@ -257,18 +258,19 @@ static enum reason admit(struct udp_listener *listener, const struct endpoint *c
 		return REASON_DENIED_ACCESS;
 	if (slab_is_full(&relay->sessions) || !flow_ceiling_take(&budget->descriptors, 1))
 		return REASON_LIMIT_MEMORY;
-	struct guard *guard = service_policy(listener->service)->guard;
-	enum reason reason = guard_admit(guard, GUARD_SESSION, client, relay->loop->now_ns);
+	struct guard *guard = listener->service->guard;
+	enum reason reason = guard_admit(guard, GUARD_SESSION, client, relay->loop->now_ns, ret_ticket);
 	if (reason == REASON_NONE && flow_ceiling_take(&budget->sessions, 1))
 		return REASON_NONE;
 	if (reason == REASON_NONE)
-		guard_release(guard, GUARD_SESSION, client);
+		guard_release(guard, GUARD_SESSION, client, *ret_ticket);
 	flow_ceiling_give(&budget->descriptors, 1);
 	return reason != REASON_NONE ? reason : REASON_LIMIT_SESSIONS;
 }
 
-/* A server that was entered, and a socket connected to it. */
+/* What a new session gets: its place in the guard, a server that was entered, and a socket connected to it. */
 struct route {
+	struct guard_ticket ticket;
 	struct server *server;
 	int fd;
 	uint8_t algorithm;
@@ -326,6 +328,7 @@ static struct udp_session *begin(struct udp_listener *listener, const struct ses
 		.id = relay->next_flow_id++,
 		.start_ns = relay->loop->now_ns,
 		.last_activity_ms = relay->loop->now_ms,
+		.ticket = route->ticket,
 		.algorithm = route->algorithm,
 		.has_local = has_local,
 	};
@@ -351,15 +354,15 @@ static struct udp_session *begin_or_refuse(struct udp_listener *listener, const 
 					   struct server *avoid)
 {
 	struct relay *relay = listener->relay;
-	enum reason reason = admit(listener, &key->client);
+	struct route route = { .tried = { avoid }, .tried_count = avoid != NULL };
+	enum reason reason = admit(listener, &key->client, &route.ticket);
 	if (reason != REASON_NONE) {
 		refuse(listener, key, reason);
 		return NULL;
 	}
-	struct route route = { .tried = { avoid }, .tried_count = avoid != NULL };
 	reason = find_route(listener, &key->client, &route);
 	if (reason != REASON_NONE) {
-		give_back_admission(relay, listener->service, &key->client);
+		give_back_admission(relay, listener->service, &key->client, route.ticket);
 		refuse(listener, key, reason);
 		return NULL;
 	}

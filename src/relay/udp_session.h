@@ -14,6 +14,7 @@
 #define RELAY_UDP_SESSION_H
 
 #include "base/reason.h"
+#include "guard/guard.h"
 #include "relay/relay.h"
 #include "relay/udp_listener.h"
 
@@ -35,6 +36,7 @@ struct udp_session {
 	uint64_t bytes_out;
 	uint64_t packets_in;
 	uint64_t packets_out;
+	struct guard_ticket ticket;
 	uint8_t algorithm; /* enum pool_algorithm that chose the server */
 	bool has_local;
 	bool is_indexed;

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <urcu-qsbr.h>
 
 #include <cmocka.h>
 
@@ -23,13 +24,51 @@ static struct endpoint client(uint32_t number)
 static enum reason admit(struct guard *guard, enum guard_kind kind, uint32_t number, uint64_t now_ns)
 {
 	struct endpoint endpoint = client(number);
-	return guard_admit(guard, kind, &endpoint, now_ns);
+	struct guard_ticket ticket;
+	return guard_admit(guard, kind, &endpoint, now_ns, &ticket);
 }
 
 static void release(struct guard *guard, enum guard_kind kind, uint32_t number)
 {
 	struct endpoint endpoint = client(number);
-	guard_release(guard, kind, &endpoint);
+	/* Guards of these tests have at most one table of sources, the first. */
+	guard_release(guard, kind, &endpoint, (struct guard_ticket){ .source_epoch = 1 });
+}
+
+static void an_update_keeps_the_counts(void **state)
+{
+	(void)state;
+	struct guard *guard = guard_new(&(struct guard_settings){ .connections_max = 3, .per_source_max = 2 });
+	for (uint32_t i = 0; i < 2; i++)
+		assert_int_equal(admit(guard, GUARD_CONNECTION, 1, SECOND), REASON_NONE);
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 1, SECOND), REASON_LIMIT_PER_SOURCE);
+	guard_update(guard, &(struct guard_settings){ .connections_max = 3, .per_source_max = 3 });
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 1, SECOND), REASON_NONE);
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 2, SECOND), REASON_LIMIT_CONNECTIONS);
+	for (uint32_t i = 0; i < 3; i++)
+		release(guard, GUARD_CONNECTION, 1);
+	rcu_barrier();
+	guard_free(&guard);
+}
+
+static void flows_from_before_limits_per_source_do_not_disturb_them(void **state)
+{
+	(void)state;
+	struct endpoint one = client(1);
+	struct guard_ticket before, after, later;
+	struct guard *guard = guard_new(&(struct guard_settings){ 0 });
+	assert_int_equal(guard_admit(guard, GUARD_CONNECTION, &one, SECOND, &before), REASON_NONE);
+	guard_update(guard, &(struct guard_settings){ .per_source_max = 1 });
+	assert_int_equal(guard_admit(guard, GUARD_CONNECTION, &one, SECOND, &after), REASON_NONE);
+	guard_release(guard, GUARD_CONNECTION, &one, before);
+	assert_int_equal(guard_admit(guard, GUARD_CONNECTION, &one, SECOND, &later), REASON_LIMIT_PER_SOURCE);
+	guard_update(guard, &(struct guard_settings){ 0 });
+	guard_update(guard, &(struct guard_settings){ .per_source_max = 1 });
+	guard_release(guard, GUARD_CONNECTION, &one, after);
+	assert_int_equal(guard_admit(guard, GUARD_CONNECTION, &one, SECOND, &later), REASON_NONE);
+	guard_release(guard, GUARD_CONNECTION, &one, later);
+	rcu_barrier();
+	guard_free(&guard);
 }
 
 static void without_settings_all_are_admitted(void **state)
@@ -171,6 +210,8 @@ static void threads_never_exceed_a_limit_and_give_all_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_update_keeps_the_counts),
+		cmocka_unit_test(flows_from_before_limits_per_source_do_not_disturb_them),
 		cmocka_unit_test(without_settings_all_are_admitted),
 		cmocka_unit_test(connections_and_sessions_are_counted_apart),
 		cmocka_unit_test(rules_are_asked_first),

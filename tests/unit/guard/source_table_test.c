@@ -27,15 +27,18 @@ static struct endpoint source6(const char *text)
 	return endpoint_from_sockaddr((const struct sockaddr *)&in6);
 }
 
+/* Of the table that the running test has made last. */
+static struct source_limits limits;
+
 static struct source_table *table_make(uint64_t flows_max, uint64_t per_second, uint64_t flows_expected)
 {
-	struct source_limits limits = { flows_max, rate_from(per_second, 1000) };
-	return source_table_new(&limits, flows_expected);
+	limits = (struct source_limits){ flows_max, rate_from(per_second, 1000) };
+	return source_table_new(flows_expected);
 }
 
 static enum reason enter(struct source_table *table, struct endpoint client, uint64_t now_ns)
 {
-	return source_table_enter(table, &client, now_ns);
+	return source_table_enter(table, &limits, &client, now_ns);
 }
 
 static void leave(struct source_table *table, struct endpoint client)
@@ -108,8 +111,8 @@ static void a_withdrawn_flow_has_cost_nothing(void **state)
 	struct source_table *table = table_make(1, 1, 100);
 	struct endpoint client = source(1);
 	for (int i = 0; i < 10; i++) {
-		assert_int_equal(source_table_enter(table, &client, SECOND), REASON_NONE);
-		source_table_withdraw(table, &client);
+		assert_int_equal(source_table_enter(table, &limits, &client, SECOND), REASON_NONE);
+		source_table_withdraw(table, &limits, &client);
 	}
 	source_table_free(&table);
 }
