@@ -166,7 +166,7 @@ static void set_ceilings(struct daemon *daemon)
 	daemon->relay_settings = (struct relay_settings){
 		.budget = &daemon->budget,
 		.own_flows = daemon->own_flows,
-		.reflection = daemon->reflection,
+		.reflection = own_addresses_build_reflection(daemon->snapshot),
 		.to_control = &daemon->reports,
 		.tail_bytes_max = ceilings.tail_bytes / daemon->worker_count,
 		.writes_records = log_writer_wants_flows(daemon->log),
@@ -242,10 +242,9 @@ static bool start(struct daemon *daemon)
 		return false;
 	daemon->start_ms = daemon->loop.now_ms;
 	daemon->start_realtime_us = clock_realtime_us();
-	daemon->snapshot = snapshot_build(daemon->config, 1, daemon->worker_count);
-	daemon->reflection = own_addresses_build_reflection(daemon->snapshot);
-	if (own_addresses_mark_servers(daemon->snapshot))
-		daemon->own_flows = own_flows_new();
+	daemon->snapshot = snapshot_build(daemon->config, 1, daemon->worker_count, NULL);
+	daemon->own_flows = own_flows_new();
+	own_addresses_mark_servers(daemon->snapshot);
 	publish_first_views(daemon);
 	set_ceilings(daemon);
 	daemon->health = health_new(&daemon->loop, &daemon->wheel, server_states_on_verdict, daemon);
@@ -302,7 +301,7 @@ static void done(struct daemon *daemon)
 	for (uint32_t i = 0; i < daemon->worker_count; i++)
 		worker_free(&daemon->workers[i]);
 	own_flows_free(&daemon->own_flows);
-	reflection_free(&daemon->reflection);
+	reflection_free(&daemon->relay_settings.reflection);
 	listeners_free(&daemon->listeners);
 	server_states_done(daemon);
 	if (daemon->snapshot != NULL)

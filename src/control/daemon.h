@@ -44,8 +44,7 @@ struct daemon {
 	const char *config_path; /* NULL: made from the command line */
 	struct snapshot *snapshot;
 	struct flow_budget budget;
-	struct reflection *reflection;
-	struct own_flows *own_flows; /* NULL when no server is a listener of this daemon */
+	struct own_flows *own_flows;
 	struct relay_settings relay_settings;
 	uint32_t worker_count;
 	uint32_t drained_count; /* workers without flows, while draining */

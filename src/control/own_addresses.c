@@ -38,22 +38,18 @@ static bool is_own(const struct snapshot *snapshot, const struct ifaddrs *interf
 	return false;
 }
 
-bool own_addresses_mark_servers(const struct snapshot *snapshot)
+void own_addresses_mark_servers(const struct snapshot *snapshot)
 {
 	struct ifaddrs *interfaces = NULL;
-	bool is_any = false;
 	if (getifaddrs(&interfaces) < 0)
 		interfaces = NULL;
 	for (size_t i = 0; i < snapshot->pool_count; i++) {
 		const struct pool *pool = snapshot->pools[i];
-		for (size_t j = 0; j < pool->server_count; j++) {
+		for (size_t j = 0; j < pool->server_count; j++)
 			pool->servers[j]->is_own = is_own(snapshot, interfaces, &pool->servers[j]->addr);
-			is_any |= pool->servers[j]->is_own;
-		}
 	}
 	if (interfaces != NULL)
 		freeifaddrs(interfaces);
-	return is_any;
 }
 
 /* A growing list of endpoints. */

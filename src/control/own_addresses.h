@@ -10,10 +10,8 @@
 #include "guard/reflection.h"
 #include "pool/snapshot.h"
 
-#include <stdbool.h>
-
-/* Sets is_own of the snapshot's servers. Returns true when there is one. */
-bool own_addresses_mark_servers(const struct snapshot *snapshot);
+/* Sets is_own of the servers of the snapshot's pools. */
+void own_addresses_mark_servers(const struct snapshot *snapshot);
 
 /* The caller's. */
 struct reflection *own_addresses_build_reflection(const struct snapshot *snapshot);

@@ -4,8 +4,10 @@
 #include "base/memory.h"
 
 #include <stdlib.h>
+#include <urcu-qsbr.h>
 
 struct reflection {
+	struct rcu_head rcu;
 	size_t count;
 	struct endpoint own[]; /* sorted bytewise */
 };
@@ -29,6 +31,16 @@ void reflection_free(struct reflection **reflection)
 {
 	free(*reflection);
 	*reflection = NULL;
+}
+
+static void free_replaced(struct rcu_head *rcu)
+{
+	free(caa_container_of(rcu, struct reflection, rcu));
+}
+
+void reflection_free_later(struct reflection *reflection)
+{
+	call_rcu(&reflection->rcu, free_replaced);
 }
 
 static bool answers_anything(uint16_t port)

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "config/config.h"
+#include "config/name_index.h"
 #include "guard/guard.h"
 
 #include <stdlib.h>
@@ -87,15 +88,30 @@ static uint32_t server_state_build(enum config_server_state state)
 	return 0;
 }
 
+/* What the file says of a server that is there; run-time changes stay where the file has not changed. */
+static void server_configure(struct server *server, const struct config_server *config)
+{
+	uint32_t state = server_state_build(config->state);
+	uint32_t weight = narrow(config->weight);
+	atomic_store(&server->is_backup, config->is_backup);
+	atomic_store(&server->connections_max,
+		     config->max_connections != 0 ? narrow(config->max_connections) : UINT32_MAX);
+	if (weight != server->configured_weight)
+		atomic_store(&server->weight, weight);
+	if (state != server->configured_state) {
+		/* Set before clearing: at no moment is it more available than before and after. */
+		atomic_fetch_or(&server->state, state);
+		atomic_fetch_and(&server->state, ~(SERVER_WITHDRAWN & ~state));
+	}
+	server->configured_weight = weight;
+	server->configured_state = state;
+}
+
 static struct server *server_build(const struct config_server *config, struct pool *pool, uint32_t worker_count)
 {
 	struct server *server = server_new(config->name, &config->addr, worker_count);
 	server->pool = pool;
-	server->is_backup = config->is_backup;
-	atomic_init(&server->state, server_state_build(config->state));
-	atomic_init(&server->weight, narrow(config->weight));
-	if (config->max_connections != 0)
-		atomic_init(&server->connections_max, narrow(config->max_connections));
+	server_configure(server, config);
 	return server;
 }
 
@@ -116,12 +132,12 @@ static struct guard_rate rate_build(const struct config_rate *config)
 	return (struct guard_rate){ config->amount, config->per_ms };
 }
 
-static struct guard *guard_build(const struct config_service *config)
+/* rules: room for as many as the service has; they stay the caller's. */
+static struct guard_settings guard_settings_build(const struct config_service *config, struct guard_rule *rules)
 {
-	struct guard_rule *rules = memory_alloc_zeroed(config->rule_count, sizeof(*rules));
 	for (size_t i = 0; i < config->rule_count; i++)
 		rules[i] = (struct guard_rule){ config->rules[i].is_allow, config->rules[i].network };
-	struct guard_settings settings = {
+	return (struct guard_settings){
 		.rules = rules,
 		.rule_count = config->rule_count,
 		.connections_max = config->limit.connections,
@@ -130,9 +146,18 @@ static struct guard *guard_build(const struct config_service *config)
 		.per_source_max = config->limit.per_source,
 		.per_source_rate = rate_build(&config->limit.per_source_rate),
 	};
-	struct guard *guard = guard_new(&settings);
+}
+
+/* Makes the service's guard or gives it new settings. */
+static void guard_configure(struct service *service, const struct config_service *config)
+{
+	struct guard_rule *rules = memory_alloc_zeroed(config->rule_count, sizeof(*rules));
+	struct guard_settings settings = guard_settings_build(config, rules);
+	if (service->guard == NULL)
+		service->guard = guard_new(&settings);
+	else
+		guard_update(service->guard, &settings);
 	free(rules);
-	return guard;
 }
 
 static struct service_policy *service_policy_build(const struct config_service *config, struct pool *pool)
@@ -164,16 +189,50 @@ static void listens_build(const struct config_service *config, struct service *s
 	}
 }
 
-static void pools_build(const struct config *config, struct snapshot *snapshot)
+static struct service *service_build(const struct config_service *config, const struct snapshot *snapshot)
 {
-	snapshot->pools = memory_alloc_zeroed(config->pool_count, sizeof(snapshot->pools[0]));
-	snapshot->pool_count = config->pool_count;
-	for (size_t i = 0; i < config->pool_count; i++)
-		snapshot->pools[i] = pool_build(&config->pools[i], snapshot->worker_count);
+	struct service *service = service_new(config->name, snapshot->worker_count);
+	service->policy = service_policy_build(config, snapshot->pools[config->pool_index]);
+	guard_configure(service, config);
+	return service;
 }
 
-static void services_build(const struct config *config, struct snapshot *snapshot)
+/* The names of the previous snapshot's pools, with their numbers in it. */
+static struct name_index *pools_index(const struct snapshot *previous)
 {
+	struct name_index *index = name_index_new();
+	size_t known;
+	for (size_t i = 0; previous != NULL && i < previous->pool_count; i++)
+		name_index_add(index, span_from_text(previous->pools[i]->name), i, &known);
+	return index;
+}
+
+static struct name_index *services_index(const struct snapshot *previous)
+{
+	struct name_index *index = name_index_new();
+	size_t known;
+	for (size_t i = 0; previous != NULL && i < previous->service_count; i++)
+		name_index_add(index, span_from_text(previous->services[i]->name), i, &known);
+	return index;
+}
+
+static void pools_build(const struct config *config, struct snapshot *snapshot, const struct snapshot *previous)
+{
+	struct name_index *known = pools_index(previous);
+	snapshot->pools = memory_alloc_zeroed(config->pool_count, sizeof(snapshot->pools[0]));
+	snapshot->pool_count = config->pool_count;
+	for (size_t i = 0; i < config->pool_count; i++) {
+		size_t number;
+		bool is_known = name_index_find(known, span_from_text(config->pools[i].name), &number);
+		snapshot->pools[i] =
+			is_known ? previous->pools[number] : pool_build(&config->pools[i], snapshot->worker_count);
+	}
+	name_index_free(&known);
+}
+
+static void services_build(const struct config *config, struct snapshot *snapshot, const struct snapshot *previous)
+{
+	struct name_index *known = services_index(previous);
 	size_t listen_count = 0;
 	for (size_t i = 0; i < config->service_count; i++)
 		listen_count += config->services[i].listen_count;
@@ -182,16 +241,17 @@ static void services_build(const struct config *config, struct snapshot *snapsho
 	snapshot->service_count = config->service_count;
 	for (size_t i = 0; i < config->service_count; i++) {
 		const struct config_service *from = &config->services[i];
+		size_t number;
 		CHECK(from->pool_index < snapshot->pool_count);
-		struct service *service = service_new(from->name, snapshot->worker_count);
-		service->guard = guard_build(from);
-		service->policy = service_policy_build(from, snapshot->pools[from->pool_index]);
-		listens_build(from, service, snapshot);
-		snapshot->services[i] = service;
+		bool is_known = name_index_find(known, span_from_text(from->name), &number);
+		snapshot->services[i] = is_known ? previous->services[number] : service_build(from, snapshot);
+		listens_build(from, snapshot->services[i], snapshot);
 	}
+	name_index_free(&known);
 }
 
-struct snapshot *snapshot_build(const struct config *config, uint64_t generation, uint32_t worker_count)
+struct snapshot *snapshot_build(const struct config *config, uint64_t generation, uint32_t worker_count,
+				const struct snapshot *previous)
 {
 	struct snapshot *snapshot = memory_alloc_zeroed(1, sizeof(*snapshot));
 	CHECK(worker_count > 0);
@@ -201,7 +261,121 @@ struct snapshot *snapshot_build(const struct config *config, uint64_t generation
 	snapshot->connections_max = config->limit.connections;
 	snapshot->sessions_max = config->limit.sessions;
 	snapshot->memory_bytes_max = config->limit.memory_bytes;
-	pools_build(config, snapshot);
-	services_build(config, snapshot);
+	pools_build(config, snapshot, previous);
+	services_build(config, snapshot, previous);
 	return snapshot;
+}
+
+/* --- publishing -------------------------------------------------------------------------------------------------- */
+
+static void free_replaced_service_policy(struct rcu_head *rcu)
+{
+	free(caa_container_of(rcu, struct service_policy, rcu));
+}
+
+static void free_replaced_pool_policy(struct rcu_head *rcu)
+{
+	struct pool_policy *policy = caa_container_of(rcu, struct pool_policy, rcu);
+	pool_policy_free(&policy);
+}
+
+static void service_reconfigure(struct service *service, const struct config_service *config, struct pool *pool)
+{
+	struct service_policy *replaced = service->policy;
+	guard_configure(service, config);
+	published_write(service->policy, service_policy_build(config, pool));
+	call_rcu(&replaced->rcu, free_replaced_service_policy);
+}
+
+static void add_leftover_server(struct snapshot_leftovers *leftovers, struct server *server)
+{
+	leftovers->servers =
+		memory_resize(leftovers->servers, leftovers->server_count + 1, sizeof(leftovers->servers[0]));
+	leftovers->servers[leftovers->server_count++] = server;
+}
+
+/* A server is the same one while its name and its address are. */
+static struct server *server_reuse(struct pool *pool, const struct name_index *known,
+				   const struct config_server *config)
+{
+	size_t number;
+	if (!name_index_find(known, span_from_text(config->name), &number))
+		return NULL;
+	struct server *server = pool->servers[number];
+	if (!addr_equal(&server->addr, &config->addr))
+		return NULL;
+	pool->servers[number] = NULL;
+	server_configure(server, config);
+	return server;
+}
+
+static void servers_reconfigure(struct pool *pool, const struct config_pool *config, uint32_t worker_count,
+				struct snapshot_leftovers *leftovers)
+{
+	struct name_index *known = name_index_new();
+	size_t duplicate;
+	for (size_t i = 0; i < pool->server_count; i++)
+		name_index_add(known, span_from_text(pool->servers[i]->name), i, &duplicate);
+	struct server **servers = memory_alloc_zeroed(config->server_count, sizeof(servers[0]));
+	for (size_t i = 0; i < config->server_count; i++) {
+		servers[i] = server_reuse(pool, known, &config->servers[i]);
+		if (servers[i] == NULL)
+			servers[i] = server_build(&config->servers[i], pool, worker_count);
+	}
+	for (size_t i = 0; i < pool->server_count; i++)
+		if (pool->servers[i] != NULL)
+			add_leftover_server(leftovers, pool->servers[i]);
+	name_index_free(&known);
+	free(pool->servers);
+	pool->servers = servers;
+	pool->server_count = config->server_count;
+}
+
+static void pool_reconfigure(struct pool *pool, const struct config_pool *config, uint32_t worker_count,
+			     struct snapshot_leftovers *leftovers)
+{
+	struct pool_policy *replaced = pool->policy;
+	servers_reconfigure(pool, config, worker_count, leftovers);
+	published_write(pool->policy, pool_policy_build(config));
+	call_rcu(&replaced->rcu, free_replaced_pool_policy);
+	pool->is_view_stale = true;
+}
+
+static void collect_leftovers(const struct snapshot *snapshot, const struct snapshot *previous,
+			      struct snapshot_leftovers *leftovers)
+{
+	struct name_index *pools = pools_index(snapshot);
+	struct name_index *services = services_index(snapshot);
+	size_t number;
+	leftovers->pools = memory_alloc_zeroed(previous->pool_count, sizeof(leftovers->pools[0]));
+	leftovers->services = memory_alloc_zeroed(previous->service_count, sizeof(leftovers->services[0]));
+	for (size_t i = 0; i < previous->pool_count; i++)
+		if (!name_index_find(pools, span_from_text(previous->pools[i]->name), &number))
+			leftovers->pools[leftovers->pool_count++] = previous->pools[i];
+	for (size_t i = 0; i < previous->service_count; i++)
+		if (!name_index_find(services, span_from_text(previous->services[i]->name), &number))
+			leftovers->services[leftovers->service_count++] = previous->services[i];
+	name_index_free(&services);
+	name_index_free(&pools);
+}
+
+void snapshot_publish(struct snapshot *snapshot, const struct config *config, struct snapshot **previous,
+		      struct snapshot_leftovers *ret_leftovers)
+{
+	struct name_index *pools = pools_index(*previous);
+	struct name_index *services = services_index(*previous);
+	size_t number;
+	*ret_leftovers = (struct snapshot_leftovers){ 0 };
+	/* Pools first: a service must not be sent to a pool that is not complete. */
+	for (size_t i = 0; i < config->pool_count; i++)
+		if (name_index_find(pools, span_from_text(config->pools[i].name), &number))
+			pool_reconfigure(snapshot->pools[i], &config->pools[i], snapshot->worker_count, ret_leftovers);
+	for (size_t i = 0; i < config->service_count; i++)
+		if (name_index_find(services, span_from_text(config->services[i].name), &number))
+			service_reconfigure(snapshot->services[i], &config->services[i],
+					    snapshot->pools[config->services[i].pool_index]);
+	name_index_free(&services);
+	name_index_free(&pools);
+	collect_leftovers(snapshot, *previous, ret_leftovers);
+	snapshot_free_lists(previous);
 }

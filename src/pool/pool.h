@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <urcu-qsbr.h>
 
 enum { POOL_NAME_BYTES = 64 };
 
@@ -56,6 +57,7 @@ struct pool_policy {
 	uint32_t panic_percent;
 	bool closes_tcp_on_down;     /* on-down close */
 	bool keeps_sessions_on_down; /* on-down keep, written out */
+	struct rcu_head rcu;
 };
 
 struct pool {

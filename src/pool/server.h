@@ -48,16 +48,18 @@ struct server {
 	struct addr addr;
 	struct endpoint endpoint; /* of addr */
 	struct pool *pool;
-	bool is_backup;
-	bool is_own; /* its address is a listener of this daemon */
 	uint32_t worker_count;
 	/* Written by control. */
 	_Atomic uint32_t state;           /* enum server_state_bits */
 	_Atomic uint32_t weight;          /* 1..1000; workers use the copy in the view */
 	_Atomic uint32_t connections_max; /* UINT32_MAX = no limit */
-	_Atomic uint32_t references;      /* holders other than flows; see server_acquire_reference */
-	uint64_t up_since_ms;             /* control's own: when it last became usable; 0 = from the start */
-	uint64_t state_since_ms;          /* control's own: when its state last changed */
+	_Atomic bool is_backup;
+	_Atomic bool is_own;         /* its address is a listener of this daemon */
+	_Atomic uint32_t references; /* holders other than flows; see server_acquire_reference */
+	uint32_t configured_weight;  /* control's own: what the file said last, to tell run-time changes from it */
+	uint32_t configured_state;   /* control's own: likewise */
+	uint64_t up_since_ms;        /* control's own: when it last became usable; 0 = from the start */
+	uint64_t state_since_ms;     /* control's own: when its state last changed */
 	/* Written by workers, on a line of their own. */
 	alignas(CACHE_LINE_BYTES) _Atomic uint32_t active; /* flows now */
 	_Atomic uint32_t failures;                         /* in a row; reset by a success */

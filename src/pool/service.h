@@ -17,6 +17,7 @@
 #include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <urcu-qsbr.h>
 
 enum { SERVICE_NAME_BYTES = 64 };
 
@@ -32,6 +33,7 @@ struct service_policy {
 	bool has_session_replies;
 	uint64_t session_replies;  /* per datagram of the client; counts only with has_session_replies */
 	uint64_t session_requests; /* 0 = no limit */
+	struct rcu_head rcu;
 };
 
 /* One worker's counts of one service; written by that worker only. */

@@ -5,27 +5,58 @@
 
 #include <stdlib.h>
 
-static void pool_and_servers_free(struct pool *pool)
+void snapshot_free_pool(struct pool **pool)
 {
 	/* The floor above has made the view and must have taken it away: it points at the servers. */
-	CHECK(pool->view == NULL);
-	for (size_t i = 0; i < pool->server_count; i++)
-		server_free(&pool->servers[i]);
-	pool_free(&pool);
+	CHECK((*pool)->view == NULL);
+	for (size_t i = 0; i < (*pool)->server_count; i++)
+		server_free(&(*pool)->servers[i]);
+	pool_free(pool);
 }
 
-void snapshot_free(struct snapshot **snapshot_pointer)
+void snapshot_free_lists(struct snapshot **snapshot)
 {
-	struct snapshot *snapshot = *snapshot_pointer;
-	if (snapshot == NULL)
+	free((*snapshot)->services);
+	free((*snapshot)->pools);
+	free((*snapshot)->listens);
+	free(*snapshot);
+	*snapshot = NULL;
+}
+
+static bool has_service(const struct snapshot *snapshot, const struct service *service)
+{
+	for (size_t i = 0; snapshot != NULL && i < snapshot->service_count; i++)
+		if (snapshot->services[i] == service)
+			return true;
+	return false;
+}
+
+static bool has_pool(const struct snapshot *snapshot, const struct pool *pool)
+{
+	for (size_t i = 0; snapshot != NULL && i < snapshot->pool_count; i++)
+		if (snapshot->pools[i] == pool)
+			return true;
+	return false;
+}
+
+void snapshot_discard(struct snapshot **snapshot, const struct snapshot *previous)
+{
+	for (size_t i = 0; i < (*snapshot)->service_count; i++)
+		if (!has_service(previous, (*snapshot)->services[i]))
+			service_free(&(*snapshot)->services[i]);
+	for (size_t i = 0; i < (*snapshot)->pool_count; i++)
+		if (!has_pool(previous, (*snapshot)->pools[i]))
+			snapshot_free_pool(&(*snapshot)->pools[i]);
+	snapshot_free_lists(snapshot);
+}
+
+void snapshot_free(struct snapshot **snapshot)
+{
+	if (*snapshot == NULL)
 		return;
-	for (size_t i = 0; i < snapshot->service_count; i++)
-		service_free(&snapshot->services[i]);
-	for (size_t i = 0; i < snapshot->pool_count; i++)
-		pool_and_servers_free(snapshot->pools[i]);
-	free(snapshot->services);
-	free(snapshot->pools);
-	free(snapshot->listens);
-	free(snapshot);
-	*snapshot_pointer = NULL;
+	for (size_t i = 0; i < (*snapshot)->service_count; i++)
+		service_free(&(*snapshot)->services[i]);
+	for (size_t i = 0; i < (*snapshot)->pool_count; i++)
+		snapshot_free_pool(&(*snapshot)->pools[i]);
+	snapshot_free_lists(snapshot);
 }

@@ -34,15 +34,46 @@ struct snapshot {
 };
 
 /*
- * Builds everything new from a valid tree. worker_count is the number already decided on (config->workers 0 is resolved
- * by the caller). Aborts when memory is short (start-up); cannot fail otherwise.
+ * Builds the snapshot of a valid tree. Services and pools whose names are in `previous` (NULL at start) are the same
+ * objects again, unchanged yet; others are new and complete. So until it is published nothing has changed, and it can be
+ * dropped with snapshot_discard. worker_count is the number already decided on. Aborts when memory is short; cannot
+ * fail otherwise.
  */
-struct snapshot *snapshot_build(const struct config *config, uint64_t generation, uint32_t worker_count);
+struct snapshot *snapshot_build(const struct config *config, uint64_t generation, uint32_t worker_count,
+				const struct snapshot *previous);
+
+/* What a published snapshot left over from its predecessor: no longer configured, but flows may still use it. */
+struct snapshot_leftovers {
+	struct service **services;
+	size_t service_count;
+	struct pool **pools;
+	size_t pool_count;
+	struct server **servers; /* of pools that stay; those of a pool that goes are in the pool */
+	size_t server_count;
+};
+
+/*
+ * Gives the objects that were there before their new policies, limits and servers (what a server is known to be stays:
+ * health, ejection, counts), and frees the previous snapshot itself. The tree is the one the snapshot was built from.
+ * Pools are marked stale: their views are still the old ones. Workers see policies from now on. The arrays of
+ * *ret_leftovers are the caller's to free.
+ */
+void snapshot_publish(struct snapshot *snapshot, const struct config *config, struct snapshot **previous,
+		      struct snapshot_leftovers *ret_leftovers);
+
+/* Drops a snapshot that was built upon `previous` and not published. */
+void snapshot_discard(struct snapshot **snapshot, const struct snapshot *previous);
 
 /*
  * Frees it with all services, guards, pools and servers, when no worker runs any more and the pools' views have been
  * taken away (balance_view_discard). Accepts NULL; clears the pointer.
  */
 void snapshot_free(struct snapshot **snapshot);
+
+/* The snapshot itself, without what it names. Clears the pointer. */
+void snapshot_free_lists(struct snapshot **snapshot);
+
+/* A pool with its servers; its view has been taken away and no flow uses them. Clears the pointer. */
+void snapshot_free_pool(struct pool **pool);
 
 #endif

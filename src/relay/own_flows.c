@@ -4,6 +4,7 @@
 #include "base/memory.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <uthash.h>
 
@@ -15,6 +16,7 @@ struct own_flow {
 };
 
 struct own_flows {
+	_Atomic uint32_t count; /* of flows; changed under the lock */
 	pthread_mutex_t lock;
 	struct own_flow *flows;
 };
@@ -54,6 +56,7 @@ static void forget(struct own_flows *own_flows, const struct own_flow_key *key)
 	if (flow == NULL)
 		return;
 	HASH_DEL(own_flows->flows, flow);
+	atomic_fetch_sub(&own_flows->count, 1);
 	free(flow);
 }
 
@@ -74,6 +77,7 @@ void own_flows_add(struct own_flows *own_flows, const struct own_flow_key *key, 
 		flow->services[flow->service_count++] = service;
 	forget(own_flows, key);
 	HASH_ADD(hh, own_flows->flows, key, sizeof(flow->key), flow);
+	atomic_fetch_add(&own_flows->count, 1);
 	pthread_mutex_unlock(&own_flows->lock);
 }
 
@@ -96,6 +100,8 @@ static bool has_passed(const struct own_flow *flow, const struct service *servic
 
 bool own_flows_returns(struct own_flows *own_flows, const struct own_flow_key *key, const struct service *service)
 {
+	if (atomic_load(&own_flows->count) == 0)
+		return false;
 	pthread_mutex_lock(&own_flows->lock);
 	const struct own_flow *flow = find(own_flows, key);
 	bool returns = flow != NULL && has_passed(flow, service);

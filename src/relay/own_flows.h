@@ -4,8 +4,8 @@
  * would come back to a service it has passed already must be refused, or it would go round for ever.
  *
  * A worker that opens a flow to one of the daemon's own listeners notes the flow's local endpoint here, together with
- * the services that the flow has passed; whoever accepts a flow from that endpoint finds them. Exists only when a server
- * is an own listener (server->is_own). Shared by all workers, guarded by a mutex; entries are allocated. Any worker.
+ * the services that the flow has passed; whoever accepts a flow from that endpoint finds them. Shared by all workers,
+ * guarded by a mutex; entries are allocated. While there is none, accepting costs one look at a counter. Any worker.
  *
  * A TCP flow can be accepted by another worker a moment before it is noted; then it goes round once more.
  * Connections over unix sockets have no endpoint and are not followed.

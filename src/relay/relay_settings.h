@@ -10,13 +10,13 @@
 #include <stdint.h>
 
 struct relay_settings {
-	struct flow_budget *budget;          /* shared by all workers */
-	struct own_flows *own_flows;         /* likewise; NULL when no server is a listener of this daemon */
-	const struct reflection *reflection; /* likewise */
-	struct mailbox *to_control;          /* takes messages of enum relay_report */
-	uint64_t tail_bytes_max;             /* of one worker, for bytes that a slow side has not taken yet */
-	bool writes_records;                 /* a log sink wants access records */
-	void (*wake_log)(void *log);         /* cheap; called after turns that wrote records */
+	struct flow_budget *budget;    /* shared by all workers */
+	struct own_flows *own_flows;   /* likewise */
+	struct reflection *reflection; /* likewise; published, control replaces it */
+	struct mailbox *to_control;    /* takes messages of enum relay_report */
+	uint64_t tail_bytes_max;       /* of one worker, for bytes that a slow side has not taken yet */
+	bool writes_records;           /* a log sink wants access records */
+	void (*wake_log)(void *log);   /* cheap; called after turns that wrote records */
 	void *log;
 };
 

@@ -50,10 +50,11 @@ static void note_own_flow(const struct tcp_connection *connection)
 }
 
 /* Before the descriptor of the server side is closed. */
-static void forget_own_flow(const struct tcp_connection *connection)
+static void forget_own_flow(struct tcp_connection *connection)
 {
-	if (connection->target == NULL || !connection->target->is_own || connection->server.source.fd < 0)
+	if (!connection->is_own_flow)
 		return;
+	connection->is_own_flow = false;
 	struct own_flow_key key = { .protocol = FLOW_TCP };
 	key.local = socket_local_endpoint(connection->server.source.fd);
 	own_flows_remove(connection->relay->settings->own_flows, &key);
@@ -352,7 +353,8 @@ static int start_connect(struct tcp_connection *connection)
 	int result = socket_connect_stream(&connection->target->addr, &connection->server.source.fd);
 	if (result < 0 && result != -EINPROGRESS)
 		return result;
-	if (connection->target->is_own)
+	connection->is_own_flow = connection->target->is_own;
+	if (connection->is_own_flow)
 		note_own_flow(connection);
 	uint64_t connect_ms = service_policy(connection->service)->connect_ms;
 	timer_arm(relay->wheel, &connection->timer, relay->loop->now_ms + connect_ms);

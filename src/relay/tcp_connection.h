@@ -47,6 +47,7 @@ struct tcp_connection {
 	uint8_t state;         /* enum tcp_state */
 	uint8_t first_fin;     /* enum reason: which side closed first, or REASON_NONE */
 	uint8_t algorithm;     /* enum pool_algorithm that chose the target */
+	bool is_own_flow;      /* towards the server, noted in own_flows */
 	bool has_long_options; /* keep-alive is set towards the server */
 };
 /* An idle connection has nothing else: no buffer, no other object. */

@@ -44,7 +44,7 @@ static bool comes_back(const struct tcp_listener *listener, const struct endpoin
 {
 	struct own_flows *own_flows = listener->relay->settings->own_flows;
 	struct own_flow_key key = { .local = *client, .protocol = FLOW_TCP };
-	return own_flows != NULL && own_flows_returns(own_flows, &key, listener->service);
+	return own_flows_returns(own_flows, &key, listener->service);
 }
 
 /* Judges the client: REASON_NONE when the service's guard and the daemon's budget have given it a place. */

@@ -94,7 +94,7 @@ static struct own_flow_key own_key_of(const struct udp_session *session)
 
 static void forget_own_flow(const struct udp_session *session)
 {
-	if (!session->server->is_own)
+	if (!session->is_own_flow)
 		return;
 	struct own_flow_key key = own_key_of(session);
 	own_flows_remove(session->relay->settings->own_flows, &key);
@@ -244,7 +244,7 @@ static bool comes_back(const struct udp_listener *listener, const struct endpoin
 {
 	struct own_flows *own_flows = listener->relay->settings->own_flows;
 	struct own_flow_key key = { .local = *client, .protocol = FLOW_UDP };
-	return own_flows != NULL && own_flows_returns(own_flows, &key, listener->service);
+	return own_flows_returns(own_flows, &key, listener->service);
 }
 
 /* REASON_NONE: guard and budget have given a place, to be given back with give_back_admission. */
@@ -254,7 +254,7 @@ static enum reason admit(struct udp_listener *listener, const struct endpoint *c
 	struct flow_budget *budget = relay->settings->budget;
 	if (relay->is_draining)
 		return REASON_SHUTDOWN;
-	if (comes_back(listener, client) || reflection_is_suspect(relay->settings->reflection, client))
+	if (comes_back(listener, client) || reflection_is_suspect(published_read(relay->settings->reflection), client))
 		return REASON_DENIED_ACCESS;
 	if (slab_is_full(&relay->sessions) || !flow_ceiling_take(&budget->descriptors, 1))
 		return REASON_LIMIT_MEMORY;
@@ -336,7 +336,8 @@ static struct udp_session *begin(struct udp_listener *listener, const struct ses
 	hash_table_add(&relay->session_index, session, hash_of(relay, key));
 	session->is_indexed = true;
 	listener->session_count++;
-	if (session->server->is_own) {
+	session->is_own_flow = session->server->is_own;
+	if (session->is_own_flow) {
 		struct own_flow_key own_key = own_key_of(session);
 		own_flows_add(relay->settings->own_flows, &own_key, session->service, &session->client);
 	}

@@ -42,6 +42,7 @@ struct udp_session {
 	bool is_indexed;
 	bool is_answered;    /* the server has replied */
 	bool is_unreachable; /* and has not: ICMP says nobody is there */
+	bool is_own_flow;    /* noted in own_flows */
 	bool is_ended;
 };
 static_assert(sizeof(struct udp_session) <= 512, "promised to users");

@@ -28,7 +28,7 @@ static int set_up(void **state)
 	daemon_state.config = config_load_text("test", span_from_text(configuration), &diagnostics);
 	diagnostics_done(&diagnostics);
 	assert_non_null(daemon_state.config);
-	daemon_state.snapshot = snapshot_build(daemon_state.config, 7, 1);
+	daemon_state.snapshot = snapshot_build(daemon_state.config, 7, 1, NULL);
 	return log_writer_new(daemon_state.config, &daemon_state.log, &failed);
 }
 

@@ -59,7 +59,7 @@ static int build(void **state)
 	diagnostics_done(&diagnostics);
 	if (config == NULL)
 		return -1;
-	*state = snapshot_build(config, 41, 2);
+	*state = snapshot_build(config, 41, 2, NULL);
 	/* Nothing of the tree may be needed afterwards. */
 	config_free(&config);
 	return 0;
