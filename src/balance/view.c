@@ -132,15 +132,25 @@ static void view_free_replaced(struct rcu_head *rcu)
 	atomic_fetch_sub_explicit(&replaced_count, 1, memory_order_release);
 }
 
-void balance_view_publish(struct pool *pool, uint64_t now_ms)
+static void view_replace(struct pool *pool, struct balance_view *view)
 {
-	pool->is_view_stale = false;
 	struct balance_view *replaced = pool->view;
-	published_write(pool->view, view_new(pool, now_ms));
+	published_write(pool->view, view);
 	if (replaced == NULL)
 		return;
 	atomic_fetch_add_explicit(&replaced_count, 1, memory_order_relaxed);
 	call_rcu(&replaced->rcu, view_free_replaced);
+}
+
+void balance_view_publish(struct pool *pool, uint64_t now_ms)
+{
+	pool->is_view_stale = false;
+	view_replace(pool, view_new(pool, now_ms));
+}
+
+void balance_view_withdraw(struct pool *pool)
+{
+	view_replace(pool, NULL);
 }
 
 void balance_view_discard(struct pool *pool)

@@ -35,6 +35,9 @@ struct balance_view {
  */
 void balance_view_publish(struct pool *pool, uint64_t now_ms);
 
+/* Takes the pool's view away: nothing is chosen from it any more. It is freed after a grace period. Control. */
+void balance_view_withdraw(struct pool *pool);
+
 /*
  * Frees the pool's last view when no worker runs any more, and waits until all views replaced before, of any pool, are
  * freed. Control, not inside a read side.

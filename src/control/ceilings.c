@@ -4,7 +4,6 @@
 #include "base/fd.h"
 #include "control/admin.h"
 #include "health/health.h"
-#include "worker/worker.h"
 
 #include <sched.h>
 #include <unistd.h>
@@ -102,4 +101,24 @@ uint32_t ceilings_worker_count(const struct config *config)
 	cpu_set_t cpus;
 	int count = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
 	return count < CONFIG_WORKERS_MAX ? (uint32_t)count : CONFIG_WORKERS_MAX;
+}
+
+void ceilings_apply(const struct config *config, uint32_t worker_count, struct flow_budget *budget)
+{
+	struct ceilings_resources resources = ceilings_read_resources(worker_count);
+	struct ceilings ceilings = ceilings_compute(config, &resources);
+	atomic_store(&budget->connections.max, ceilings.connections);
+	atomic_store(&budget->sessions.max, ceilings.sessions);
+	atomic_store(&budget->descriptors.max, ceilings.descriptors);
+	atomic_store(&budget->tail_bytes_max, ceilings.tail_bytes / worker_count);
+}
+
+void ceilings_set_capacities(uint32_t worker_count, struct relay_settings *settings)
+{
+	struct ceilings_resources resources = ceilings_read_resources(worker_count);
+	uint64_t tails = resources.memory_bytes / worker_sizes().tail_bytes;
+	uint64_t tails_wanted = resources.descriptor_limit; /* a connection has two descriptors and two tails at most */
+	settings->connections_capacity = (uint32_t)min(resources.descriptor_limit / 2, UINT32_MAX / 2);
+	settings->sessions_capacity = (uint32_t)min(resources.descriptor_limit, UINT32_MAX / 2);
+	settings->tails_capacity = (uint32_t)min(min(tails, tails_wanted), UINT32_MAX / 2);
 }

@@ -9,6 +9,7 @@
 
 #include "config/config.h"
 #include "guard/flow_budget.h"
+#include "worker/worker.h"
 
 #include <stdint.h>
 
@@ -26,6 +27,12 @@ struct ceilings_resources {
 };
 
 struct ceilings ceilings_compute(const struct config *config, const struct ceilings_resources *resources);
+
+/* Sets the daemon's ceilings to what the configuration allows on this machine. */
+void ceilings_apply(const struct config *config, uint32_t worker_count, struct flow_budget *budget);
+
+/* The most that any configuration could allow: the sizes of tables. Of one worker: tails. */
+void ceilings_set_capacities(uint32_t worker_count, struct relay_settings *settings);
 
 /* Those of this process and machine. */
 struct ceilings_resources ceilings_read_resources(uint32_t worker_count);

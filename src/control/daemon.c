@@ -8,6 +8,7 @@
 #include "control/admin.h"
 #include "control/ceilings.h"
 #include "control/own_addresses.h"
+#include "control/reload.h"
 #include "control/server_states.h"
 
 #include <signal.h>
@@ -63,6 +64,14 @@ static void on_stop_signal(struct daemon *daemon, const char *signal_name)
 		begin_drain(daemon, signal_name);
 }
 
+/* What went wrong is in the event: nobody waits for an answer. */
+static void reload(struct daemon *daemon)
+{
+	struct reload_report report;
+	reload_file(daemon, &report);
+	reload_report_done(&report);
+}
+
 static void refuse_signal(struct daemon *daemon, const char *signal_name)
 {
 	log_event(daemon->log, CONFIG_LEVEL_WARNING, "signal_ignored", record_text("signal", signal_name),
@@ -83,7 +92,7 @@ static void on_signal(struct signals *signals, int number)
 		log_writer_reopen(daemon->log);
 		break;
 	case SIGHUP:
-		refuse_signal(daemon, "HUP");
+		reload(daemon);
 		break;
 	case SIGUSR2:
 		refuse_signal(daemon, "USR2");
@@ -156,23 +165,35 @@ static bool start_log(struct daemon *daemon)
 	return false;
 }
 
-static void set_ceilings(struct daemon *daemon)
+static void fill_relay_settings(struct daemon *daemon)
 {
-	struct ceilings_resources resources = ceilings_read_resources(daemon->worker_count);
-	struct ceilings ceilings = ceilings_compute(daemon->config, &resources);
-	daemon->budget.connections.max = ceilings.connections;
-	daemon->budget.sessions.max = ceilings.sessions;
-	daemon->budget.descriptors.max = ceilings.descriptors;
+	ceilings_apply(daemon->config, daemon->worker_count, &daemon->budget);
 	daemon->relay_settings = (struct relay_settings){
 		.budget = &daemon->budget,
 		.own_flows = daemon->own_flows,
 		.reflection = own_addresses_build_reflection(daemon->snapshot),
 		.to_control = &daemon->reports,
-		.tail_bytes_max = ceilings.tail_bytes / daemon->worker_count,
 		.writes_records = log_writer_wants_flows(daemon->log),
 		.wake_log = log_writer_wake,
 		.log = daemon->log,
 	};
+	ceilings_set_capacities(daemon->worker_count, &daemon->relay_settings);
+}
+
+static bool open_listeners(struct daemon *daemon)
+{
+	struct listeners_error error;
+	daemon->listeners = listeners_new(daemon->workers, daemon->worker_count);
+	struct listeners_change *change = listeners_prepare(daemon->listeners, daemon->snapshot, &error);
+	if (change != NULL) {
+		listeners_commit(daemon->listeners, change);
+		return true;
+	}
+	char text[ADDR_TEXT_BYTES];
+	fprintf(stderr, "strait: service %s cannot listen on %s%s: %s\n", error.listen->service->name,
+		error.listen->protocol == FLOW_UDP ? "udp " : "", addr_format(&error.listen->addr, text, sizeof(text)),
+		strerror(-error.error));
+	return false;
 }
 
 static bool make_workers(struct daemon *daemon)
@@ -183,15 +204,8 @@ static bool make_workers(struct daemon *daemon)
 			return fail("make a worker", result);
 		log_writer_add_ring(daemon->log, worker_records(daemon->workers[i]));
 	}
-	struct listeners_error error;
-	daemon->listeners = listeners_open(daemon->snapshot, daemon->workers, daemon->worker_count, &error);
-	if (daemon->listeners != NULL)
-		return true;
-	char text[ADDR_TEXT_BYTES];
-	fprintf(stderr, "strait: service %s cannot listen on %s%s: %s\n", error.listen->service->name,
-		error.listen->protocol == FLOW_UDP ? "udp " : "", addr_format(&error.listen->addr, text, sizeof(text)),
-		strerror(-error.error));
-	return false;
+	daemon->retired = retired_new(&daemon->wheel, daemon->workers, daemon->worker_count);
+	return open_listeners(daemon);
 }
 
 static bool start_admin(struct daemon *daemon)
@@ -246,7 +260,7 @@ static bool start(struct daemon *daemon)
 	daemon->own_flows = own_flows_new();
 	own_addresses_mark_servers(daemon->snapshot);
 	publish_first_views(daemon);
-	set_ceilings(daemon);
+	fill_relay_settings(daemon);
 	daemon->health = health_new(&daemon->loop, &daemon->wheel, server_states_on_verdict, daemon);
 	if (!make_workers(daemon) || !start_admin(daemon) || !start_threads(daemon))
 		return false;
@@ -308,6 +322,7 @@ static void done(struct daemon *daemon)
 		for (size_t i = 0; i < daemon->snapshot->pool_count; i++)
 			balance_view_discard(daemon->snapshot->pools[i]);
 	rcu_barrier();
+	retired_free(&daemon->retired);
 	snapshot_free(&daemon->snapshot);
 	log_writer_free(&daemon->log);
 	signals_close(&daemon->signals);
@@ -322,6 +337,7 @@ int daemon_run(struct config *config, const char *config_path)
 	struct daemon daemon = {
 		.config = config,
 		.config_path = config_path,
+		.was_last_reload_good = true,
 		.loop = { .epoll_fd = -1 },
 		.signals = { .source = { .fd = -1 } },
 	};

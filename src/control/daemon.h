@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "control/listeners.h"
 #include "control/log_writer.h"
+#include "control/retired.h"
 #include "event/loop.h"
 #include "event/mailbox.h"
 #include "event/signals.h"
@@ -50,7 +51,10 @@ struct daemon {
 	uint32_t drained_count; /* workers without flows, while draining */
 	struct worker *workers[CONFIG_WORKERS_MAX];
 	struct listeners *listeners;
-	struct list ejections; /* struct ejection, see server_states.c */
+	struct retired *retired;   /* no longer configured, still in use */
+	uint64_t reload_count[2];  /* failed and done */
+	bool was_last_reload_good; /* true when there was none */
+	struct list ejections;     /* struct ejection, see server_states.c */
 	struct log_writer *log;
 	struct health *health;
 	struct admin *admin; /* NULL when no admin listener is configured */

@@ -294,6 +294,15 @@ static bool is_degraded(const struct daemon *daemon)
 	return false;
 }
 
+static json_t *reloads_build(const struct daemon *daemon)
+{
+	json_t *object = json_object();
+	put_number(object, "done_total", daemon->reload_count[true]);
+	put_number(object, "failed_total", daemon->reload_count[false]);
+	put_boolean(object, "is_last_good", daemon->was_last_reload_good);
+	return object;
+}
+
 json_t *status_build(const struct daemon *daemon)
 {
 	json_t *status = json_object();
@@ -302,6 +311,8 @@ json_t *status_build(const struct daemon *daemon)
 	put_number(status, "generation", daemon->snapshot->generation);
 	put_text(status, "phase", daemon_phase_word(daemon->phase));
 	put_boolean(status, "is_degraded", is_degraded(daemon));
+	json_object_set_new(status, "reloads", reloads_build(daemon));
+	put_number(status, "retired_count", retired_count(daemon->retired));
 	json_object_set_new(status, "workers", workers_build(daemon));
 	json_object_set_new(status, "limits", limits_build(daemon));
 	json_object_set_new(status, "memory", memory_build(daemon));

@@ -15,10 +15,11 @@
 /* A count with a ceiling, on a cache line of its own: every new flow writes it. */
 struct flow_ceiling {
 	alignas(64) _Atomic uint64_t used;
-	uint64_t max;
+	_Atomic uint64_t max; /* control changes it; what is above a lowered one stays */
 };
 
 struct flow_budget {
+	_Atomic uint64_t tail_bytes_max; /* of one worker, for bytes that a slow side has not taken yet */
 	struct flow_ceiling connections;
 	struct flow_ceiling sessions;
 	struct flow_ceiling descriptors;
@@ -28,7 +29,7 @@ struct flow_budget {
 static inline bool flow_ceiling_take(struct flow_ceiling *ceiling, uint64_t amount)
 {
 	uint64_t used = atomic_fetch_add_explicit(&ceiling->used, amount, memory_order_relaxed) + amount;
-	if (used <= ceiling->max)
+	if (used <= atomic_load_explicit(&ceiling->max, memory_order_relaxed))
 		return true;
 	atomic_fetch_sub_explicit(&ceiling->used, amount, memory_order_relaxed);
 	return false;

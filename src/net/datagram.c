@@ -37,10 +37,19 @@ void datagram_batch_done(struct datagram_batch *batch)
 	munmap(batch->memory, (size_t)DATAGRAM_BATCH_MAX * DATAGRAM_STRIDE_BYTES);
 }
 
+static void set_trains(int fd, int value)
+{
+	setsockopt(fd, SOL_UDP, UDP_GRO, &value, sizeof(value));
+}
+
 void datagram_enable_trains(int fd)
 {
-	int one = 1;
-	setsockopt(fd, SOL_UDP, UDP_GRO, &one, sizeof(one));
+	set_trains(fd, 1);
+}
+
+void datagram_disable_trains(int fd)
+{
+	set_trains(fd, 0);
 }
 
 static void read_control(struct msghdr *message, struct datagram *datagram)

@@ -49,8 +49,9 @@ static inline uint32_t datagram_count(const struct datagram *datagram)
 	return (datagram->len + datagram->segment_bytes - 1) / datagram->segment_bytes;
 }
 
-/* Asks for trains (UDP_GRO). Not there before Linux 5.0: then datagrams come one by one. */
+/* Asks for trains (UDP_GRO), or for none. Not there before Linux 5.0: then datagrams come one by one. */
 void datagram_enable_trains(int fd);
+void datagram_disable_trains(int fd);
 
 /*
  * Appends up to `max` entries, as far as the batch has room, from a socket. Returns their number, 0 when nothing was

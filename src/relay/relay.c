@@ -14,21 +14,6 @@ enum {
 	ENDED_IN_A_TURN_MAX = 8192,
 };
 
-/* Slabs and tables may have as many objects as the daemon has ceilings for: address space is free. */
-static uint32_t capacity(const struct flow_ceiling *ceiling)
-{
-	uint64_t count = ceiling->max + ENDED_IN_A_TURN_MAX;
-	return count < SLAB_NONE ? (uint32_t)count : SLAB_NONE - 1;
-}
-
-static uint32_t tail_capacity(const struct relay_settings *settings)
-{
-	uint64_t wanted = 2 * (uint64_t)capacity(&settings->budget->connections);
-	uint64_t affordable = settings->tail_bytes_max / sizeof(struct tcp_tail);
-	uint64_t count = wanted < affordable ? wanted : affordable;
-	return count > 0 ? (uint32_t)count : 1;
-}
-
 void relay_init(struct relay *relay, const struct relay_settings *settings, uint32_t worker_index, struct loop *loop,
 		struct timer_wheel *wheel)
 {
@@ -44,12 +29,14 @@ void relay_init(struct relay *relay, const struct relay_settings *settings, uint
 	};
 	random_init(&relay->random);
 	ring_init(&relay->records, RECORD_RING_BYTES);
-	slab_init(&relay->connections, sizeof(struct tcp_connection), capacity(&settings->budget->connections));
-	slab_init(&relay->attempts, sizeof(struct tcp_attempts), capacity(&settings->budget->connections));
-	slab_init(&relay->tails, sizeof(struct tcp_tail), tail_capacity(settings));
+	/* Address space is free: every worker's slabs can hold all flows of the daemon. */
+	uint32_t connections_max = settings->connections_capacity + ENDED_IN_A_TURN_MAX;
+	slab_init(&relay->connections, sizeof(struct tcp_connection), connections_max);
+	slab_init(&relay->attempts, sizeof(struct tcp_attempts), connections_max);
+	slab_init(&relay->tails, sizeof(struct tcp_tail), settings->tails_capacity);
 	list_init(&relay->unfinished);
 	list_init(&relay->starved);
-	slab_init(&relay->sessions, sizeof(struct udp_session), capacity(&settings->budget->sessions));
+	slab_init(&relay->sessions, sizeof(struct udp_session), settings->sessions_capacity + ENDED_IN_A_TURN_MAX);
 	hash_table_init(&relay->session_index, &relay->sessions, offsetof(struct udp_session, index));
 	datagram_batch_init(&relay->requests);
 	datagram_batch_init(&relay->replies);
@@ -82,7 +69,7 @@ bool relay_continue(struct relay *relay)
 {
 	if (!list_is_empty(&relay->unfinished))
 		drive_all(&relay->unfinished);
-	if (!list_is_empty(&relay->starved) && !slab_is_full(&relay->tails))
+	if (!list_is_empty(&relay->starved) && tcp_pump_has_tails(relay))
 		drive_all(&relay->starved);
 	return !list_is_empty(&relay->unfinished);
 }

@@ -14,9 +14,12 @@ struct relay_settings {
 	struct own_flows *own_flows;   /* likewise */
 	struct reflection *reflection; /* likewise; published, control replaces it */
 	struct mailbox *to_control;    /* takes messages of enum relay_report */
-	uint64_t tail_bytes_max;       /* of one worker, for bytes that a slow side has not taken yet */
-	bool writes_records;           /* a log sink wants access records */
-	void (*wake_log)(void *log);   /* cheap; called after turns that wrote records */
+	/* As many as there can ever be, whatever the configuration will say: the sizes of tables. */
+	uint32_t connections_capacity;
+	uint32_t sessions_capacity;
+	uint32_t tails_capacity;     /* of one worker */
+	bool writes_records;         /* a log sink wants access records */
+	void (*wake_log)(void *log); /* cheap; called after turns that wrote records */
 	void *log;
 };
 

@@ -23,6 +23,12 @@ void tcp_pump_note(struct tcp_side *side, uint32_t events)
 		side->has_error = true;
 }
 
+bool tcp_pump_has_tails(const struct relay *relay)
+{
+	uint64_t bytes_max = atomic_load_explicit(&relay->settings->budget->tail_bytes_max, memory_order_relaxed);
+	return !slab_is_full(&relay->tails) && (relay->tails.taken_count + 1) * sizeof(struct tcp_tail) <= bytes_max;
+}
+
 static void give_tail(struct relay *relay, struct tcp_tail *tail)
 {
 	slab_give(&relay->tails, tail);
@@ -139,7 +145,7 @@ enum tcp_pump_result tcp_pump_run(struct relay *relay, struct tcp_side *from, st
 			return TCP_PUMP_WAIT;
 		if (reads == TCP_READS_PER_TURN)
 			return TCP_PUMP_UNFINISHED;
-		if (slab_is_full(&relay->tails))
+		if (!tcp_pump_has_tails(relay))
 			return TCP_PUMP_STARVED;
 		enum tcp_pump_result result = move_once(relay, from, to, moved);
 		if (result != TCP_PUMP_UNFINISHED)

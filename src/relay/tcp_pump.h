@@ -50,6 +50,9 @@ enum tcp_pump_result {
 /* Moves what can be moved now. *moved is set when bytes were moved (and left alone otherwise). */
 enum tcp_pump_result tcp_pump_run(struct relay *relay, struct tcp_side *from, struct tcp_side *to, bool *moved);
 
+/* Is there room for one more tail, within the memory that the daemon allows? */
+bool tcp_pump_has_tails(const struct relay *relay);
+
 /* Gives back the tail of a side that will not be written to any more. */
 void tcp_pump_drop_tail(struct relay *relay, struct tcp_side *side);
 

@@ -3,12 +3,13 @@
 
 #include "base/fd.h"
 #include "net/socket.h"
+#include "relay/udp_reply.h"
 #include "relay/udp_session.h"
 
 #include <string.h>
 
 /* A listener's share of a turn; the loop comes back to a socket that has more (level-triggered). */
-enum { BATCHES_PER_TURN = 4 };
+enum { BATCHES_PER_TURN = 4, BATCHES_AT_THE_END = 64 };
 
 static bool have_same_route(const struct datagram *a, const struct datagram *b)
 {
@@ -48,20 +49,45 @@ static void hand_out(struct udp_listener *listener, const struct datagram_batch 
 	}
 }
 
-static void on_event(struct loop_source *source, uint32_t events)
+/* Datagrams are told apart one by one where they are counted one by one; a reload may change that. */
+static void choose_trains(struct udp_listener *listener)
 {
-	(void)events;
-	struct udp_listener *listener = LIST_OWNER(source, struct udp_listener, source);
+	bool wants_trains = service_policy(listener->service)->session_requests == 0;
+	if (wants_trains == listener->takes_trains)
+		return;
+	if (wants_trains)
+		datagram_enable_trains(listener->source.fd);
+	else
+		datagram_disable_trains(listener->source.fd);
+	listener->takes_trains = wants_trains;
+}
+
+static void receive(struct udp_listener *listener, int batches_max)
+{
 	struct datagram_batch *batch = &listener->relay->requests;
-	for (int i = 0; i < BATCHES_PER_TURN; i++) {
+	choose_trains(listener);
+	for (int i = 0; i < batches_max; i++) {
 		batch->count = 0;
-		int received = datagram_receive(source->fd, batch, DATAGRAM_BATCH_MAX);
+		int received = datagram_receive(listener->source.fd, batch, DATAGRAM_BATCH_MAX);
 		if (received <= 0)
 			return;
 		hand_out(listener, batch);
 		if (received < DATAGRAM_BATCH_MAX)
 			return;
 	}
+}
+
+static void on_event(struct loop_source *source, uint32_t events)
+{
+	(void)events;
+	if (source->fd >= 0)
+		receive(LIST_OWNER(source, struct udp_listener, source), BATCHES_PER_TURN);
+}
+
+void udp_listener_finish(struct udp_listener *listener)
+{
+	receive(listener, BATCHES_AT_THE_END);
+	udp_reply_flush(listener->relay);
 }
 
 int udp_listener_open(struct udp_listener *listener, struct relay *relay, struct service *service, int fd)
@@ -73,9 +99,7 @@ int udp_listener_open(struct udp_listener *listener, struct relay *relay, struct
 		.bound = socket_local_endpoint(fd),
 	};
 	listener->family = listener->bound.family;
-	/* Datagrams are told apart one by one where they are counted one by one. */
-	if (service->policy->session_requests == 0)
-		datagram_enable_trains(fd);
+	choose_trains(listener);
 	return loop_add(relay->loop, &listener->source, EPOLLIN);
 }
 

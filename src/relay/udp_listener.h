@@ -15,10 +15,14 @@ struct udp_listener {
 	struct endpoint bound; /* what it listens on; a wildcard listener's ip is all zero (or ::ffff:0.0.0.0) */
 	int family;            /* of the socket */
 	uint64_t session_count;
+	bool takes_trains;
 };
 
 /* Takes over fd when it returns 0; else -errno. */
 int udp_listener_open(struct udp_listener *listener, struct relay *relay, struct service *service, int fd);
+
+/* Passes on what has arrived, and the replies that wait, before the listener is closed. */
+void udp_listener_finish(struct udp_listener *listener);
 
 /* All sessions have ended. */
 void udp_listener_close(struct udp_listener *listener);

@@ -6,7 +6,7 @@
 /* One session's share of a turn; the loop comes back to a socket that has more (level-triggered). */
 enum { REPLIES_PER_EVENT = 16 };
 
-static void flush(struct relay *relay)
+void udp_reply_flush(struct relay *relay)
 {
 	struct datagram_batch *batch = &relay->replies;
 	for (uint32_t first = 0; first < batch->count;) {
@@ -24,7 +24,7 @@ static void flush(struct relay *relay)
 
 static void on_end_of_turn(struct loop_deferred *deferred)
 {
-	flush(LIST_OWNER(deferred, struct relay, reply_flush));
+	udp_reply_flush(LIST_OWNER(deferred, struct relay, reply_flush));
 }
 
 int udp_reply_receive(struct udp_session *session, uint64_t *ret_bytes)
@@ -32,7 +32,7 @@ int udp_reply_receive(struct udp_session *session, uint64_t *ret_bytes)
 	struct relay *relay = session->relay;
 	struct datagram_batch *batch = &relay->replies;
 	if (batch->count == DATAGRAM_BATCH_MAX)
-		flush(relay);
+		udp_reply_flush(relay);
 	uint32_t first = batch->count;
 	int received = datagram_receive(session->upstream.fd, batch, REPLIES_PER_EVENT);
 	if (received <= 0)

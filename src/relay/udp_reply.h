@@ -14,4 +14,7 @@
  */
 int udp_reply_receive(struct udp_session *session, uint64_t *ret_bytes);
 
+/* Sends what is queued now. */
+void udp_reply_flush(struct relay *relay);
+
 #endif

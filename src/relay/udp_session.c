@@ -153,7 +153,8 @@ static enum reason find_loss(const struct udp_session *session)
 	if (state & SERVER_MAINT)
 		return REASON_DRAINED;
 	/* A pool that panics uses its primaries whatever their health says. */
-	uint32_t ignored = server->is_backup ? 0 : published_read(server->pool->view)->ignored_bits;
+	const struct balance_view *view = published_read(server->pool->view);
+	uint32_t ignored = server->is_backup || view == NULL ? 0 : view->ignored_bits;
 	if (pool_policy(server->pool)->keeps_sessions_on_down || (state & ~(ignored | SERVER_DRAIN)) == 0)
 		return REASON_NONE;
 	return REASON_SERVER_DOWN;

@@ -2,6 +2,7 @@
 #include "worker/worker.h"
 
 #include "base/aligned.h"
+#include "base/check.h"
 #include "base/fd.h"
 #include "base/memory.h"
 #include "event/loop.h"
@@ -17,6 +18,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <urcu-qsbr.h>
 
 enum {
@@ -26,11 +28,19 @@ enum {
 };
 
 /* From control. */
-enum worker_order { ORDER_DRAIN = 1, ORDER_CLOSE_LOST, ORDER_STOP };
+enum worker_order {
+	ORDER_ADD_LISTENER = 1, /* subject: the struct worker_listener, which the worker takes over */
+	ORDER_ASSIGN_LISTENER,  /* number: id; subject: the service */
+	ORDER_REMOVE_LISTENER,  /* number: id */
+	ORDER_DRAIN,
+	ORDER_CLOSE_LOST,
+	ORDER_STOP,
+};
 
 struct worker_listener {
-	struct worker_listener *next;
-	enum flow_protocol protocol;
+	struct list link;              /* in worker->listeners */
+	struct loop_deferred deferred; /* frees it at the end of the turn */
+	struct worker_socket socket;
 	union {
 		struct tcp_listener tcp;
 		struct udp_listener udp;
@@ -42,7 +52,9 @@ struct worker {
 	struct loop loop;
 	struct timer_wheel wheel;
 	struct mailbox orders;
-	struct worker_listener *listeners;
+	struct list listeners;
+	uint64_t orders_given; /* control's own */
+	_Atomic uint64_t orders_done;
 	uint32_t sweep_index; /* the next connection to look at; SLAB_NONE: no sweep under way */
 	bool has_reported_drained;
 	bool is_stopping;
@@ -143,17 +155,102 @@ static void *thread_main(void *argument)
 	return NULL;
 }
 
-static void close_tcp_listeners(struct worker *worker)
+/* --- orders ------------------------------------------------------------------------------------------------------ */
+
+static struct worker_listener *first_listener(const struct worker *worker)
 {
-	for (struct worker_listener *listener = worker->listeners; listener != NULL; listener = listener->next)
-		if (listener->protocol == FLOW_TCP)
-			tcp_listener_close(&listener->tcp);
+	return LIST_OWNER(worker->listeners.next, struct worker_listener, link);
 }
 
-static void on_order(struct mailbox *mailbox, const struct message *message)
+static struct worker_listener *next_listener(const struct worker_listener *listener)
 {
-	struct worker *worker = LIST_OWNER(mailbox, struct worker, orders);
+	return LIST_OWNER(listener->link.next, struct worker_listener, link);
+}
+
+static bool is_end(const struct worker *worker, const struct worker_listener *listener)
+{
+	return &listener->link == &worker->listeners;
+}
+
+static void add_listener(struct worker *worker, struct worker_listener *listener)
+{
+	const struct worker_socket *socket = &listener->socket;
+	struct relay *relay = &worker->relay;
+	int result = socket->protocol == FLOW_TCP
+			     ? tcp_listener_open(&listener->tcp, relay, socket->service, socket->fd)
+			     : udp_listener_open(&listener->udp, relay, socket->service, socket->fd);
+	CHECK(result == 0); /* epoll takes any socket; only a system without memory says no */
+	list_add_last(&worker->listeners, &listener->link);
+}
+
+static void assign_listeners(struct worker *worker, uint32_t id, struct service *service)
+{
+	for (struct worker_listener *l = first_listener(worker); !is_end(worker, l); l = next_listener(l)) {
+		if (l->socket.id != id)
+			continue;
+		l->socket.service = service;
+		if (l->socket.protocol == FLOW_TCP)
+			l->tcp.service = service;
+		else
+			l->udp.service = service;
+	}
+}
+
+static void free_deferred_listener(struct loop_deferred *deferred)
+{
+	free(LIST_OWNER(deferred, struct worker_listener, deferred));
+}
+
+static void end_sessions_of(struct worker *worker, const struct udp_listener *listener)
+{
+	struct udp_session *session;
+	for (uint32_t i = 0; (session = slab_next(&worker->relay.sessions, &i)) != NULL; i++)
+		if (!session->is_ended && session->listener == listener)
+			udp_session_end(session, REASON_DRAINED);
+}
+
+static void remove_listener(struct worker *worker, struct worker_listener *listener)
+{
+	list_remove(&listener->link);
+	if (listener->socket.protocol == FLOW_TCP) {
+		tcp_listener_close(&listener->tcp);
+	} else {
+		udp_listener_finish(&listener->udp);
+		end_sessions_of(worker, &listener->udp);
+		udp_listener_close(&listener->udp);
+	}
+	loop_defer(&worker->loop, &listener->deferred, free_deferred_listener);
+}
+
+static void remove_listeners(struct worker *worker, uint32_t id)
+{
+	struct worker_listener *next;
+	for (struct worker_listener *l = first_listener(worker); !is_end(worker, l); l = next) {
+		next = next_listener(l);
+		if (l->socket.id == id)
+			remove_listener(worker, l);
+	}
+}
+
+static void close_tcp_listeners(struct worker *worker)
+{
+	for (struct worker_listener *l = first_listener(worker); !is_end(worker, l); l = next_listener(l))
+		if (l->socket.protocol == FLOW_TCP)
+			tcp_listener_close(&l->tcp);
+}
+
+static void carry_out(struct worker *worker, const struct message *message)
+{
 	switch ((enum worker_order)message->kind) {
+	case ORDER_ADD_LISTENER:
+		add_listener(worker, message->subject);
+		break;
+	case ORDER_ASSIGN_LISTENER:
+		assign_listeners(worker, message->number, message->subject);
+		break;
+	case ORDER_REMOVE_LISTENER:
+		remove_listeners(worker, message->number);
+		break;
 	case ORDER_DRAIN:
 		close_tcp_listeners(worker);
 		worker->relay.is_draining = true;
@@ -165,6 +262,13 @@ static void on_order(struct mailbox *mailbox, const struct message *message)
 		worker->is_stopping = true;
 		break;
 	}
+}
+
+static void on_order(struct mailbox *mailbox, const struct message *message)
+{
+	struct worker *worker = LIST_OWNER(mailbox, struct worker, orders);
+	carry_out(worker, message);
+	atomic_fetch_add(&worker->orders_done, 1);
 }
 
 /* --- control's side ---------------------------------------------------------------------------------------------- */
@@ -182,6 +286,7 @@ int worker_new(const struct relay_settings *settings, uint32_t index, struct wor
 {
 	struct worker *worker = aligned_alloc_zeroed(alignof(struct worker), sizeof(*worker));
 	worker->sweep_index = SLAB_NONE;
+	list_init(&worker->listeners);
 	int result = loop_init(&worker->loop);
 	if (result == 0)
 		result = mailbox_open(&worker->orders, &worker->loop, on_order);
@@ -196,21 +301,6 @@ int worker_new(const struct relay_settings *settings, uint32_t index, struct wor
 	return 0;
 }
 
-int worker_add_listener(struct worker *worker, struct service *service, enum flow_protocol protocol, int fd)
-{
-	struct worker_listener *listener = memory_alloc_zeroed(1, sizeof(*listener));
-	listener->protocol = protocol;
-	int result = protocol == FLOW_TCP ? tcp_listener_open(&listener->tcp, &worker->relay, service, fd)
-					  : udp_listener_open(&listener->udp, &worker->relay, service, fd);
-	if (result < 0) {
-		free(listener);
-		return result;
-	}
-	listener->next = worker->listeners;
-	worker->listeners = listener;
-	return 0;
-}
-
 int worker_start(struct worker *worker)
 {
 	int error = pthread_create(&worker->thread, NULL, thread_main, worker);
@@ -218,33 +308,64 @@ int worker_start(struct worker *worker)
 	return -error;
 }
 
-static void give_order(struct worker *worker, enum worker_order order)
+/* Orders are never lost: when the worker is far behind, control waits for it. */
+static void give_order(struct worker *worker, struct message message)
 {
-	mailbox_post(&worker->orders, (struct message){ .kind = order });
+	enum { RETRY_US = 1000 };
+	while (!mailbox_post(&worker->orders, message))
+		usleep(RETRY_US);
+	worker->orders_given++;
+}
+
+void worker_add_listener(struct worker *worker, const struct worker_socket *socket)
+{
+	struct worker_listener *listener = memory_alloc_zeroed(1, sizeof(*listener));
+	listener->socket = *socket;
+	give_order(worker, (struct message){ .kind = ORDER_ADD_LISTENER, .subject = listener });
+}
+
+void worker_assign_listener(struct worker *worker, uint32_t id, struct service *service)
+{
+	give_order(worker, (struct message){ .kind = ORDER_ASSIGN_LISTENER, .number = id, .subject = service });
+}
+
+void worker_remove_listener(struct worker *worker, uint32_t id)
+{
+	give_order(worker, (struct message){ .kind = ORDER_REMOVE_LISTENER, .number = id });
+}
+
+uint64_t worker_orders_given(const struct worker *worker)
+{
+	return worker->orders_given;
+}
+
+uint64_t worker_orders_done(const struct worker *worker)
+{
+	return atomic_load(&worker->orders_done);
 }
 
 void worker_drain(struct worker *worker)
 {
-	give_order(worker, ORDER_DRAIN);
+	give_order(worker, (struct message){ .kind = ORDER_DRAIN });
 }
 
 void worker_close_lost(struct worker *worker)
 {
-	give_order(worker, ORDER_CLOSE_LOST);
+	give_order(worker, (struct message){ .kind = ORDER_CLOSE_LOST });
 }
 
 void worker_stop(struct worker *worker)
 {
 	if (!worker->is_running)
 		return;
-	give_order(worker, ORDER_STOP);
+	give_order(worker, (struct message){ .kind = ORDER_STOP });
 	pthread_join(worker->thread, NULL);
 	worker->is_running = false;
 }
 
 static void free_listener(struct worker_listener *listener)
 {
-	if (listener->protocol == FLOW_TCP)
+	if (listener->socket.protocol == FLOW_TCP)
 		fd_close(&listener->tcp.source.fd);
 	else
 		udp_listener_close(&listener->udp);
@@ -256,10 +377,12 @@ void worker_free(struct worker **worker)
 	struct worker *doomed = *worker;
 	if (doomed == NULL)
 		return;
-	for (struct worker_listener *listener = doomed->listeners, *next; listener != NULL; listener = next) {
-		next = listener->next;
-		free_listener(listener);
-	}
+	/* A worker that was never started has its orders still before it. */
+	loop_wait(&doomed->loop, 0);
+	loop_dispatch(&doomed->loop);
+	loop_end_turn(&doomed->loop);
+	for (struct list *link; (link = list_take_first(&doomed->listeners)) != NULL;)
+		free_listener(LIST_OWNER(link, struct worker_listener, link));
 	relay_done(&doomed->relay);
 	mailbox_close(&doomed->orders);
 	loop_done(&doomed->loop);

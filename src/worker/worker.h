@@ -39,8 +39,27 @@ struct worker_sizes worker_sizes(void);
 /* settings stay the caller's until worker_free. Returns 0 or -errno. */
 int worker_new(const struct relay_settings *settings, uint32_t index, struct worker **ret_worker);
 
-/* A listening socket for the worker, which owns fd from then on; before worker_start only. Returns 0 or -errno. */
-int worker_add_listener(struct worker *worker, struct service *service, enum flow_protocol protocol, int fd);
+/* A listening socket for the worker, which owns fd from then on. id is control's name for it; several may share one. */
+struct worker_socket {
+	uint32_t id;
+	enum flow_protocol protocol;
+	struct service *service;
+	int fd;
+};
+void worker_add_listener(struct worker *worker, const struct worker_socket *socket);
+
+/* The listeners of that id belong to another service from now on; flows that have begun stay where they are. */
+void worker_assign_listener(struct worker *worker, uint32_t id, struct service *service);
+
+/*
+ * Closes the listeners of that id: TCP clients in the accept queue still come in; a UDP listener's sessions end, after
+ * what has arrived has been passed on.
+ */
+void worker_remove_listener(struct worker *worker, uint32_t id);
+
+/* How many orders (the functions here that return void) were given, and how many of them are done. Any thread. */
+uint64_t worker_orders_given(const struct worker *worker);
+uint64_t worker_orders_done(const struct worker *worker);
 
 /* Starts the thread. Returns 0 or -errno. */
 int worker_start(struct worker *worker);

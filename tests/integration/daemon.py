@@ -70,7 +70,8 @@ class Daemon:
         self.place = place
         self.admin_socket = place.lab.directory / f"admin-{next(place.lab.numbers)}.sock"
         self.configuration_path = self.admin_socket.with_suffix(".conf")
-        self.configuration_path.write_text(self.whole(configuration, admin, log, workers))
+        self.top = {"admin": admin, "log": log, "workers": workers}
+        self.configure(configuration)
         self.is_expected_to_end = self.was_waited_for = False
         words = arguments or ["run", "-c", self.configuration_path]
         self.program = place.start(strait_path(), *words, name="strait", nofile=nofile, env=env, stderr=stderr)
@@ -78,6 +79,10 @@ class Daemon:
         place.lab.closers.append(self)
         if wait and admin == "unix":
             self.wait_until_ready(is_ready)
+
+    def configure(self, configuration, **top):
+        """Writes the file; admin, log and workers stay unless they are given anew."""
+        self.configuration_path.write_text(self.whole(configuration, **{**self.top, **top}))
 
     def whole(self, configuration, admin, log, workers):
         lines = []
@@ -162,6 +167,19 @@ class Daemon:
 
     def private_bytes(self):
         return process.private_bytes(self.pid)
+
+    # changing
+
+    def hang_up(self, configuration=None, **top):
+        """A reload by signal, of a new configuration if there is one; returns its event, whether it went well or not."""
+        if configuration is not None:
+            self.configure(configuration, **top)
+        count = len(self.reloads())
+        self.program.signal(signal.SIGHUP)
+        return eventually(lambda: self.reloads()[count:], what="an event of the reload")[0]
+
+    def reloads(self):
+        return [r for r in self.records() if r.get("event") in ("reloaded", "reload_failed")]
 
     # ending
 

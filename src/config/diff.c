@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/diff.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "config/name_index.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+__attribute__((format(printf, 2, 3))) static void add(struct diff *diff, const char *format, ...)
+{
+	char *line = NULL;
+	va_list arguments;
+	va_start(arguments, format);
+	int len = vasprintf(&line, format, arguments);
+	va_end(arguments);
+	CHECK(len >= 0);
+	diff->lines = memory_resize(diff->lines, diff->count + 1, sizeof(diff->lines[0]));
+	diff->lines[diff->count++] = line;
+}
+
+static bool is_same_text(const char *a, const char *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return strcmp(a, b) == 0;
+}
+
+static bool is_same_bytes(const struct config_bytes *a, const struct config_bytes *b)
+{
+	return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
+}
+
+/* --- services ---------------------------------------------------------------------------------------------------- */
+
+static bool have_same_listens(const struct config_service *a, const struct config_service *b)
+{
+	if (a->listen_count != b->listen_count)
+		return false;
+	for (size_t i = 0; i < a->listen_count; i++)
+		if (a->listens[i].protocol != b->listens[i].protocol ||
+		    a->listens[i].is_dual != b->listens[i].is_dual ||
+		    !addr_equal(&a->listens[i].addr, &b->listens[i].addr))
+			return false;
+	return true;
+}
+
+static bool have_same_rules(const struct config_service *a, const struct config_service *b)
+{
+	if (a->rule_count != b->rule_count)
+		return false;
+	for (size_t i = 0; i < a->rule_count; i++)
+		if (a->rules[i].is_allow != b->rules[i].is_allow ||
+		    memcmp(&a->rules[i].network, &b->rules[i].network, sizeof(a->rules[i].network)) != 0)
+			return false;
+	return true;
+}
+
+static bool have_same_limits(const struct config_service *a, const struct config_service *b)
+{
+	return memcmp(&a->limit, &b->limit, sizeof(a->limit)) == 0;
+}
+
+static bool have_same_times(const struct config_service *a, const struct config_service *b)
+{
+	return memcmp(&a->timeout, &b->timeout, sizeof(a->timeout)) == 0 && a->retries == b->retries;
+}
+
+static bool have_same_sessions(const struct config_service *a, const struct config_service *b)
+{
+	return a->session.idle_ms == b->session.idle_ms && a->session.new_ms == b->session.new_ms &&
+	       a->session.has_replies == b->session.has_replies && a->session.replies == b->session.replies &&
+	       a->session.requests == b->session.requests;
+}
+
+static void compare_services(struct diff *diff, const struct config_service *a, const struct config_service *b)
+{
+	if (!have_same_listens(a, b))
+		add(diff, "service %s: listeners changed", b->name);
+	if (!is_same_text(a->to, b->to))
+		add(diff, "service %s: goes to pool %s, was %s", b->name, b->to, a->to);
+	if (!have_same_rules(a, b))
+		add(diff, "service %s: access rules changed", b->name);
+	if (!have_same_limits(a, b))
+		add(diff, "service %s: limits changed", b->name);
+	if (!have_same_times(a, b))
+		add(diff, "service %s: time-outs or retries changed", b->name);
+	if (!have_same_sessions(a, b))
+		add(diff, "service %s: session settings changed", b->name);
+}
+
+/* --- pools ------------------------------------------------------------------------------------------------------- */
+
+static bool have_same_checks(const struct config_pool *a, const struct config_pool *b)
+{
+	return a->check.kind == b->check.kind && a->check.every_ms == b->check.every_ms &&
+	       a->check.timeout_ms == b->check.timeout_ms && a->check.rise == b->check.rise &&
+	       a->check.fall == b->check.fall && a->check.port == b->check.port &&
+	       is_same_bytes(&a->check.send, &b->check.send) && is_same_bytes(&a->check.expect, &b->check.expect);
+}
+
+static void compare_pool_settings(struct diff *diff, const struct config_pool *a, const struct config_pool *b)
+{
+	if (a->balance != b->balance || a->slow_start_ms != b->slow_start_ms)
+		add(diff, "pool %s: balancing changed", b->name);
+	if (!have_same_checks(a, b))
+		add(diff, "pool %s: health check changed", b->name);
+	if (a->eject.failures != b->eject.failures || a->eject.for_ms != b->eject.for_ms)
+		add(diff, "pool %s: ejection changed", b->name);
+	if (a->panic_percent != b->panic_percent || a->on_down != b->on_down)
+		add(diff, "pool %s: what happens when servers are down changed", b->name);
+}
+
+static const char *state_word(enum config_server_state state)
+{
+	static const char *const words[] = {
+		[CONFIG_SERVER_UP] = "up", [CONFIG_SERVER_DRAIN] = "drain", [CONFIG_SERVER_MAINT] = "maint"
+	};
+	return words[state];
+}
+
+static void compare_servers(struct diff *diff, const char *pool, const struct config_server *a,
+			    const struct config_server *b)
+{
+	if (!addr_equal(&a->addr, &b->addr))
+		add(diff, "pool %s: server %s has another address", pool, b->name);
+	if (a->weight != b->weight)
+		add(diff, "pool %s: server %s has weight %llu, was %llu", pool, b->name, (unsigned long long)b->weight,
+		    (unsigned long long)a->weight);
+	if (a->state != b->state)
+		add(diff, "pool %s: server %s is %s, was %s", pool, b->name, state_word(b->state),
+		    state_word(a->state));
+	if (a->max_connections != b->max_connections || a->is_backup != b->is_backup)
+		add(diff, "pool %s: server %s changed", pool, b->name);
+}
+
+static struct name_index *servers_index(const struct config_pool *pool)
+{
+	struct name_index *index = name_index_new();
+	size_t known;
+	for (size_t i = 0; i < pool->server_count; i++)
+		name_index_add(index, span_from_text(pool->servers[i].name), i, &known);
+	return index;
+}
+
+static void compare_pools(struct diff *diff, const struct config_pool *a, const struct config_pool *b)
+{
+	struct name_index *older = servers_index(a);
+	struct name_index *newer = servers_index(b);
+	size_t number;
+	compare_pool_settings(diff, a, b);
+	for (size_t i = 0; i < b->server_count; i++)
+		if (name_index_find(older, span_from_text(b->servers[i].name), &number))
+			compare_servers(diff, b->name, &a->servers[number], &b->servers[i]);
+		else
+			add(diff, "pool %s: server %s added", b->name, b->servers[i].name);
+	for (size_t i = 0; i < a->server_count; i++)
+		if (!name_index_find(newer, span_from_text(a->servers[i].name), &number))
+			add(diff, "pool %s: server %s removed", b->name, a->servers[i].name);
+	name_index_free(&newer);
+	name_index_free(&older);
+}
+
+/* --- all --------------------------------------------------------------------------------------------------------- */
+
+static void diff_services(struct diff *diff, const struct config *older, const struct config *newer)
+{
+	struct name_index *before = name_index_new();
+	struct name_index *after = name_index_new();
+	size_t number;
+	for (size_t i = 0; i < older->service_count; i++)
+		name_index_add(before, span_from_text(older->services[i].name), i, &number);
+	for (size_t i = 0; i < newer->service_count; i++)
+		name_index_add(after, span_from_text(newer->services[i].name), i, &number);
+	for (size_t i = 0; i < newer->service_count; i++)
+		if (name_index_find(before, span_from_text(newer->services[i].name), &number))
+			compare_services(diff, &older->services[number], &newer->services[i]);
+		else
+			add(diff, "service %s added", newer->services[i].name);
+	for (size_t i = 0; i < older->service_count; i++)
+		if (!name_index_find(after, span_from_text(older->services[i].name), &number))
+			add(diff, "service %s removed", older->services[i].name);
+	name_index_free(&after);
+	name_index_free(&before);
+}
+
+static void diff_pools(struct diff *diff, const struct config *older, const struct config *newer)
+{
+	struct name_index *before = name_index_new();
+	struct name_index *after = name_index_new();
+	size_t number;
+	for (size_t i = 0; i < older->pool_count; i++)
+		name_index_add(before, span_from_text(older->pools[i].name), i, &number);
+	for (size_t i = 0; i < newer->pool_count; i++)
+		name_index_add(after, span_from_text(newer->pools[i].name), i, &number);
+	for (size_t i = 0; i < newer->pool_count; i++)
+		if (name_index_find(before, span_from_text(newer->pools[i].name), &number))
+			compare_pools(diff, &older->pools[number], &newer->pools[i]);
+		else
+			add(diff, "pool %s added, with %zu servers", newer->pools[i].name,
+			    newer->pools[i].server_count);
+	for (size_t i = 0; i < older->pool_count; i++)
+		if (!name_index_find(after, span_from_text(older->pools[i].name), &number))
+			add(diff, "pool %s removed", older->pools[i].name);
+	name_index_free(&after);
+	name_index_free(&before);
+}
+
+void diff_make(const struct config *older, const struct config *newer, struct diff *ret_diff)
+{
+	*ret_diff = (struct diff){ 0 };
+	if (memcmp(&older->limit, &newer->limit, sizeof(older->limit)) != 0)
+		add(ret_diff, "limits of the daemon changed");
+	if (older->drain_ms != newer->drain_ms)
+		add(ret_diff, "time-out for draining changed");
+	diff_services(ret_diff, older, newer);
+	diff_pools(ret_diff, older, newer);
+}
+
+void diff_done(struct diff *diff)
+{
+	for (size_t i = 0; i < diff->count; i++)
+		free(diff->lines[i]);
+	free(diff->lines);
+	*diff = (struct diff){ 0 };
+}
+
+static bool have_same_logs(const struct config *a, const struct config *b)
+{
+	if (a->log_count != b->log_count)
+		return false;
+	for (size_t i = 0; i < a->log_count; i++)
+		if (a->logs[i].sink != b->logs[i].sink || a->logs[i].format != b->logs[i].format ||
+		    a->logs[i].level != b->logs[i].level || !is_same_text(a->logs[i].path, b->logs[i].path))
+			return false;
+	return true;
+}
+
+static bool have_same_admins(const struct config *a, const struct config *b)
+{
+	if (a->admin_count != b->admin_count)
+		return false;
+	for (size_t i = 0; i < a->admin_count; i++)
+		if (!addr_equal(&a->admins[i].addr, &b->admins[i].addr) ||
+		    !is_same_text(a->admins[i].token_file, b->admins[i].token_file))
+			return false;
+	return true;
+}
+
+const char *diff_find_fixed(const struct config *older, const struct config *newer)
+{
+	if (older->workers != newer->workers)
+		return "workers";
+	if (!have_same_logs(older, newer))
+		return "log";
+	if (!have_same_admins(older, newer))
+		return "admin";
+	return NULL;
+}
