@@ -169,7 +169,7 @@ void retired_add(struct retired *retired, struct snapshot_leftovers *leftovers, 
 
 size_t retired_count(const struct retired *retired)
 {
-	return retired->count;
+	return retired != NULL ? retired->count : 0;
 }
 
 void retired_free(struct retired **retired)

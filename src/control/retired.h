@@ -21,7 +21,7 @@ struct retired *retired_new(struct timer_wheel *wheel, struct worker *const *wor
 /* Takes over what a snapshot left behind, and frees the arrays. The leftover pools' views may still be there. */
 void retired_add(struct retired *retired, struct snapshot_leftovers *leftovers, uint64_t now_ms);
 
-/* How many objects are waiting. */
+/* How many objects are waiting. Accepts NULL: none. */
 size_t retired_count(const struct retired *retired);
 
 /* Frees all that is left, when no worker runs any more. Accepts NULL; clears the pointer. */
