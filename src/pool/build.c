@@ -379,3 +379,10 @@ void snapshot_publish(struct snapshot *snapshot, const struct config *config, st
 	collect_leftovers(snapshot, *previous, ret_leftovers);
 	snapshot_free_lists(previous);
 }
+
+void snapshot_update_pool(struct snapshot *snapshot, const struct config *config, size_t number,
+			  struct snapshot_leftovers *ret_leftovers)
+{
+	*ret_leftovers = (struct snapshot_leftovers){ 0 };
+	pool_reconfigure(snapshot->pools[number], &config->pools[number], snapshot->worker_count, ret_leftovers);
+}

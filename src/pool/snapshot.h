@@ -61,6 +61,13 @@ struct snapshot_leftovers {
 void snapshot_publish(struct snapshot *snapshot, const struct config *config, struct snapshot **previous,
 		      struct snapshot_leftovers *ret_leftovers);
 
+/*
+ * Gives one pool of a published snapshot what the tree now says of it: policy and servers, as snapshot_publish does.
+ * number: the pool's in both. The pool is marked stale; *ret_leftovers holds servers only.
+ */
+void snapshot_update_pool(struct snapshot *snapshot, const struct config *config, size_t number,
+			  struct snapshot_leftovers *ret_leftovers);
+
 /* Drops a snapshot that was built upon `previous` and not published. */
 void snapshot_discard(struct snapshot **snapshot, const struct snapshot *previous);
 
