@@ -52,6 +52,14 @@ static int use_configuration(const struct config *config, const char *path, cons
 	return 0;
 }
 
+static void report_invalid(const struct diagnostics *diagnostics)
+{
+	char summary[64];
+	diagnostics_print(diagnostics, stderr);
+	fprintf(stderr, "%s. The daemon was not asked; what runs goes on.\n",
+		diagnostics_summarize(diagnostics, summary, sizeof(summary)));
+}
+
 static int find_in_file(const char *path, const char *token_path, struct admin_client *client)
 {
 	struct diagnostics diagnostics;
@@ -61,7 +69,7 @@ static int find_in_file(const char *path, const char *token_path, struct admin_c
 	if (config != NULL)
 		code = use_configuration(config, path, token_path, client);
 	else
-		diagnostics_print(&diagnostics, stderr);
+		report_invalid(&diagnostics);
 	config_free(&config);
 	diagnostics_done(&diagnostics);
 	return code;
@@ -100,12 +108,13 @@ static size_t on_body(char *data, size_t item_bytes, size_t count, void *answer_
 /* A daemon that listens on all addresses is asked on loopback. */
 static void set_target(CURL *curl, const struct admin_client *client, const char *path)
 {
-	char url[ADDR_TEXT_BYTES + 128];
 	char host[ADDR_TEXT_BYTES];
+	char *url = NULL;
 	struct addr addr = client->addr;
+	int len;
 	if (addr_is_unix(&addr)) {
 		bool is_abstract = addr.un.sun_path[0] == '\0';
-		snprintf(url, sizeof(url), "http://localhost%s", path);
+		len = asprintf(&url, "http://localhost%s", path);
 		curl_easy_setopt(curl, is_abstract ? CURLOPT_ABSTRACT_UNIX_SOCKET : CURLOPT_UNIX_SOCKET_PATH,
 				 addr.un.sun_path + is_abstract);
 	} else {
@@ -113,20 +122,33 @@ static void set_target(CURL *curl, const struct admin_client *client, const char
 			addr.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 		else if (addr_is_any(&addr))
 			addr.in6.sin6_addr = in6addr_loopback;
-		snprintf(url, sizeof(url), "http://%s%s", addr_format(&addr, host, sizeof(host)), path);
+		len = asprintf(&url, "http://%s%s", addr_format(&addr, host, sizeof(host)), path);
 	}
+	CHECK(len >= 0);
 	curl_easy_setopt(curl, CURLOPT_URL, url);
+	free(url);
 }
 
-static struct curl_slist *set_token(CURL *curl, const char *token)
+static struct curl_slist *make_headers(const struct admin_client *client, const struct admin_client_request *request)
 {
 	char header[ADMIN_CLIENT_TOKEN_BYTES_MAX + 64];
-	if (token[0] == '\0')
-		return NULL;
-	snprintf(header, sizeof(header), "Authorization: Bearer %s", token);
-	struct curl_slist *headers = curl_slist_append(NULL, header);
-	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+	struct curl_slist *headers = NULL;
+	if (client->token[0] != '\0') {
+		snprintf(header, sizeof(header), "Authorization: Bearer %s", client->token);
+		headers = curl_slist_append(headers, header);
+	}
+	if (strcmp(request->method, "GET") != 0)
+		headers = curl_slist_append(headers, "Content-Type: application/json");
 	return headers;
+}
+
+static void set_method(CURL *curl, const struct admin_client_request *request)
+{
+	if (strcmp(request->method, "GET") == 0)
+		return;
+	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
+	if (request->body != NULL)
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body);
 }
 
 static int perform(CURL *curl, char problem[ADMIN_CLIENT_PROBLEM_BYTES])
@@ -146,19 +168,22 @@ static int perform(CURL *curl, char problem[ADMIN_CLIENT_PROBLEM_BYTES])
 	return -ECONNREFUSED;
 }
 
-int admin_client_get(const struct admin_client *client, const char *path, struct admin_client_answer *ret_answer,
-		     char ret_problem[ADMIN_CLIENT_PROBLEM_BYTES])
+int admin_client_ask(const struct admin_client *client, const struct admin_client_request *request,
+		     struct admin_client_answer *ret_answer, char ret_problem[ADMIN_CLIENT_PROBLEM_BYTES])
 {
 	curl_global_init(CURL_GLOBAL_NOTHING);
 	CURL *curl = curl_easy_init();
 	CHECK(curl != NULL);
 	struct admin_client_answer answer = { .body = memory_copy_text("") };
-	set_target(curl, client, path);
-	struct curl_slist *headers = set_token(curl, client->token);
+	struct curl_slist *headers = make_headers(client, request);
+	set_target(curl, client, request->path);
+	set_method(curl, request);
+	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)ADMIN_CLIENT_MS);
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
+			 (long)(request->timeout_ms > 0 ? request->timeout_ms : ADMIN_CLIENT_MS));
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
 	int error = perform(curl, ret_problem);

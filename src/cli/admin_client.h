@@ -36,11 +36,19 @@ struct admin_client_answer {
  */
 int admin_client_find(const char *wanted, const char *path, const char *token_path, struct admin_client *ret_client);
 
+/* What to ask. */
+struct admin_client_request {
+	const char *method;
+	const char *path;    /* percent-encoded, with arguments */
+	const char *body;    /* JSON; NULL: none */
+	uint64_t timeout_ms; /* 0: ADMIN_CLIENT_MS */
+};
+
 /*
- * GET path. Returns 0, with an answer of any status; or -ECONNREFUSED, -ETIMEDOUT or -EPROTO, with a sentence in
+ * Returns 0, with an answer of any status; or -ECONNREFUSED, -ETIMEDOUT or -EPROTO, with a sentence in
  * ret_problem.
  */
-int admin_client_get(const struct admin_client *client, const char *path, struct admin_client_answer *ret_answer,
-		     char ret_problem[ADMIN_CLIENT_PROBLEM_BYTES]);
+int admin_client_ask(const struct admin_client *client, const struct admin_client_request *request,
+		     struct admin_client_answer *ret_answer, char ret_problem[ADMIN_CLIENT_PROBLEM_BYTES]);
 
 #endif

@@ -8,8 +8,8 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-	&command_run,   &command_tcp,     &command_udp,    &command_demo,
-	&command_check, &command_explain, &command_status, &command_version,
+	&command_run,     &command_tcp,    &command_udp,     &command_demo,   &command_check,
+	&command_explain, &command_reload, &command_confirm, &command_status, &command_version,
 };
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
 

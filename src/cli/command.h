@@ -32,6 +32,8 @@ extern const struct command command_udp;
 extern const struct command command_demo;
 extern const struct command command_check;
 extern const struct command command_explain;
+extern const struct command command_reload;
+extern const struct command command_confirm;
 extern const struct command command_status;
 extern const struct command command_version;
 

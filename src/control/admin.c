@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/fd.h"
 #include "base/memory.h"
+#include "control/admin_answer.h"
 #include "control/admin_policy.h"
 #include "control/admin_routes.h"
 #include "control/admin_socket.h"
@@ -119,6 +120,9 @@ static void on_connection(void *listener_pointer, struct MHD_Connection *http_co
 	}
 }
 
+struct exchange;
+static void free_exchange(struct exchange *exchange);
+
 static struct admin_connection *find_connection(struct MHD_Connection *http_connection)
 {
 	return MHD_get_connection_info(http_connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
@@ -128,7 +132,8 @@ static void on_answered(void *listener, struct MHD_Connection *http_connection, 
 			enum MHD_RequestTerminationCode why)
 {
 	(void)listener;
-	(void)request_state;
+	free_exchange(*request_state);
+	*request_state = NULL;
 	if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
 		set_deadline(find_connection(http_connection), ADMIN_REQUEST_MS);
 }
@@ -157,15 +162,14 @@ static bool check_policy(const struct admin_listener *listener, struct MHD_Conne
 	size_t host_count = 0;
 	MHD_get_connection_values(http_connection, MHD_HEADER_KIND, count_host, &host_count);
 	if (host_count > 1)
-		admin_routes_refuse(ADMIN_BAD_REQUEST, "there is more than one Host header", answer);
+		admin_refuse(answer, ADMIN_BAD_REQUEST, "there is more than one Host header");
 	else if (!admin_policy_accepts_host(host, &listener->socket.addr))
-		admin_routes_refuse(ADMIN_FORBIDDEN, "the Host header names another host than this listener", answer);
+		admin_refuse(answer, ADMIN_FORBIDDEN, "the Host header names another host than this listener");
 	else if (!admin_policy_accepts_origin(find_header(http_connection, MHD_HTTP_HEADER_ORIGIN), host))
-		admin_routes_refuse(ADMIN_FORBIDDEN, "requests from other web pages are refused", answer);
+		admin_refuse(answer, ADMIN_FORBIDDEN, "requests from other web pages are refused");
 	else if (!admin_policy_accepts_token(find_header(http_connection, MHD_HTTP_HEADER_AUTHORIZATION),
 					     listener->token))
-		admin_routes_refuse(ADMIN_UNAUTHORIZED, "this listener wants its token: Authorization: Bearer TOKEN",
-				    answer);
+		admin_refuse(answer, ADMIN_UNAUTHORIZED, "this listener wants its token: Authorization: Bearer TOKEN");
 	else
 		return true;
 	return false;
@@ -214,29 +218,125 @@ static enum MHD_Result send_answer(struct MHD_Connection *http_connection, const
 	return result;
 }
 
+/* One request while it arrives. */
+struct exchange {
+	bool is_begun; /* the headers have been seen */
+	bool is_too_large;
+	char *body;
+	size_t body_bytes;
+	size_t body_max;
+	char path[]; /* as it was sent, without arguments */
+};
+
+/* The library decodes the path before it tells; but a name in it may hold a slash, so it is wanted as it came. */
+static void *on_uri(void *listener, const char *uri, struct MHD_Connection *http_connection)
+{
+	(void)listener;
+	(void)http_connection;
+	size_t len = strcspn(uri, "?");
+	struct exchange *exchange = memory_alloc_zeroed(1, sizeof(*exchange) + len + 1);
+	memcpy(exchange->path, uri, len);
+	return exchange;
+}
+
+static void free_exchange(struct exchange *exchange)
+{
+	if (exchange == NULL)
+		return;
+	free(exchange->body);
+	free(exchange);
+}
+
+/* What is too much is read and dropped: the library lets us answer only before a body or after it. */
+static void take_body(struct exchange *exchange, const char *body, size_t bytes)
+{
+	exchange->is_too_large |= bytes > exchange->body_max - exchange->body_bytes;
+	if (exchange->is_too_large)
+		return;
+	exchange->body = memory_resize(exchange->body, exchange->body_bytes + bytes, 1);
+	memcpy(exchange->body + exchange->body_bytes, body, bytes);
+	exchange->body_bytes += bytes;
+}
+
+static bool is_announced_too_large(struct MHD_Connection *http_connection, size_t body_max)
+{
+	const char *length = find_header(http_connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
+	return length != NULL && strtoull(length, NULL, 10) > body_max;
+}
+
+static void refuse_size(struct admin_answer *answer)
+{
+	admin_refuse(answer, ADMIN_CONTENT_TOO_LARGE, "the body is larger than this endpoint takes");
+}
+
+static struct admin_request make_request(struct admin_listener *listener, struct MHD_Connection *http_connection,
+					 const char *method, const struct exchange *exchange)
+{
+	struct admin_request request = {
+		.daemon = listener->admin->daemon,
+		.method = method,
+		.path = exchange->path,
+		.content_type = find_header(http_connection, MHD_HTTP_HEADER_CONTENT_TYPE),
+		.body = { exchange->body, exchange->body_bytes },
+		.has_body = has_body(http_connection),
+	};
+	MHD_get_connection_values(http_connection, MHD_GET_ARGUMENT_KIND, add_argument, &request);
+	return request;
+}
+
+/* Returns true, and answers, when the body is not to be read. */
+static bool answers_at_once(const struct admin_listener *listener, struct MHD_Connection *http_connection,
+			    struct admin_request *request, const struct exchange *exchange, struct admin_answer *answer)
+{
+	if (!request->has_body)
+		return false;
+	if (!check_policy(listener, http_connection, answer))
+		return true;
+	if (exchange->body_max == 0)
+		admin_routes_answer(request, answer);
+	else if (is_announced_too_large(http_connection, exchange->body_max))
+		refuse_size(answer);
+	else
+		return false;
+	return true;
+}
+
+/* The headers are there. */
+static enum MHD_Result begin(struct admin_listener *listener, struct MHD_Connection *http_connection,
+			     struct admin_request *request, struct exchange *exchange)
+{
+	struct admin_answer answer;
+	exchange->is_begun = true;
+	exchange->body_max = admin_routes_body_max(request);
+	if (answers_at_once(listener, http_connection, request, exchange, &answer))
+		return send_answer(http_connection, &answer, true);
+	set_deadline(find_connection(http_connection), ADMIN_ANSWER_MS);
+	return MHD_YES;
+}
+
 /* The library calls it first when the headers are there, then for each piece of a body, then once more. */
 static enum MHD_Result on_request(void *listener_pointer, struct MHD_Connection *http_connection, const char *path,
 				  const char *method, const char *version, const char *body, size_t *body_bytes,
 				  void **request_state)
 {
-	static char is_begun;
 	struct admin_listener *listener = listener_pointer;
+	struct exchange *exchange = *request_state;
 	struct admin_answer answer;
+	(void)path;
 	(void)version;
-	(void)body;
-	struct admin_request request = { .daemon = listener->admin->daemon, .method = method, .path = path };
-	request.has_body = has_body(http_connection) || *body_bytes > 0;
-	/* Answering a request with a body in the first call means that its body is not read. */
-	if (*request_state == NULL && !request.has_body) {
-		*request_state = &is_begun;
-		set_deadline(find_connection(http_connection), ADMIN_ANSWER_MS);
+	if (exchange->is_begun && *body_bytes > 0) {
+		take_body(exchange, body, *body_bytes);
+		*body_bytes = 0;
 		return MHD_YES;
 	}
-	if (check_policy(listener, http_connection, &answer)) {
-		MHD_get_connection_values(http_connection, MHD_GET_ARGUMENT_KIND, add_argument, &request);
+	struct admin_request request = make_request(listener, http_connection, method, exchange);
+	if (!exchange->is_begun)
+		return begin(listener, http_connection, &request, exchange);
+	if (exchange->is_too_large)
+		refuse_size(&answer);
+	else if (check_policy(listener, http_connection, &answer))
 		admin_routes_answer(&request, &answer);
-	}
-	return send_answer(http_connection, &answer, request.has_body);
+	return send_answer(http_connection, &answer, exchange->is_too_large);
 }
 
 /* --- accepting --------------------------------------------------------------------------------------------------- */
@@ -298,12 +398,12 @@ static int read_token(const char *path, char **ret_token)
 
 static int start_http(struct admin_listener *listener)
 {
-	listener->http = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, listener,
-					  MHD_OPTION_CONNECTION_LIMIT, (unsigned int)ADMIN_CONNECTIONS_MAX,
-					  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ADMIN_REQUEST_BYTES_MAX,
-					  MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)INACTIVITY_SECONDS,
-					  MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,
-					  MHD_OPTION_NOTIFY_COMPLETED, on_answered, listener, MHD_OPTION_END);
+	listener->http = MHD_start_daemon(
+		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, listener,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned int)ADMIN_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)ADMIN_REQUEST_BYTES_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)INACTIVITY_SECONDS,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener, MHD_OPTION_NOTIFY_COMPLETED, on_answered,
+		listener, MHD_OPTION_URI_LOG_CALLBACK, on_uri, listener, MHD_OPTION_END);
 	if (listener->http == NULL)
 		return errno != 0 ? -errno : -ENOMEM;
 	listener->http_source.fd = MHD_get_daemon_info(listener->http, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;

@@ -6,7 +6,7 @@
  *
  * Bounds: ADMIN_CONNECTIONS_MAX connections per listener, more are closed at once; ADMIN_REQUEST_BYTES_MAX for the
  * request line and headers; ADMIN_REQUEST_MS for a request to arrive whole (also between two), ADMIN_ANSWER_MS for its
- * answer to be taken. No bodies are accepted. When descriptors run out, accepting pauses for ADMIN_PAUSE_MS.
+ * answer to be taken. A body is read only where an endpoint takes one, up to its bound (admin_routes.c). When descriptors run out, accepting pauses for ADMIN_PAUSE_MS.
  *
  * Who may ask is decided in admin_policy.h, what is answered in admin_routes.h. Requests that are malformed or too
  * large are answered by the library, with a short text.

@@ -67,8 +67,9 @@ static void on_stop_signal(struct daemon *daemon, const char *signal_name)
 /* What went wrong is in the event: nobody waits for an answer. */
 static void reload(struct daemon *daemon)
 {
+	const struct reload_options options = { 0 };
 	struct reload_report report;
-	reload_file(daemon, &report);
+	reload_file(daemon, &options, &report);
 	reload_report_done(&report);
 }
 
@@ -309,6 +310,7 @@ static void stop_threads(struct daemon *daemon)
 /* In reverse of start; whatever was not reached is NULL or empty. */
 static void done(struct daemon *daemon)
 {
+	reload_done(daemon);
 	health_free(&daemon->health);
 	stop_threads(daemon);
 	admin_free(&daemon->admin);

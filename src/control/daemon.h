@@ -41,7 +41,9 @@ struct daemon {
 	bool has_stale_views; /* some pool's is_view_stale is set */
 	uint64_t start_ms;    /* monotonic */
 	int64_t start_realtime_us;
-	struct config *config;   /* what the snapshot was built from */
+	struct config *config;      /* what the snapshot was built from */
+	struct config *unconfirmed; /* what comes back when confirm_timer fires; NULL: nothing waits */
+	struct timer confirm_timer;
 	const char *config_path; /* NULL: made from the command line */
 	struct snapshot *snapshot;
 	struct flow_budget budget;

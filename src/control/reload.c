@@ -2,11 +2,13 @@
 #include "control/reload.h"
 
 #include "balance/view.h"
+#include "base/clock.h"
 #include "control/ceilings.h"
 #include "control/own_addresses.h"
 #include "control/retired.h"
 #include "control/server_states.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
@@ -14,6 +16,7 @@
 static void tell_problem(struct reload_report *report, const struct listeners_error *error)
 {
 	char address[ADDR_TEXT_BYTES];
+	report->outcome = RELOAD_REFUSED;
 	snprintf(report->problem, sizeof(report->problem), "service %s cannot listen on %s%s: %s",
 		 error->listen->service->name, error->listen->protocol == FLOW_UDP ? "udp " : "",
 		 addr_format(&error->listen->addr, address, sizeof(address)), strerror(-error->error));
@@ -34,11 +37,12 @@ static void replace_reflection(struct daemon *daemon)
 	reflection_free_later(replaced);
 }
 
-/* Nothing can fail from here on. */
-static void publish(struct daemon *daemon, struct config *config, struct snapshot *snapshot,
-		    struct listeners_change *change)
+/* Nothing can fail from here on. Returns the configuration that was in force, which is the caller's now. */
+static struct config *publish(struct daemon *daemon, struct config *config, struct snapshot *snapshot,
+			      struct listeners_change *change)
 {
 	struct snapshot_leftovers leftovers;
+	struct config *replaced = daemon->config;
 	own_addresses_mark_servers(snapshot);
 	publish_views_of_new_pools(daemon, snapshot);
 	snapshot_publish(snapshot, config, &daemon->snapshot, &leftovers);
@@ -51,74 +55,186 @@ static void publish(struct daemon *daemon, struct config *config, struct snapsho
 	listeners_commit(daemon->listeners, change);
 	health_watch(daemon->health, snapshot);
 	retired_add(daemon->retired, &leftovers, daemon->loop.now_ms);
-	config_free(&daemon->config);
 	daemon->config = config;
+	return replaced;
 }
 
-/* Takes the configuration over when it is taken; else it stays the caller's. */
-static bool take(struct daemon *daemon, struct config *config, struct reload_report *report)
+__attribute__((format(printf, 2, 3))) static void refuse(struct reload_report *report, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(report->problem, sizeof(report->problem), format, arguments);
+	va_end(arguments);
+	report->outcome = RELOAD_REFUSED;
+}
+
+/* Takes the configuration over when it is taken and returns the one before; else returns NULL and it stays the
+ * caller's. */
+static struct config *take(struct daemon *daemon, struct config *config, bool is_dry, struct reload_report *report)
 {
 	const char *fixed = diff_find_fixed(daemon->config, config);
 	if (fixed != NULL) {
-		snprintf(report->problem, sizeof(report->problem), "changing \"%s\" needs a restart", fixed);
-		return false;
+		refuse(report, "changing \"%s\" needs a restart", fixed);
+		return NULL;
 	}
 	uint64_t generation = daemon->snapshot->generation + 1;
 	struct snapshot *snapshot = snapshot_build(config, generation, daemon->worker_count, daemon->snapshot);
 	struct listeners_error error;
 	struct listeners_change *change = listeners_prepare(daemon->listeners, snapshot, &error);
-	if (change == NULL) {
+	if (change == NULL)
 		tell_problem(report, &error);
-		snapshot_discard(&snapshot, daemon->snapshot);
+	else
+		diff_make(daemon->config, config, &report->diff);
+	if (change != NULL && !is_dry)
+		return publish(daemon, config, snapshot, change);
+	if (change != NULL)
+		listeners_abandon(change);
+	snapshot_discard(&snapshot, daemon->snapshot);
+	return NULL;
+}
+
+/* --- confirmation ------------------------------------------------------------------------------------------------ */
+
+static void forget_unconfirmed(struct daemon *daemon)
+{
+	timer_disarm(&daemon->wheel, &daemon->confirm_timer);
+	config_free(&daemon->unconfirmed);
+}
+
+/* What cannot be taken back stays: its address may have been taken by others meanwhile. */
+static void on_confirm_over(struct timer *timer, uint64_t now_ms)
+{
+	(void)now_ms;
+	struct daemon *daemon = LIST_OWNER(timer, struct daemon, confirm_timer);
+	struct config *former = daemon->unconfirmed;
+	struct reload_report report = { .outcome = RELOAD_DONE };
+	diagnostics_init(&report.diagnostics);
+	daemon->unconfirmed = NULL;
+	struct config *replaced = take(daemon, former, false, &report);
+	log_event(daemon->log, CONFIG_LEVEL_WARNING, replaced != NULL ? "reload_reverted" : "reload_revert_failed",
+		  record_number("generation", daemon->snapshot->generation), record_text("cause", report.problem));
+	if (replaced == NULL)
+		replaced = former;
+	config_free(&replaced);
+	reload_report_done(&report);
+}
+
+bool reload_confirm(struct daemon *daemon)
+{
+	if (daemon->unconfirmed == NULL)
 		return false;
-	}
-	diff_make(daemon->config, config, &report->diff);
-	publish(daemon, config, snapshot, change);
+	forget_unconfirmed(daemon);
+	log_event(daemon->log, CONFIG_LEVEL_INFO, "reload_confirmed",
+		  record_number("generation", daemon->snapshot->generation));
 	return true;
+}
+
+void reload_done(struct daemon *daemon)
+{
+	forget_unconfirmed(daemon);
+}
+
+static void await_confirmation(struct daemon *daemon, struct config *former, uint64_t confirm_ms)
+{
+	daemon->unconfirmed = former;
+	daemon->confirm_timer.on_expiry = on_confirm_over;
+	timer_arm(&daemon->wheel, &daemon->confirm_timer, daemon->loop.now_ms + confirm_ms);
+}
+
+/* --- the ways in ------------------------------------------------------------------------------------------------- */
+
+static const struct diagnostic *first_error(const struct reload_report *report)
+{
+	for (size_t i = 0; i < report->diagnostics.count; i++)
+		if (report->diagnostics.entries[i].severity == DIAGNOSTIC_ERROR)
+			return &report->diagnostics.entries[i];
+	return NULL;
 }
 
 static void write_event(struct daemon *daemon, const struct reload_report *report)
 {
-	if (report->is_done) {
+	if (report->outcome == RELOAD_DONE) {
 		log_event(daemon->log, CONFIG_LEVEL_INFO, "reloaded", record_number("generation", report->generation),
 			  record_number("changes", report->diff.count));
 		return;
 	}
-	const struct diagnostic *first = report->diagnostics.count > 0 ? &report->diagnostics.entries[0] : NULL;
-	for (size_t i = 0; i < report->diagnostics.count; i++)
-		if (report->diagnostics.entries[i].severity == DIAGNOSTIC_ERROR) {
-			first = &report->diagnostics.entries[i];
-			break;
-		}
-	bool is_problem = report->problem[0] != '\0' || first == NULL;
+	const struct diagnostic *error = first_error(report);
 	log_event(daemon->log, CONFIG_LEVEL_ERROR, "reload_failed", record_number("generation", report->generation),
-		  record_text("cause", is_problem ? report->problem : first->message),
-		  record_text("file", is_problem ? daemon->config_path : first->file),
-		  record_number("line", is_problem ? 0 : first->line),
-		  record_number("column", is_problem ? 0 : first->column),
+		  record_text("cause", error != NULL ? error->message : report->problem),
+		  record_text("file", error != NULL ? error->file : ""),
+		  record_number("line", error != NULL ? error->line : 0),
+		  record_number("column", error != NULL ? error->column : 0),
 		  record_number("errors", report->diagnostics.error_count));
 }
 
-void reload_file(struct daemon *daemon, struct reload_report *ret_report)
+/* Why no configuration can be taken now, or NULL. */
+static const char *find_obstacle(const struct daemon *daemon)
 {
-	*ret_report = (struct reload_report){ .is_done = false };
-	diagnostics_init(&ret_report->diagnostics);
-	sd_notify(0, "RELOADING=1");
-	if (daemon->phase == DAEMON_DRAINING) {
-		snprintf(ret_report->problem, sizeof(ret_report->problem), "strait is stopping");
-	} else if (daemon->config_path == NULL) {
-		snprintf(ret_report->problem, sizeof(ret_report->problem), "there is no configuration file to read");
+	if (daemon->phase == DAEMON_DRAINING)
+		return "strait is stopping";
+	if (daemon->unconfirmed != NULL)
+		return "a configuration waits for being confirmed; confirm it, or wait until the old one is back";
+	return NULL;
+}
+
+static void note_outcome(struct daemon *daemon, struct reload_report *report)
+{
+	bool is_done = report->outcome == RELOAD_DONE;
+	report->generation = daemon->snapshot->generation;
+	daemon->reload_count[is_done]++;
+	daemon->was_last_reload_good = is_done;
+	write_event(daemon, report);
+}
+
+/* config: NULL when it was not valid; taken over. */
+static void load(struct daemon *daemon, struct config *config, const struct reload_options *options,
+		 struct reload_report *report)
+{
+	const char *obstacle = find_obstacle(daemon);
+	struct config *former = NULL;
+	if (obstacle != NULL) {
+		refuse(report, "%s", obstacle);
+	} else if (config == NULL) {
+		report->outcome = RELOAD_INVALID;
+		snprintf(report->problem, sizeof(report->problem), "the configuration is not valid");
 	} else {
-		struct config *config = config_load(daemon->config_path, &ret_report->diagnostics);
-		ret_report->is_done = config != NULL && take(daemon, config, ret_report);
-		if (!ret_report->is_done)
-			config_free(&config);
+		former = take(daemon, config, options->is_dry, report);
+		if (former != NULL)
+			config = NULL;
 	}
-	ret_report->generation = daemon->snapshot->generation;
-	daemon->reload_count[ret_report->is_done]++;
-	daemon->was_last_reload_good = ret_report->is_done;
-	write_event(daemon, ret_report);
+	if (former != NULL && options->confirm_ms > 0)
+		await_confirmation(daemon, former, options->confirm_ms);
+	else
+		config_free(&former);
+	config_free(&config);
+	if (options->is_dry)
+		report->generation = daemon->snapshot->generation;
+	else
+		note_outcome(daemon, report);
+}
+
+void reload_file(struct daemon *daemon, const struct reload_options *options, struct reload_report *ret_report)
+{
+	struct config *config = NULL;
+	*ret_report = (struct reload_report){ .outcome = RELOAD_DONE };
+	diagnostics_init(&ret_report->diagnostics);
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_monotonic_ns() / 1000);
+	if (daemon->config_path == NULL) {
+		refuse(ret_report, "there is no configuration file to read");
+		note_outcome(daemon, ret_report);
+	} else {
+		config = config_load(daemon->config_path, &ret_report->diagnostics);
+		load(daemon, config, options, ret_report);
+	}
 	sd_notify(0, "READY=1");
+}
+
+void reload_config(struct daemon *daemon, struct config *config, struct diagnostics *diagnostics,
+		   const struct reload_options *options, struct reload_report *ret_report)
+{
+	*ret_report = (struct reload_report){ .outcome = RELOAD_DONE, .diagnostics = *diagnostics };
+	diagnostics_init(diagnostics);
+	load(daemon, config, options, ret_report);
 }
 
 void reload_report_done(struct reload_report *report)

@@ -176,7 +176,7 @@ static json_t *reasons_build(const struct service *service, size_t offset)
 #define SUM_PROTOCOLS(service, member)                                                                                 \
 	sum_array(service, offsetof(struct service_counters, member), FLOW_PROTOCOL_COUNT)
 
-static json_t *service_build(const struct snapshot *snapshot, const struct service *service)
+json_t *status_build_service(const struct snapshot *snapshot, const struct service *service)
 {
 	json_t *object = json_object();
 	put_text(object, "name", service->name);
@@ -196,11 +196,11 @@ static json_t *service_build(const struct snapshot *snapshot, const struct servi
 	return object;
 }
 
-static json_t *services_build(const struct snapshot *snapshot)
+json_t *status_build_services(const struct snapshot *snapshot)
 {
 	json_t *services = json_array();
 	for (size_t i = 0; i < snapshot->service_count; i++)
-		json_array_append_new(services, service_build(snapshot, snapshot->services[i]));
+		json_array_append_new(services, status_build_service(snapshot, snapshot->services[i]));
 	return services;
 }
 
@@ -244,7 +244,7 @@ static void put_server_counts(json_t *object, const struct server *server)
 	json_object_set_new(object, "connect_failures", failures);
 }
 
-static json_t *server_build(const struct daemon *daemon, const struct server *server)
+json_t *status_build_server(const struct daemon *daemon, const struct server *server)
 {
 	char address[ADDR_TEXT_BYTES];
 	json_t *object = json_object();
@@ -262,12 +262,12 @@ static json_t *server_build(const struct daemon *daemon, const struct server *se
 	return object;
 }
 
-static json_t *pool_build(const struct daemon *daemon, const struct pool *pool)
+json_t *status_build_pool(const struct daemon *daemon, const struct pool *pool)
 {
 	json_t *object = json_object();
 	json_t *servers = json_array();
 	for (size_t i = 0; i < pool->server_count; i++)
-		json_array_append_new(servers, server_build(daemon, pool->servers[i]));
+		json_array_append_new(servers, status_build_server(daemon, pool->servers[i]));
 	put_text(object, "name", pool->name);
 	put_text(object, "algorithm", pool_algorithm_word(pool->policy->algorithm));
 	put_text(object, "check", pool_check_word(pool->policy->check.kind));
@@ -277,11 +277,11 @@ static json_t *pool_build(const struct daemon *daemon, const struct pool *pool)
 	return object;
 }
 
-static json_t *pools_build(const struct daemon *daemon)
+json_t *status_build_pools(const struct daemon *daemon)
 {
 	json_t *pools = json_array();
 	for (size_t i = 0; i < daemon->snapshot->pool_count; i++)
-		json_array_append_new(pools, pool_build(daemon, daemon->snapshot->pools[i]));
+		json_array_append_new(pools, status_build_pool(daemon, daemon->snapshot->pools[i]));
 	return pools;
 }
 
@@ -317,7 +317,7 @@ json_t *status_build(const struct daemon *daemon)
 	json_object_set_new(status, "limits", limits_build(daemon));
 	json_object_set_new(status, "memory", memory_build(daemon));
 	json_object_set_new(status, "log", log_build(daemon->log));
-	json_object_set_new(status, "services", services_build(daemon->snapshot));
-	json_object_set_new(status, "pools", pools_build(daemon));
+	json_object_set_new(status, "services", status_build_services(daemon->snapshot));
+	json_object_set_new(status, "pools", status_build_pools(daemon));
 	return status;
 }

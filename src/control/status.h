@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the daemon says about itself: the document of GET /v1/status. Reads everything, changes nothing, keeps nothing.
+ * What the daemon says about itself: the document of GET /v1/status and its parts. Reads everything, changes nothing, keeps nothing.
  * Sums over workers are taken while they run, so two numbers of one document may be a moment apart. Control thread.
  *
  * In objects of counts by reason only the reasons that occurred are listed.
@@ -13,8 +13,13 @@
 #include <jansson.h>
 #include <stddef.h>
 
-/* A new reference. */
+/* New references: everything, and its parts. */
 json_t *status_build(const struct daemon *daemon);
+json_t *status_build_services(const struct snapshot *snapshot);
+json_t *status_build_service(const struct snapshot *snapshot, const struct service *service);
+json_t *status_build_pools(const struct daemon *daemon);
+json_t *status_build_pool(const struct daemon *daemon, const struct pool *pool);
+json_t *status_build_server(const struct daemon *daemon, const struct server *server);
 
 /* How many servers of the pool may receive new flows, backups included; room is not considered. */
 size_t status_available_count(const struct pool *pool);

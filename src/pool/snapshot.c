@@ -4,6 +4,23 @@
 #include "base/check.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+struct pool *snapshot_find_pool(const struct snapshot *snapshot, const char *name)
+{
+	for (size_t i = 0; i < snapshot->pool_count; i++)
+		if (strcmp(snapshot->pools[i]->name, name) == 0)
+			return snapshot->pools[i];
+	return NULL;
+}
+
+struct service *snapshot_find_service(const struct snapshot *snapshot, const char *name)
+{
+	for (size_t i = 0; i < snapshot->service_count; i++)
+		if (strcmp(snapshot->services[i]->name, name) == 0)
+			return snapshot->services[i];
+	return NULL;
+}
 
 void snapshot_free_pool(struct pool **pool)
 {

@@ -68,6 +68,10 @@ void snapshot_publish(struct snapshot *snapshot, const struct config *config, st
 void snapshot_update_pool(struct snapshot *snapshot, const struct config *config, size_t number,
 			  struct snapshot_leftovers *ret_leftovers);
 
+/* NULL when there is none of that name. */
+struct pool *snapshot_find_pool(const struct snapshot *snapshot, const char *name);
+struct service *snapshot_find_service(const struct snapshot *snapshot, const char *name);
+
 /* Drops a snapshot that was built upon `previous` and not published. */
 void snapshot_discard(struct snapshot **snapshot, const struct snapshot *previous);
 

@@ -115,6 +115,15 @@ class Daemon:
             connection.request(method, path, body=body, headers=headers or {})
             return Answer(connection.getresponse())
 
+    def ask(self, method, path, document=None):
+        """A change by the API, with a JSON body if there is one."""
+        body = json.dumps(document) if document is not None else None
+        return self.get(path, method, {"Content-Type": "application/json"}, body)
+
+    def command(self, *words):
+        """`strait WORDS --admin ...`, finished, whatever its exit code."""
+        return strait(self.place, *words, "--admin", f"unix:{self.admin_socket}")
+
     def status(self):
         answer = self.get("/v1/status")
         assert answer.status == 200, answer.text
