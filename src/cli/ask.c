@@ -15,13 +15,13 @@
 
 const char *const ask_output_words[] = { "table", "json", NULL };
 
-enum status_colour ask_colour(void)
+enum table_colour ask_colour(void)
 {
 	const char *no_color = getenv("NO_COLOR");
 	const char *terminal = getenv("TERM");
 	bool is_wanted = no_color == NULL || no_color[0] == '\0';
 	bool is_able = isatty(STDOUT_FILENO) && terminal != NULL && strcmp(terminal, "dumb") != 0;
-	return is_wanted && is_able ? STATUS_COLOURED : STATUS_PLAIN;
+	return is_wanted && is_able ? TABLE_COLOURED : TABLE_PLAIN;
 }
 
 bool ask_wants_json(const struct options *options)

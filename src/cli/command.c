@@ -8,8 +8,9 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-	&command_run,     &command_tcp,    &command_udp,     &command_demo,   &command_check,
-	&command_explain, &command_reload, &command_confirm, &command_status, &command_version,
+	&command_run,         &command_tcp,    &command_udp,     &command_demo,   &command_check,
+	&command_explain,     &command_reload, &command_confirm, &command_status, &command_pools,
+	&command_connections, &command_close,  &command_version,
 };
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
 
@@ -84,8 +85,8 @@ static void print_overview(FILE *out)
 {
 	fprintf(out, "strait: a TCP and UDP reverse proxy and load balancer\n\nusage: strait COMMAND ...\n\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
-		fprintf(out, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
-	fprintf(out, "  %-10s %s\n", "help", "tell more about a command: strait help COMMAND");
+		fprintf(out, "  %-12s %s\n", commands[i]->name, commands[i]->summary);
+	fprintf(out, "  %-12s %s\n", "help", "tell more about a command: strait help COMMAND");
 	fprintf(out, "\nTry it: strait demo\nWithout a file: strait tcp :8080 10.0.0.1:80 10.0.0.2:80\n");
 }
 

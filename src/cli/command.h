@@ -35,6 +35,9 @@ extern const struct command command_explain;
 extern const struct command command_reload;
 extern const struct command command_confirm;
 extern const struct command command_status;
+extern const struct command command_pools;
+extern const struct command command_connections;
+extern const struct command command_close;
 extern const struct command command_version;
 
 /* Finds the command that the words name and runs it. Returns the exit code. */

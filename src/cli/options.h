@@ -13,7 +13,7 @@
 #include <stddef.h>
 
 enum {
-	OPTIONS_MAX = 8, /* of one command */
+	OPTIONS_MAX = 10, /* of one command */
 	OPTIONS_PROBLEM_BYTES = 256,
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "control/admin_config.h"
+#include "control/admin_flows.h"
 #include "control/admin_path.h"
 #include "control/admin_state.h"
 
@@ -40,6 +41,8 @@ static const struct route routes[] = {
 	{ "/v1/services/*", "GET", admin_state_service, BODY_NONE, { NULL }, "one service" },
 	{ "/v1/pools", "GET", admin_state_pools, BODY_NONE, { NULL }, "all pools with their servers" },
 	{ "/v1/pools/*", "GET", admin_state_pool, BODY_NONE, { NULL }, "one pool" },
+	{ "/v1/flows", "GET", admin_flows_list, BODY_NONE, { "service", "client", "server", "limit" }, "live flows" },
+	{ "/v1/flows/*", "DELETE", admin_flows_close, BODY_NONE, { NULL }, "closes a flow" },
 	{ "/v1/config/diff",
 	  "GET",
 	  admin_config_diff,

@@ -69,50 +69,68 @@ static const struct server *split_attempts(const struct tcp_connection *connecti
 	return last;
 }
 
+static void describe_connection(const struct tcp_connection *connection, enum reason reason, struct flow_record *record)
+{
+	struct addr listen;
+	begin_record(record, connection->service, FLOW_TCP, reason);
+	record->id = connection->id;
+	record->client = connection->client_endpoint;
+	if (socket_local_addr(connection->client.source.fd, &listen) == 0)
+		add_listen(record, &listen);
+	if (connection->state == TCP_ESTABLISHED)
+		record->local = socket_local_endpoint(connection->server.source.fd);
+	record->connect_us = connection->connect_us;
+	record->duration_us = microseconds_since(connection->relay, connection->start_ns);
+	record->bytes_in = connection->client.bytes_read;
+	record->bytes_out = connection->server.bytes_read;
+	const struct server *server = split_attempts(connection, record);
+	add_server(record, connection->pool, server);
+	if (server != NULL)
+		copy_name(record->chosen_by, sizeof(record->chosen_by), pool_algorithm_word(connection->algorithm));
+}
+
+static void describe_session(const struct udp_session *session, enum reason reason, struct flow_record *record)
+{
+	begin_record(record, session->service, FLOW_UDP, reason);
+	record->id = session->id;
+	record->client = session->client;
+	record->listen = udp_session_listen_endpoint(session);
+	record->local = socket_local_endpoint(session->upstream.fd);
+	record->duration_us = microseconds_since(session->relay, session->start_ns);
+	record->bytes_in = session->bytes_in;
+	record->bytes_out = session->bytes_out;
+	record->packets_in = session->packets_in;
+	record->packets_out = session->packets_out;
+	add_server(record, session->server->pool, session->server);
+	copy_name(record->chosen_by, sizeof(record->chosen_by), pool_algorithm_word(session->algorithm));
+}
+
+void flow_describe_connection(const struct tcp_connection *connection, struct flow_record *ret_record)
+{
+	describe_connection(connection, REASON_NONE, ret_record);
+}
+
+void flow_describe_session(const struct udp_session *session, struct flow_record *ret_record)
+{
+	describe_session(session, REASON_NONE, ret_record);
+}
+
 void flow_report_connection(const struct tcp_connection *connection, enum reason reason)
 {
-	struct relay *relay = connection->relay;
-	if (!relay->settings->writes_records)
-		return;
 	struct flow_record record;
-	begin_record(&record, connection->service, FLOW_TCP, reason);
-	record.id = connection->id;
-	record.client = connection->client_endpoint;
-	struct addr listen;
-	if (socket_local_addr(connection->client.source.fd, &listen) == 0)
-		add_listen(&record, &listen);
-	if (connection->state == TCP_ESTABLISHED)
-		record.local = socket_local_endpoint(connection->server.source.fd);
-	record.connect_us = connection->connect_us;
-	record.duration_us = microseconds_since(relay, connection->start_ns);
-	record.bytes_in = connection->client.bytes_read;
-	record.bytes_out = connection->server.bytes_read;
-	const struct server *server = split_attempts(connection, &record);
-	add_server(&record, connection->pool, server);
-	if (server != NULL)
-		copy_name(record.chosen_by, sizeof(record.chosen_by), pool_algorithm_word(connection->algorithm));
-	put_record(relay, &record);
+	if (!connection->relay->settings->writes_records)
+		return;
+	describe_connection(connection, reason, &record);
+	put_record(connection->relay, &record);
 }
 
 void flow_report_session(const struct udp_session *session, enum reason reason)
 {
-	struct relay *relay = session->relay;
-	if (!relay->settings->writes_records)
-		return;
 	struct flow_record record;
-	begin_record(&record, session->service, FLOW_UDP, reason);
-	record.id = session->id;
-	record.client = session->client;
-	record.listen = udp_session_listen_endpoint(session);
-	record.local = socket_local_endpoint(session->upstream.fd);
-	record.duration_us = microseconds_since(relay, session->start_ns);
-	record.bytes_in = session->bytes_in;
-	record.bytes_out = session->bytes_out;
-	record.packets_in = session->packets_in;
-	record.packets_out = session->packets_out;
-	add_server(&record, session->server->pool, session->server);
-	copy_name(record.chosen_by, sizeof(record.chosen_by), pool_algorithm_word(session->algorithm));
-	put_record(relay, &record);
+	if (!session->relay->settings->writes_records)
+		return;
+	describe_session(session, reason, &record);
+	put_record(session->relay, &record);
 }
 
 static bool is_limit(enum reason reason)

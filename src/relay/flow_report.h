@@ -13,6 +13,10 @@
 void flow_report_connection(const struct tcp_connection *connection, enum reason reason);
 void flow_report_session(const struct udp_session *session, enum reason reason);
 
+/* What there is to say of a flow that goes on; its reason is REASON_NONE, its end is now. */
+void flow_describe_connection(const struct tcp_connection *connection, struct flow_record *ret_record);
+void flow_describe_session(const struct udp_session *session, struct flow_record *ret_record);
+
 /* What is known of a flow that never began. */
 struct flow_refusal {
 	struct service *service;

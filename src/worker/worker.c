@@ -16,8 +16,10 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 #include <urcu-qsbr.h>
 
@@ -25,6 +27,7 @@ enum {
 	TIMERS_PER_TURN = 256,
 	SWEPT_PER_TURN = 512, /* connections looked at when servers have gone down */
 	WAIT_MS_MAX = 60 * 1000,
+	VISIT_SECONDS = 2, /* how long control waits for a slice */
 };
 
 /* From control. */
@@ -34,6 +37,7 @@ enum worker_order {
 	ORDER_REMOVE_LISTENER,  /* number: id */
 	ORDER_DRAIN,
 	ORDER_CLOSE_LOST,
+	ORDER_VISIT, /* subject: the struct flow_visit, held for the worker */
 	ORDER_STOP,
 };
 
@@ -239,6 +243,14 @@ static void close_tcp_listeners(struct worker *worker)
 			tcp_listener_close(&l->tcp);
 }
 
+static void visit(struct worker *worker, struct flow_visit *visit)
+{
+	flow_visit_continue(visit, &worker->relay);
+	atomic_store(&visit->is_sliced, true);
+	sem_post(&visit->done);
+	flow_visit_release(visit);
+}
+
 static void carry_out(struct worker *worker, const struct message *message)
 {
 	switch ((enum worker_order)message->kind) {
@@ -257,6 +269,9 @@ static void carry_out(struct worker *worker, const struct message *message)
 		break;
 	case ORDER_CLOSE_LOST:
 		worker->sweep_index = 0;
+		break;
+	case ORDER_VISIT:
+		visit(worker, message->subject);
 		break;
 	case ORDER_STOP:
 		worker->is_stopping = true;
@@ -352,6 +367,19 @@ void worker_drain(struct worker *worker)
 void worker_close_lost(struct worker *worker)
 {
 	give_order(worker, (struct message){ .kind = ORDER_CLOSE_LOST });
+}
+
+bool worker_visit_slice(struct worker *worker, struct flow_visit *visit)
+{
+	struct timespec deadline;
+	clock_gettime(CLOCK_MONOTONIC, &deadline);
+	deadline.tv_sec += VISIT_SECONDS;
+	atomic_store(&visit->is_sliced, false);
+	flow_visit_acquire(visit);
+	give_order(worker, (struct message){ .kind = ORDER_VISIT, .subject = visit });
+	while (sem_clockwait(&visit->done, CLOCK_MONOTONIC, &deadline) < 0 && errno == EINTR)
+		continue;
+	return atomic_load(&visit->is_sliced);
 }
 
 void worker_stop(struct worker *worker)

@@ -13,6 +13,7 @@
 #include "pool/service.h"
 #include "relay/own_flows.h"
 #include "relay/relay_settings.h"
+#include "worker/flow_visit.h"
 
 #include <stdint.h>
 
@@ -56,6 +57,12 @@ void worker_assign_listener(struct worker *worker, uint32_t id, struct service *
  * what has arrived has been passed on.
  */
 void worker_remove_listener(struct worker *worker, uint32_t id);
+
+/*
+ * Waits until the worker has done a slice of the visit, which the caller holds. Returns false when it did not within
+ * 2 s: then the visit is to be released and no more to be read.
+ */
+bool worker_visit_slice(struct worker *worker, struct flow_visit *visit);
 
 /* How many orders (the functions here that return void) were given, and how many of them are done. Any thread. */
 uint64_t worker_orders_given(const struct worker *worker);

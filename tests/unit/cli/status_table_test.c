@@ -9,27 +9,27 @@
 
 #include <cmocka.h>
 
-static char number[STATUS_NUMBER_BYTES];
+static char number[TABLE_NUMBER_BYTES];
 
 static void numbers_are_short(void **state)
 {
 	(void)state;
-	assert_string_equal(status_table_count(0, number), "0");
-	assert_string_equal(status_table_count(999, number), "999");
-	assert_string_equal(status_table_count(1000, number), "1.0k");
-	assert_string_equal(status_table_count(999949, number), "999.9k");
-	assert_string_equal(status_table_count(999950, number), "1.0M");
-	assert_string_equal(status_table_count(UINT64_MAX, number), "18.4E");
-	assert_string_equal(status_table_size(1023, number), "1023 B");
-	assert_string_equal(status_table_size(1536, number), "1.5 KiB");
-	assert_string_equal(status_table_size(UINT64_MAX, number), "16.0 EiB");
-	assert_string_equal(status_table_time(59, number), "59s");
-	assert_string_equal(status_table_time(200, number), "3m20s");
-	assert_string_equal(status_table_time(7500, number), "2h5m");
-	assert_string_equal(status_table_time(356400, number), "4d3h");
+	assert_string_equal(table_count(0, number), "0");
+	assert_string_equal(table_count(999, number), "999");
+	assert_string_equal(table_count(1000, number), "1.0k");
+	assert_string_equal(table_count(999949, number), "999.9k");
+	assert_string_equal(table_count(999950, number), "1.0M");
+	assert_string_equal(table_count(UINT64_MAX, number), "18.4E");
+	assert_string_equal(table_size(1023, number), "1023 B");
+	assert_string_equal(table_size(1536, number), "1.5 KiB");
+	assert_string_equal(table_size(UINT64_MAX, number), "16.0 EiB");
+	assert_string_equal(table_time(59, number), "59s");
+	assert_string_equal(table_time(200, number), "3m20s");
+	assert_string_equal(table_time(7500, number), "2h5m");
+	assert_string_equal(table_time(356400, number), "4d3h");
 }
 
-static char *print(const char *document, enum status_colour colour)
+static char *print(const char *document, enum table_colour colour)
 {
 	char *text = NULL;
 	size_t bytes = 0;
@@ -54,7 +54,7 @@ static const char document[] =
 static void a_table_says_what_is_wrong(void **state)
 {
 	(void)state;
-	char *text = print(document, STATUS_PLAIN);
+	char *text = print(document, TABLE_PLAIN);
 	assert_non_null(strstr(text, "strait 0.1.0   running for 1m15s   generation 1   1 worker\n"));
 	assert_non_null(strstr(text, ":8080 udp 127.0.0.1:53"));
 	assert_non_null(strstr(text, "blue"));
@@ -68,7 +68,7 @@ static void a_table_says_what_is_wrong(void **state)
 static void colour_only_repeats_words(void **state)
 {
 	(void)state;
-	char *text = print(document, STATUS_COLOURED);
+	char *text = print(document, TABLE_COLOURED);
 	assert_non_null(strstr(text, "\x1b[1;31mdown"));
 	free(text);
 }
@@ -82,7 +82,7 @@ static void strange_documents_do_no_harm(void **state)
 		"{\"services\":[1,null,{}],\"pools\":[{\"servers\":[null,{\"last_check\":5}]}],\"uptime_seconds\":-1}",
 	};
 	for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i++)
-		free(print(documents[i], STATUS_PLAIN));
+		free(print(documents[i], TABLE_PLAIN));
 }
 
 int main(void)

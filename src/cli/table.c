@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/table.h"
+
+#include "base/check.h"
+#include "base/memory.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { GAP = 2 }; /* spaces between columns */
+
+/* --- numbers ----------------------------------------------------------------------------------------------------- */
+
+char *table_count(uint64_t number, char *buf)
+{
+	static const char units[] = "kMGTPE";
+	double scaled = (double)number;
+	int unit = -1;
+	while (scaled >= 999.95 && units[unit + 1] != '\0') {
+		scaled /= 1000;
+		unit++;
+	}
+	if (unit < 0)
+		snprintf(buf, TABLE_NUMBER_BYTES, "%llu", (unsigned long long)number);
+	else
+		snprintf(buf, TABLE_NUMBER_BYTES, "%.1f%c", scaled, units[unit]);
+	return buf;
+}
+
+char *table_size(uint64_t bytes, char *buf)
+{
+	static const char units[] = "KMGTPE";
+	double scaled = (double)bytes;
+	int unit = -1;
+	while (scaled >= 1023.95 && units[unit + 1] != '\0') {
+		scaled /= 1024;
+		unit++;
+	}
+	if (unit < 0)
+		snprintf(buf, TABLE_NUMBER_BYTES, "%llu B", (unsigned long long)bytes);
+	else
+		snprintf(buf, TABLE_NUMBER_BYTES, "%.1f %ciB", scaled, units[unit]);
+	return buf;
+}
+
+char *table_time(uint64_t seconds, char *buf)
+{
+	unsigned long long s = seconds;
+	if (s < 60)
+		snprintf(buf, TABLE_NUMBER_BYTES, "%llus", s);
+	else if (s < 3600)
+		snprintf(buf, TABLE_NUMBER_BYTES, "%llum%llus", s / 60, s % 60);
+	else if (s < 86400)
+		snprintf(buf, TABLE_NUMBER_BYTES, "%lluh%llum", s / 3600, s / 60 % 60);
+	else
+		snprintf(buf, TABLE_NUMBER_BYTES, "%llud%lluh", s / 86400, s / 3600 % 24);
+	return buf;
+}
+
+/* --- tables ------------------------------------------------------------------------------------------------------ */
+
+void table_begin(struct table *table, const char *const *heads, size_t column_count)
+{
+	CHECK(column_count <= TABLE_COLUMNS_MAX);
+	*table = (struct table){ .column_count = column_count, .row_count = 1 };
+	table->rows = memory_alloc_zeroed(1, sizeof(*table->rows));
+	for (size_t i = 0; i < column_count; i++)
+		snprintf(table->rows[0].cells[i], TABLE_CELL_BYTES, "%s", heads[i]);
+}
+
+struct table_row *table_add(struct table *table)
+{
+	table->rows = memory_resize(table->rows, table->row_count + 1, sizeof(*table->rows));
+	struct table_row *row = &table->rows[table->row_count++];
+	memset(row, 0, sizeof(*row));
+	return row;
+}
+
+void table_set(struct table_row *row, size_t column, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(row->cells[column], TABLE_CELL_BYTES, format, arguments);
+	va_end(arguments);
+	for (char *at = row->cells[column]; *at != '\0'; at++)
+		*at = (unsigned char)*at < 0x20 || *at == 0x7f ? '?' : *at;
+}
+
+static int column_width(const struct table *table, size_t column)
+{
+	size_t width = 0;
+	for (size_t i = 0; i < table->row_count; i++) {
+		size_t len = strlen(table->rows[i].cells[column]);
+		width = len > width ? len : width;
+	}
+	return (int)width;
+}
+
+static void print_row(const struct table *table, const struct table_row *row, enum table_colour colour, FILE *out)
+{
+	for (size_t i = 0; i < table->column_count; i++) {
+		bool is_last = i + 1 == table->column_count;
+		bool is_coloured = colour == TABLE_COLOURED && row->colour != NULL && row->coloured_column == i;
+		int width = is_last ? 0 : column_width(table, i) + GAP;
+		fprintf(out, "%s%-*s%s", is_coloured ? row->colour : "", width, row->cells[i],
+			is_coloured ? "\x1b[0m" : "");
+	}
+	fputc('\n', out);
+}
+
+void table_print(struct table *table, enum table_colour colour, FILE *out)
+{
+	for (size_t i = 0; i < table->row_count; i++)
+		print_row(table, &table->rows[i], colour, out);
+	free(table->rows);
+	*table = (struct table){ 0 };
+}
