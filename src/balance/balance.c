@@ -3,7 +3,10 @@
 
 #include "balance/algorithms.h"
 #include "balance/view.h"
+#include "base/aligned.h"
 #include "base/check.h"
+
+#include <stdlib.h>
 
 static const struct balancer *const balancers[] = {
 	[POOL_ROUND_ROBIN] = &round_robin_balancer,
@@ -38,6 +41,19 @@ struct server *balance_enter(struct pool *pool, const struct balance_request *re
 		return server;
 	asked.ignored_bits = 0;
 	return tier_enter(pool, view, &view->backup, &asked);
+}
+
+struct server *balance_preview(struct pool *pool, const struct balance_request *request)
+{
+	struct pool *copy = aligned_alloc_zeroed(alignof(struct pool), sizeof(*copy));
+	copy->policy = pool->policy;
+	copy->view = pool->view;
+	atomic_init(&copy->cursor, atomic_load(&pool->cursor));
+	struct server *server = balance_enter(copy, request);
+	if (server != NULL)
+		server_leave(server);
+	free(copy);
+	return server;
 }
 
 static bool is_tried(const struct server *server, const struct balance_request *request)

@@ -58,6 +58,12 @@ const struct balancer *balance_find(enum pool_algorithm algorithm);
  */
 struct server *balance_enter(struct pool *pool, const struct balance_request *request);
 
+/*
+ * The server that such a flow would be given now; NULL: none. Moves no cursor and takes no place (but for a moment, the
+ * chosen server's). For people who ask. Control.
+ */
+struct server *balance_preview(struct pool *pool, const struct balance_request *request);
+
 /* For the algorithms, on one server: */
 
 /* Could it be entered at this moment, and was it not tried? */

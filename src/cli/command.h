@@ -38,6 +38,7 @@ extern const struct command command_status;
 extern const struct command command_pools;
 extern const struct command command_connections;
 extern const struct command command_close;
+extern const struct command command_trace;
 extern const struct command command_version;
 
 /* Finds the command that the words name and runs it. Returns the exit code. */

@@ -6,6 +6,7 @@
 #include "control/admin_flows.h"
 #include "control/admin_path.h"
 #include "control/admin_state.h"
+#include "control/admin_trace.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -43,6 +44,12 @@ static const struct route routes[] = {
 	{ "/v1/pools/*", "GET", admin_state_pool, BODY_NONE, { NULL }, "one pool" },
 	{ "/v1/flows", "GET", admin_flows_list, BODY_NONE, { "service", "client", "server", "limit" }, "live flows" },
 	{ "/v1/flows/*", "DELETE", admin_flows_close, BODY_NONE, { NULL }, "closes a flow" },
+	{ "/v1/trace",
+	  "GET",
+	  admin_trace,
+	  BODY_NONE,
+	  { "client", "service", "protocol" },
+	  "where a client would go, and why" },
 	{ "/v1/config/diff",
 	  "GET",
 	  admin_config_diff,
