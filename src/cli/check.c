@@ -2,6 +2,7 @@
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "config/config.h"
+#include "config/write.h"
 #include "control/ceilings.h"
 
 #include <jansson.h>
@@ -10,7 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-enum { OPTION_CONFIG, OPTION_STRICT, OPTION_OUTPUT };
+enum { OPTION_CONFIG, OPTION_STRICT, OPTION_OUTPUT, OPTION_PRINT };
 
 enum { MESSAGE_BYTES = 256 };
 
@@ -120,12 +121,30 @@ static void print_good(const char *path, const struct config *config, const stru
 	printf("\n");
 }
 
+static void print_config(const struct config *config, const char *form)
+{
+	size_t len = 0;
+	if (strcmp(form, "json") == 0) {
+		json_t *document = config_write_json(config);
+		json_dumpf(document, stdout, JSON_INDENT(2));
+		puts("");
+		json_decref(document);
+	} else {
+		char *text = config_write_text(config, &len);
+		fwrite(text, 1, len, stdout);
+		free(text);
+	}
+}
+
+/* print: in which form the configuration itself is asked for, or NULL. */
 static void print_text(const char *path, const struct config *config, const struct diagnostics *diagnostics,
-		       bool is_good)
+		       bool is_good, const char *print)
 {
 	char summary[64];
 	diagnostics_print(diagnostics, stderr);
-	if (is_good)
+	if (is_good && print != NULL)
+		print_config(config, print);
+	else if (is_good)
 		print_good(path, config, diagnostics);
 	else
 		fprintf(stderr, "%s%s\n", diagnostics_summarize(diagnostics, summary, sizeof(summary)),
@@ -136,7 +155,13 @@ static int run(const struct options *options)
 {
 	const char *path = options->values[OPTION_CONFIG];
 	const char *output = options->values[OPTION_OUTPUT];
+	const char *print = options->values[OPTION_PRINT];
+	bool is_json = output != NULL && strcmp(output, "json") == 0;
 	struct diagnostics diagnostics;
+	if (is_json && print != NULL) {
+		fprintf(stderr, "strait check: --print and -o json would both write to stdout\n");
+		return EXIT_CODE_USAGE;
+	}
 	diagnostics_init(&diagnostics);
 	if (path == NULL)
 		path = COMMAND_DEFAULT_FILE;
@@ -144,10 +169,10 @@ static int run(const struct options *options)
 	if (config != NULL)
 		check_descriptors(config, &diagnostics);
 	bool is_good = config != NULL && (options->values[OPTION_STRICT] == NULL || diagnostics.warning_count == 0);
-	if (output != NULL && strcmp(output, "json") == 0)
+	if (is_json)
 		print_json(&diagnostics);
 	else
-		print_text(path, config, &diagnostics, is_good);
+		print_text(path, config, &diagnostics, is_good, print);
 	config_free(&config);
 	diagnostics_done(&diagnostics);
 	return is_good ? EXIT_CODE_OK : EXIT_CODE_INVALID_CONFIGURATION;
@@ -163,6 +188,8 @@ const struct command command_check = {
 		[OPTION_CONFIG] = { 'c', "config", "FILE", NULL, "the configuration; default " COMMAND_DEFAULT_FILE },
 		[OPTION_STRICT] = { 0, "strict", NULL, NULL, "warnings fail, too" },
 		[OPTION_OUTPUT] = { 'o', "output", "text|json", output_words, "form of what is found; JSON goes to stdout" },
+		[OPTION_PRINT] = { 0, "print", "text|json", output_words,
+				   "write a good configuration to stdout: all in one, in a fixed form" },
 	},
 	.run = run,
 };

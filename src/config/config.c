@@ -2,6 +2,8 @@
 #include "config/config.h"
 
 #include "base/memory.h"
+#include "config/json_reader.h"
+#include "config/json_text.h"
 #include "config/load.h"
 #include "config/parser.h"
 #include "config/source_file.h"
@@ -259,6 +261,56 @@ struct config *config_load(const char *path, struct diagnostics *diagnostics)
 		return load_fail(&load, path, problem, diagnostics);
 	source_add(&load, path, &file, (struct config_place){ 0 });
 	return load_end(&load, diagnostics);
+}
+
+/* Places in a JSON document mean nothing without it. */
+static void places_clear(struct config *config)
+{
+	const struct config_place none = { 0 };
+	for (size_t i = 0; i < config->admin_count; i++)
+		config->admins[i].place = none;
+	for (size_t i = 0; i < config->log_count; i++)
+		config->logs[i].place = none;
+	for (size_t i = 0; i < config->service_count; i++) {
+		struct config_service *service = &config->services[i];
+		service->place = none;
+		service->to_place = none;
+		for (size_t j = 0; j < service->listen_count; j++)
+			service->listens[j].place = none;
+		for (size_t j = 0; j < service->rule_count; j++)
+			service->rules[j].place = none;
+	}
+	for (size_t i = 0; i < config->pool_count; i++) {
+		config->pools[i].place = none;
+		for (size_t j = 0; j < config->pools[i].server_count; j++)
+			config->pools[i].servers[j].place = none;
+	}
+}
+
+struct config *config_load_json(const char *name, struct span text, struct diagnostics *diagnostics)
+{
+	struct load load;
+	struct json_reader reader;
+	const char *problem = NULL;
+	load_begin(&load, &(struct load_options){ .refuses_includes = true });
+	int error = source_file_strip_mark(&text, &problem);
+	if (error == 0 && text.len > LOAD_FILE_BYTES_MAX)
+		problem = "it is too large for a configuration";
+	if (problem != NULL)
+		return load_fail(&load, name, problem, diagnostics);
+	uint32_t file = report_add_source(&load.report, &(struct source){ .name = name, .text = text });
+	json_t *document = json_text_read(&load.report, file);
+	if (document != NULL) {
+		json_reader_init(&reader, &load.apply, file);
+		json_reader_read_document(&reader, document);
+	} else {
+		load_lost(&load);
+	}
+	struct config *config = load_end(&load, diagnostics);
+	json_decref(document);
+	if (config != NULL)
+		places_clear(config);
+	return config;
 }
 
 void config_free(struct config **config)

@@ -124,6 +124,7 @@ struct config_pool {
 	uint64_t slow_start_ms; /* 0 = none */
 	struct {
 		enum config_check kind;
+		bool is_written; /* check none was asked for, and not forgotten */
 		uint64_t every_ms;
 		uint64_t timeout_ms;
 		uint64_t rise;
@@ -140,6 +141,7 @@ struct config_pool {
 	enum config_on_down on_down;
 	struct config_server *servers;
 	size_t server_count;
+	size_t server_capacity; /* private to config/: room in servers; 0 = as reading left it */
 };
 
 struct config_admin {
@@ -190,6 +192,13 @@ struct config *config_load(const char *path, struct diagnostics *diagnostics);
 
 /* The same for text in memory, which messages call `name`; includes are relative to the working directory. */
 struct config *config_load_text(const char *name, struct span text, struct diagnostics *diagnostics);
+
+/*
+ * The same for a JSON document in the form of docs/configuration-json.md. Messages name the place of a value by its JSON
+ * pointer (RFC 6901); of text that is no JSON, by line and column. Opens no file and reads no environment variable. What is in
+ * the tree has no place (line 0).
+ */
+struct config *config_load_json(const char *name, struct span text, struct diagnostics *diagnostics);
 
 /* Accepts NULL; clears the pointer. */
 void config_free(struct config **config);

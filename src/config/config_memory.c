@@ -102,9 +102,18 @@ char *config_memory_format(struct config_memory *memory, const char *format, ...
 	return text;
 }
 
+enum { FIRST_CAPACITY = 4 };
+
+size_t config_memory_capacity(size_t count)
+{
+	size_t capacity = count > 0 ? FIRST_CAPACITY : 0;
+	while (capacity < count)
+		capacity *= 2;
+	return capacity;
+}
+
 void *config_memory_grow(struct config_memory *memory, void *items, size_t count, size_t item_bytes)
 {
-	enum { FIRST_CAPACITY = 4 };
 	if (count == 0)
 		return config_memory_alloc(memory, FIRST_CAPACITY * item_bytes);
 	if (count < FIRST_CAPACITY || (count & (count - 1)) != 0)

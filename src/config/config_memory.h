@@ -26,5 +26,7 @@ char *config_memory_format(struct config_memory *memory, const char *format, ...
  * at the powers of two, so the caller keeps no capacity: count is enough.
  */
 void *config_memory_grow(struct config_memory *memory, void *items, size_t count, size_t item_bytes);
+/* How many items an array has room for that has grown to this count, and never shrunk. */
+size_t config_memory_capacity(size_t count);
 
 #endif

@@ -21,6 +21,7 @@ void diagnostics_done(struct diagnostics *diagnostics)
 	for (size_t i = 0; i < diagnostics->count; i++) {
 		struct diagnostic *entry = &diagnostics->entries[i];
 		free(entry->file);
+		free(entry->pointer);
 		free(entry->source);
 		free(entry->message);
 		free(entry->hint);
@@ -43,6 +44,7 @@ void diagnostics_add(struct diagnostics *diagnostics, const struct diagnostic *e
 	struct diagnostic *copy = &diagnostics->entries[diagnostics->count++];
 	*copy = *entry;
 	copy->file = memory_copy_text(entry->file);
+	copy->pointer = memory_copy_text(entry->pointer);
 	copy->source = memory_copy_text(entry->source);
 	copy->message = memory_copy_text(entry->message);
 	copy->hint = memory_copy_text(entry->hint);
@@ -139,7 +141,12 @@ static void place_print(const struct diagnostic *entry, FILE *out)
 		text_print(entry->file, strlen(entry->file), out);
 	if (entry->file != NULL && entry->line > 0)
 		fprintf(out, ":%u:%u", entry->line, entry->column);
-	fprintf(out, "%s%s", entry->file != NULL ? ": " : "", severity);
+	bool has_pointer = entry->pointer != NULL && entry->pointer[0] != '\0';
+	if (has_pointer && entry->file != NULL)
+		fputc(':', out);
+	if (has_pointer)
+		text_print(entry->pointer, strlen(entry->pointer), out);
+	fprintf(out, "%s%s", entry->file != NULL || has_pointer ? ": " : "", severity);
 	labelled_print(": ", entry->message, out);
 }
 

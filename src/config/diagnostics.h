@@ -25,6 +25,7 @@ struct diagnostic {
 	uint32_t line;   /* from 1; 0 = the whole file */
 	uint32_t column; /* from 1, in bytes */
 	uint32_t len;    /* bytes to underline */
+	char *pointer;   /* where in a JSON document, as JSON pointer (RFC 6901), "" for all of it; or NULL */
 	char *source;    /* the line, without its end; NULL when line is 0 */
 	char *message;   /* one sentence, no full stop */
 	char *hint;      /* "did you mean ...?", or NULL; shown behind the caret */

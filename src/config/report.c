@@ -95,6 +95,12 @@ const char *report_quote(struct report *report, struct span text)
 
 const char *report_place(struct report *report, struct config_place place)
 {
+	const struct source *source = &report->sources[place.file];
+	char pointer[JSON_POINTER_TEXT_BYTES];
+	if (source->pointers != NULL)
+		return report_text(report, "%s%s%s", source->name != NULL ? source->name : "",
+				   source->name != NULL ? ":" : "",
+				   json_pointers_format(source->pointers, place.line, pointer));
 	return report_text(report, "%s:%u:%u", report->sources[place.file].name, place.line, place.column);
 }
 
@@ -139,8 +145,29 @@ static int finding_compare(const void *left, const void *right)
 	return strcmp(a->message, b->message);
 }
 
+/* A finding in a JSON document has a pointer instead of a line. */
+static void finding_hand_over_pointer(struct report *report, const struct finding *finding,
+				      struct diagnostics *diagnostics)
+{
+	const struct source *source = &report->sources[finding->place.file];
+	char pointer[JSON_POINTER_TEXT_BYTES];
+	struct diagnostic entry = {
+		.severity = finding->severity,
+		.file = (char *)source->name,
+		.pointer = json_pointers_format(source->pointers, finding->place.line, pointer),
+		.message = (char *)finding->message,
+		.hint = (char *)finding->hint,
+		.accepted = (char *)finding->accepted,
+	};
+	diagnostics_add(diagnostics, &entry);
+}
+
 static void finding_hand_over(struct report *report, const struct finding *finding, struct diagnostics *diagnostics)
 {
+	if (report->sources[finding->place.file].pointers != NULL) {
+		finding_hand_over_pointer(report, finding, diagnostics);
+		return;
+	}
 	struct diagnostic entry = {
 		.severity = finding->severity,
 		.file = (char *)report->sources[finding->place.file].name,

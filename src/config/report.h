@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "config/config_memory.h"
 #include "config/diagnostics.h"
+#include "config/json_pointer.h"
 
 #include <stddef.h>
 
@@ -20,12 +21,14 @@ enum { REPORT_FINDINGS_MAX = DIAGNOSTICS_MAX };
 
 /* A file that was read. The text stays in memory until the load is over. */
 struct source {
-	const char *name; /* as the user wrote it */
+	const char *name; /* as the user wrote it; NULL: what is read has none */
 	struct span text;
 	struct config_place included_at; /* len 0: the main file */
 	uint64_t device;
 	uint64_t inode;
 	size_t depth; /* of includes: 0 for the main file */
+	/* Of JSON: the line of a place is the number of a JSON pointer, and its column 0. NULL: lines and columns. */
+	const struct json_pointers *pointers;
 };
 
 struct finding {
@@ -64,7 +67,7 @@ void report_warning_hint(struct report *report, struct config_place place, const
 #define report_text(report, ...) config_memory_format((report)->memory, __VA_ARGS__)
 /* What the user wrote, in quotes, cut and escaped so that it can stand in any message. */
 const char *report_quote(struct report *report, struct span text);
-/* "strait.conf:12:5" */
+/* "strait.conf:12:5", "request:/pool/web" */
 const char *report_place(struct report *report, struct config_place place);
 
 /* Sorts the findings and hands them over. */

@@ -191,8 +191,9 @@ static const struct schema_word check_kinds[] = {
 };
 
 static const struct schema_value check_values[] = {
-	{ POSITIONAL("KIND", SCHEMA_WORD), FIELD(config_pool, check.kind), .flags = SCHEMA_REQUIRED,
-	  .noun = "kind of check", .words = check_kinds, .fallback = "none", .help = "how a server is asked" },
+	{ POSITIONAL("KIND", SCHEMA_WORD), FIELD(config_pool, check.kind),
+	  .given_offset = offsetof(struct config_pool, check.is_written), .flags = SCHEMA_REQUIRED,
+	  .noun = "kind of check", .words = check_kinds, .absent = "none", .help = "how a server is asked" },
 	{ KEY("every", SCHEMA_TIME), FIELD(config_pool, check.every_ms), .min = 10, .max = 1 * DAY, .fallback = "2s",
 	  .help = "time between two checks of a server" },
 	{ KEY("timeout", SCHEMA_TIME), FIELD(config_pool, check.timeout_ms), .min = 1, .max = 1 * DAY,

@@ -20,6 +20,10 @@ void validate_rules(struct parsed *parsed);
 void validate_pools(struct parsed *parsed, const struct name_index *pools);
 void validate_listeners(struct parsed *parsed);
 
+/* A server that is added to a pool of a tree which was validated without it. */
+void validate_added_server(struct report *report, const struct config *config, const struct config_pool *pool,
+			   const struct config_server *server);
+
 /* For the parts. */
 bool validate_is_group(const struct addr *addr); /* multicast or broadcast */
 /* Refuses a link-local address without interface, and warns of a unix socket with a relative path. */

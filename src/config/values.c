@@ -15,6 +15,7 @@ static const struct time_unit {
 enum {
 	UNIT_NUMBER_MIN = 10000, /* 1000 is easier to read than 1k */
 	TIME_UNIT_COUNT = sizeof(time_units) / sizeof(time_units[0]),
+	RATE_UNIT_COUNT = 3,
 };
 
 static const struct unit {
@@ -38,6 +39,11 @@ static const struct unit {
 	{ "M", 1000000 },
 	{ NULL, 0 },
 };
+
+static const struct rate_unit {
+	const char *name;
+	uint64_t ms;
+} rate_units[RATE_UNIT_COUNT] = { { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
 
 /* Spellings people bring along from elsewhere. */
 static const struct {
@@ -212,18 +218,17 @@ int value_parse_rate(struct span text, struct config_rate *ret_rate, struct valu
 	if (slash == NULL)
 		return refuse(-EINVAL, ret_hint, "per second or per minute? write %.*s/s", (int)text.len, text.data);
 	struct span unit = { slash + 1, text.len - amount.len - 1 };
-	if (span_equals(unit, "s"))
-		rate.per_ms = 1000;
-	else if (span_equals(unit, "m"))
-		rate.per_ms = 60000;
-	else if (span_equals(unit, "h"))
-		rate.per_ms = 3600000;
+	for (size_t i = 0; i < RATE_UNIT_COUNT; i++) {
+		if (span_equals(unit, rate_units[i].name))
+			rate.per_ms = rate_units[i].ms;
+	}
+	if (rate.per_ms != 0)
+		*ret_rate = rate;
 	else if (span_equals(unit, "sec") || span_equals(unit, "second") || span_equals(unit, "min") ||
 		 span_equals(unit, "minute") || span_equals(unit, "hour"))
 		return refuse(-EINVAL, ret_hint, "write %.*s/%c", (int)amount.len, amount.data, unit.data[0]);
 	else
 		return refuse(-EINVAL, ret_hint, "per second is /s, per minute /m, per hour /h");
-	*ret_rate = rate;
 	return 0;
 }
 
@@ -290,4 +295,16 @@ char *value_format_size(uint64_t bytes, char *buf)
 char *value_format_count(uint64_t count, char *buf)
 {
 	return number_format(count, count_units, 3, buf);
+}
+
+char *value_format_rate(const struct config_rate *rate, char *buf)
+{
+	char amount[VALUE_TEXT_BYTES];
+	const char *unit = "s";
+	for (size_t i = 0; i < RATE_UNIT_COUNT; i++) {
+		if (rate->per_ms == rate_units[i].ms)
+			unit = rate_units[i].name;
+	}
+	snprintf(buf, VALUE_TEXT_BYTES, "%.40s/%s", value_format_count(rate->amount, amount), unit);
+	return buf;
 }

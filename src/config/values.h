@@ -38,5 +38,6 @@ int value_parse_name(struct span text, char *buf, struct value_hint *ret_hint);
 char *value_format_time(uint64_t ms, char *buf);
 char *value_format_size(uint64_t bytes, char *buf);
 char *value_format_count(uint64_t count, char *buf);
+char *value_format_rate(const struct config_rate *rate, char *buf);
 
 #endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config/fetch.h"
+
+#include "config/config.h"
+#include "config/values.h"
+
+#include <stdio.h>
+
+static const void *field_of(const struct schema_value *value, const void *target)
+{
+	return (const char *)target + value->offset;
+}
+
+static bool is_given(const struct schema_value *value, const void *target)
+{
+	bool given = false;
+	memcpy(&given, (const char *)target + value->given_offset, sizeof(given));
+	return given;
+}
+
+static struct span text_copy(struct config_memory *memory, const char *text)
+{
+	return span_from_text(config_memory_text(memory, span_from_text(text)));
+}
+
+static const char *word_of(const struct schema_value *value, uint64_t number)
+{
+	for (const struct schema_word *word = value->words; word != NULL && word->word != NULL; word++) {
+		if (word->value == number)
+			return word->word;
+	}
+	return NULL;
+}
+
+static struct span number_fetch(const struct schema_value *value, const void *target, struct config_memory *memory)
+{
+	char text[VALUE_TEXT_BYTES];
+	uint64_t number = 0;
+	memcpy(&number, field_of(value, target), sizeof(number));
+	if (word_of(value, number) != NULL)
+		return span_from_text(word_of(value, number));
+	if (value->kind == SCHEMA_TIME)
+		value_format_time(number, text);
+	else if (value->kind == SCHEMA_SIZE)
+		value_format_size(number, text);
+	else
+		value_format_count(number, text);
+	if (value->kind == SCHEMA_PERCENT)
+		snprintf(text, sizeof(text), "%llu%%", (unsigned long long)number);
+	return text_copy(memory, text);
+}
+
+static struct span rate_fetch(const struct schema_value *value, const void *target, struct config_memory *memory)
+{
+	char text[VALUE_TEXT_BYTES];
+	struct config_rate rate;
+	memcpy(&rate, field_of(value, target), sizeof(rate));
+	value_format_rate(&rate, text);
+	return text_copy(memory, text);
+}
+
+static bool word_fetch(const struct schema_value *value, const void *target, struct span *ret_text)
+{
+	unsigned int number = 0;
+	memcpy(&number, field_of(value, target), sizeof(number));
+	const char *word = word_of(value, number);
+	if (word != NULL)
+		*ret_text = span_from_text(word);
+	return word != NULL;
+}
+
+static bool switch_fetch(const struct schema_value *value, const void *target, struct span *ret_text)
+{
+	bool is_set = false;
+	unsigned int number = 0;
+	if (value->words != NULL) {
+		memcpy(&number, field_of(value, target), sizeof(number));
+		is_set = number == value->words[0].value;
+	} else {
+		memcpy(&is_set, field_of(value, target), sizeof(is_set));
+	}
+	*ret_text = span_from_text(value->name);
+	return is_set;
+}
+
+static bool bytes_fetch(const struct schema_value *value, const void *target, struct span *ret_text)
+{
+	struct config_bytes bytes;
+	memcpy(&bytes, field_of(value, target), sizeof(bytes));
+	*ret_text = (struct span){ bytes.data, bytes.len };
+	return bytes.data != NULL;
+}
+
+/* A string that a field points to, behind a prefix. */
+static bool text_fetch(const char *prefix, const void *field, struct config_memory *memory, struct span *ret_text)
+{
+	const char *text = NULL;
+	memcpy(&text, field, sizeof(text));
+	if (text != NULL)
+		*ret_text = span_from_text(config_memory_format(memory, "%s%s", prefix, text));
+	return text != NULL;
+}
+
+static bool sink_fetch(const struct config_log *log, struct config_memory *memory, struct span *ret_text)
+{
+	switch (log->sink) {
+	case CONFIG_LOG_STDERR:
+		*ret_text = span_from_text("stderr");
+		return true;
+	case CONFIG_LOG_FILE:
+		return text_fetch("file:", &log->path, memory, ret_text);
+	}
+	return false;
+}
+
+/* All IPv4 addresses are written as people write them. */
+static bool address_fetch(const struct schema_value *value, const void *target, struct config_memory *memory,
+			  struct span *ret_text)
+{
+	char text[ADDR_TEXT_BYTES];
+	struct addr addr;
+	memcpy(&addr, field_of(value, target), sizeof(addr));
+	addr_format(&addr, text, sizeof(text));
+	if (addr.sa.sa_family == AF_INET && addr_is_any(&addr))
+		snprintf(text, sizeof(text), "*:%u", addr_port(&addr));
+	*ret_text = text_copy(memory, text);
+	return ret_text->len > 0;
+}
+
+static bool network_fetch(const struct schema_value *value, const void *target, struct config_memory *memory,
+			  struct span *ret_text)
+{
+	char text[NETWORK_TEXT_BYTES];
+	struct network network;
+	memcpy(&network, field_of(value, target), sizeof(network));
+	*ret_text = text_copy(memory, network_format(&network, text, sizeof(text)));
+	return true;
+}
+
+bool fetch_required_value(const struct schema_value *value, const void *target, struct config_memory *memory,
+			  struct span *ret_text)
+{
+	switch (value->kind) {
+	case SCHEMA_TIME:
+	case SCHEMA_SIZE:
+	case SCHEMA_COUNT:
+	case SCHEMA_PERCENT:
+		*ret_text = number_fetch(value, target, memory);
+		return true;
+	case SCHEMA_RATE:
+		*ret_text = rate_fetch(value, target, memory);
+		return true;
+	case SCHEMA_WORD:
+		return word_fetch(value, target, ret_text);
+	case SCHEMA_FLAG:
+		return switch_fetch(value, target, ret_text);
+	case SCHEMA_NAME:
+		*ret_text = span_from_text(field_of(value, target));
+		return ret_text->len > 0;
+	case SCHEMA_REFERENCE:
+		return text_fetch("", field_of(value, target), memory, ret_text);
+	case SCHEMA_BYTES:
+		return bytes_fetch(value, target, ret_text);
+	case SCHEMA_FILE:
+		return text_fetch("file:", field_of(value, target), memory, ret_text);
+	case SCHEMA_SINK:
+		return sink_fetch(target, memory, ret_text);
+	case SCHEMA_ADDRESS:
+		return address_fetch(value, target, memory, ret_text);
+	case SCHEMA_NETWORK:
+		return network_fetch(value, target, memory, ret_text);
+	case SCHEMA_PATTERN:
+		break;
+	}
+	return false;
+}
+
+/* Numbers that nobody wrote are zero, unless they have a default or a mark of their own. */
+static bool is_number_unwritten(const struct schema_value *value, const void *target)
+{
+	struct config_rate rate = { 0 };
+	switch (value->kind) {
+	case SCHEMA_TIME:
+	case SCHEMA_SIZE:
+	case SCHEMA_COUNT:
+	case SCHEMA_PERCENT:
+		memcpy(&rate.amount, field_of(value, target), sizeof(rate.amount));
+		return rate.amount == 0;
+	case SCHEMA_RATE:
+		memcpy(&rate, field_of(value, target), sizeof(rate));
+		return rate.amount == 0;
+	default:
+		return false;
+	}
+}
+
+bool fetch_value(const struct schema_value *value, const void *target, const void *defaults,
+		 struct config_memory *memory, struct span *ret_text)
+{
+	struct span fallback;
+	if (value->given_offset != 0 && !is_given(value, target))
+		return false;
+	if (!fetch_required_value(value, target, memory, ret_text))
+		return false;
+	if (value->given_offset != 0)
+		return true;
+	if (value->fallback == NULL)
+		return !is_number_unwritten(value, target);
+	fetch_required_value(value, defaults, memory, &fallback);
+	return fallback.len != ret_text->len || memcmp(fallback.data, ret_text->data, fallback.len) != 0;
+}
