@@ -39,6 +39,12 @@ extern const struct command command_pools;
 extern const struct command command_connections;
 extern const struct command command_close;
 extern const struct command command_trace;
+extern const struct command command_drain;
+extern const struct command command_ready;
+extern const struct command command_maint;
+extern const struct command command_weight;
+extern const struct command command_add;
+extern const struct command command_remove;
 extern const struct command command_version;
 
 /* Finds the command that the words name and runs it. Returns the exit code. */

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/admin_config.h"
 
+#include "config/load.h"
 #include "config/values.h"
+#include "config/write.h"
 #include "control/reload.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static bool is_true(const char *text)
 {
@@ -67,6 +71,59 @@ void admin_config_reload(struct admin_request *request, struct admin_answer *ans
 	if (!read_options(request, &options, answer))
 		return;
 	reload_file(request->daemon, &options, &report);
+	answer_report(&report, &options, answer);
+	reload_report_done(&report);
+}
+
+/* As text for people and files, unless JSON is asked for. */
+void admin_config_show(struct admin_request *request, struct admin_answer *answer)
+{
+	const struct config *config = request->daemon->config;
+	const char *format = admin_argument(request, "format");
+	size_t len;
+	if (format != NULL && strcmp(format, "json") == 0) {
+		admin_answer_json(answer, ADMIN_OK, config_write_json(config));
+		return;
+	}
+	if (format != NULL && strcmp(format, "text") != 0) {
+		admin_refuse(answer, ADMIN_BAD_REQUEST, "format is text or json");
+		return;
+	}
+	char *text = config_write_text(config, &len);
+	admin_answer_text(answer, text);
+	free(text);
+}
+
+/* JSON, or a JSON document that holds the text of a file, or that text itself. */
+static struct config *read_configuration(const struct admin_request *request, struct diagnostics *diagnostics)
+{
+	static const char name[] = "the request";
+	const struct load_options alone = { .refuses_includes = true };
+	bool is_text = strncasecmp(request->content_type, "text/plain", strlen("text/plain")) == 0;
+	if (is_text)
+		return load_text(name, request->body, &alone, diagnostics);
+	json_t *document = json_loadb(request->body.data, request->body.len, 0, NULL);
+	const json_t *text = json_object_get(document, "text");
+	struct config *config;
+	if (json_is_string(text) && json_object_size(document) == 1)
+		config = load_text(name, (struct span){ json_string_value(text), json_string_length(text) }, &alone,
+				   diagnostics);
+	else
+		config = config_load_json(name, request->body, diagnostics);
+	json_decref(document);
+	return config;
+}
+
+void admin_config_replace(struct admin_request *request, struct admin_answer *answer)
+{
+	struct reload_options options;
+	struct reload_report report;
+	struct diagnostics diagnostics;
+	if (!read_options(request, &options, answer))
+		return;
+	diagnostics_init(&diagnostics);
+	struct config *config = read_configuration(request, &diagnostics);
+	reload_config(request->daemon, config, &diagnostics, &options, &report);
 	answer_report(&report, &options, answer);
 	reload_report_done(&report);
 }

@@ -7,6 +7,8 @@
 
 void admin_config_reload(struct admin_request *request, struct admin_answer *answer);
 void admin_config_confirm(struct admin_request *request, struct admin_answer *answer);
+void admin_config_show(struct admin_request *request, struct admin_answer *answer);
+void admin_config_replace(struct admin_request *request, struct admin_answer *answer);
 void admin_config_diff(struct admin_request *request, struct admin_answer *answer);
 
 #endif

@@ -5,6 +5,7 @@
 #include "control/admin_config.h"
 #include "control/admin_flows.h"
 #include "control/admin_path.h"
+#include "control/admin_servers.h"
 #include "control/admin_state.h"
 #include "control/admin_trace.h"
 
@@ -42,6 +43,10 @@ static const struct route routes[] = {
 	{ "/v1/services/*", "GET", admin_state_service, BODY_NONE, { NULL }, "one service" },
 	{ "/v1/pools", "GET", admin_state_pools, BODY_NONE, { NULL }, "all pools with their servers" },
 	{ "/v1/pools/*", "GET", admin_state_pool, BODY_NONE, { NULL }, "one pool" },
+	{ "/v1/pools/*/servers", "POST", admin_servers_add, BODY_JSON, { NULL }, "adds a server" },
+	{ "/v1/pools/*/servers/*", "GET", admin_servers_show, BODY_NONE, { NULL }, "one server" },
+	{ "/v1/pools/*/servers/*", "PATCH", admin_servers_change, BODY_JSON, { NULL }, "changes state or weight" },
+	{ "/v1/pools/*/servers/*", "DELETE", admin_servers_remove, BODY_NONE, { "flows" }, "removes a server" },
 	{ "/v1/flows", "GET", admin_flows_list, BODY_NONE, { "service", "client", "server", "limit" }, "live flows" },
 	{ "/v1/flows/*", "DELETE", admin_flows_close, BODY_NONE, { NULL }, "closes a flow" },
 	{ "/v1/trace",
@@ -50,6 +55,18 @@ static const struct route routes[] = {
 	  BODY_NONE,
 	  { "client", "service", "protocol" },
 	  "where a client would go, and why" },
+	{ "/v1/config",
+	  "GET",
+	  admin_config_show,
+	  BODY_NONE,
+	  { "format" },
+	  "the running configuration; format=text|json" },
+	{ "/v1/config",
+	  "PUT",
+	  admin_config_replace,
+	  BODY_CONFIGURATION,
+	  { "dry_run", "confirm" },
+	  "replaces it whole" },
 	{ "/v1/config/diff",
 	  "GET",
 	  admin_config_diff,

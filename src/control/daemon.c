@@ -330,6 +330,7 @@ static void done(struct daemon *daemon)
 	signals_close(&daemon->signals);
 	mailbox_close(&daemon->reports);
 	loop_done(&daemon->loop);
+	server_changes_free(&daemon->changes);
 	config_free(&daemon->config);
 }
 
@@ -338,6 +339,7 @@ int daemon_run(struct config *config, const char *config_path)
 	signals_block();
 	struct daemon daemon = {
 		.config = config,
+		.changes = server_changes_new(),
 		.config_path = config_path,
 		.was_last_reload_good = true,
 		.loop = { .epoll_fd = -1 },

@@ -14,6 +14,7 @@
 #include "control/listeners.h"
 #include "control/log_writer.h"
 #include "control/retired.h"
+#include "control/server_changes.h"
 #include "event/loop.h"
 #include "event/mailbox.h"
 #include "event/signals.h"
@@ -41,8 +42,10 @@ struct daemon {
 	bool has_stale_views; /* some pool's is_view_stale is set */
 	uint64_t start_ms;    /* monotonic */
 	int64_t start_realtime_us;
-	struct config *config;      /* what the snapshot was built from */
-	struct config *unconfirmed; /* what comes back when confirm_timer fires; NULL: nothing waits */
+	struct config *config; /* what the snapshot was built from, run-time changes included */
+	struct server_changes *changes;
+	struct config *unconfirmed;                 /* what comes back when confirm_timer fires; NULL: nothing waits */
+	struct server_changes *unconfirmed_changes; /* that belong to it */
 	struct timer confirm_timer;
 	const char *config_path; /* NULL: made from the command line */
 	struct snapshot *snapshot;

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "control/ceilings.h"
 #include "control/own_addresses.h"
-#include "control/retired.h"
+#include "control/pool_update.h"
 #include "control/server_states.h"
 
 #include <stdarg.h>
@@ -54,7 +54,7 @@ static struct config *publish(struct daemon *daemon, struct config *config, stru
 	ceilings_apply(config, daemon->worker_count, &daemon->budget);
 	listeners_commit(daemon->listeners, change);
 	health_watch(daemon->health, snapshot);
-	retired_add(daemon->retired, &leftovers, daemon->loop.now_ms);
+	pool_update_retire(daemon, &leftovers);
 	daemon->config = config;
 	return replaced;
 }
@@ -75,6 +75,10 @@ static struct config *take(struct daemon *daemon, struct config *config, bool is
 	const char *fixed = diff_find_fixed(daemon->config, config);
 	if (fixed != NULL) {
 		refuse(report, "changing \"%s\" needs a restart", fixed);
+		return NULL;
+	}
+	if (config->service_count == 0 && daemon->config->service_count > 0) {
+		refuse(report, "the configuration has no service; was its file being written?");
 		return NULL;
 	}
 	uint64_t generation = daemon->snapshot->generation + 1;
@@ -99,6 +103,7 @@ static void forget_unconfirmed(struct daemon *daemon)
 {
 	timer_disarm(&daemon->wheel, &daemon->confirm_timer);
 	config_free(&daemon->unconfirmed);
+	server_changes_free(&daemon->unconfirmed_changes);
 }
 
 /* What cannot be taken back stays: its address may have been taken by others meanwhile. */
@@ -113,9 +118,15 @@ static void on_confirm_over(struct timer *timer, uint64_t now_ms)
 	struct config *replaced = take(daemon, former, false, &report);
 	log_event(daemon->log, CONFIG_LEVEL_WARNING, replaced != NULL ? "reload_reverted" : "reload_revert_failed",
 		  record_number("generation", daemon->snapshot->generation), record_text("cause", report.problem));
-	if (replaced == NULL)
+	if (replaced != NULL) {
+		server_changes_free(&daemon->changes);
+		daemon->changes = daemon->unconfirmed_changes;
+		daemon->unconfirmed_changes = NULL;
+	} else {
 		replaced = former;
+	}
 	config_free(&replaced);
+	server_changes_free(&daemon->unconfirmed_changes);
 	reload_report_done(&report);
 }
 
@@ -134,9 +145,11 @@ void reload_done(struct daemon *daemon)
 	forget_unconfirmed(daemon);
 }
 
-static void await_confirmation(struct daemon *daemon, struct config *former, uint64_t confirm_ms)
+static void await_confirmation(struct daemon *daemon, struct config *former, struct server_changes *changes,
+			       uint64_t confirm_ms)
 {
 	daemon->unconfirmed = former;
+	daemon->unconfirmed_changes = changes;
 	daemon->confirm_timer.on_expiry = on_confirm_over;
 	timer_arm(&daemon->wheel, &daemon->confirm_timer, daemon->loop.now_ms + confirm_ms);
 }
@@ -186,9 +199,22 @@ static void note_outcome(struct daemon *daemon, struct reload_report *report)
 	write_event(daemon, report);
 }
 
-/* config: NULL when it was not valid; taken over. */
-static void load(struct daemon *daemon, struct config *config, const struct reload_options *options,
-		 struct reload_report *report)
+/* The configuration was taken: what it replaced is kept until it is confirmed, or dropped. */
+static void replace(struct daemon *daemon, struct config *former, struct server_changes *changes, uint64_t confirm_ms)
+{
+	struct server_changes *former_changes = daemon->changes;
+	daemon->changes = changes;
+	if (confirm_ms > 0) {
+		await_confirmation(daemon, former, former_changes, confirm_ms);
+		return;
+	}
+	config_free(&former);
+	server_changes_free(&former_changes);
+}
+
+/* config: NULL when it was not valid. changes: what was made in it at run time. Both are taken over. */
+static void load(struct daemon *daemon, struct config *config, struct server_changes *changes,
+		 const struct reload_options *options, struct reload_report *report)
 {
 	const char *obstacle = find_obstacle(daemon);
 	struct config *former = NULL;
@@ -199,14 +225,13 @@ static void load(struct daemon *daemon, struct config *config, const struct relo
 		snprintf(report->problem, sizeof(report->problem), "the configuration is not valid");
 	} else {
 		former = take(daemon, config, options->is_dry, report);
-		if (former != NULL)
-			config = NULL;
 	}
-	if (former != NULL && options->confirm_ms > 0)
-		await_confirmation(daemon, former, options->confirm_ms);
-	else
-		config_free(&former);
-	config_free(&config);
+	if (former != NULL) {
+		replace(daemon, former, changes, options->confirm_ms);
+	} else {
+		config_free(&config);
+		server_changes_free(&changes);
+	}
 	if (options->is_dry)
 		report->generation = daemon->snapshot->generation;
 	else
@@ -215,7 +240,6 @@ static void load(struct daemon *daemon, struct config *config, const struct relo
 
 void reload_file(struct daemon *daemon, const struct reload_options *options, struct reload_report *ret_report)
 {
-	struct config *config = NULL;
 	*ret_report = (struct reload_report){ .outcome = RELOAD_DONE };
 	diagnostics_init(&ret_report->diagnostics);
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_monotonic_ns() / 1000);
@@ -223,8 +247,11 @@ void reload_file(struct daemon *daemon, const struct reload_options *options, st
 		refuse(ret_report, "there is no configuration file to read");
 		note_outcome(daemon, ret_report);
 	} else {
-		config = config_load(daemon->config_path, &ret_report->diagnostics);
-		load(daemon, config, options, ret_report);
+		struct config *config = config_load(daemon->config_path, &ret_report->diagnostics);
+		struct server_changes *changes = server_changes_copy(daemon->changes);
+		if (config != NULL)
+			server_changes_apply(changes, config);
+		load(daemon, config, changes, options, ret_report);
 	}
 	sd_notify(0, "READY=1");
 }
@@ -234,7 +261,7 @@ void reload_config(struct daemon *daemon, struct config *config, struct diagnost
 {
 	*ret_report = (struct reload_report){ .outcome = RELOAD_DONE, .diagnostics = *diagnostics };
 	diagnostics_init(diagnostics);
-	load(daemon, config, options, ret_report);
+	load(daemon, config, server_changes_new(), options, ret_report);
 }
 
 void reload_report_done(struct reload_report *report)

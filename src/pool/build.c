@@ -289,6 +289,7 @@ static void service_reconfigure(struct service *service, const struct config_ser
 
 static void add_leftover_server(struct snapshot_leftovers *leftovers, struct server *server)
 {
+	atomic_fetch_or(&server->state, SERVER_REMOVED);
 	leftovers->servers =
 		memory_resize(leftovers->servers, leftovers->server_count + 1, sizeof(leftovers->servers[0]));
 	leftovers->servers[leftovers->server_count++] = server;
@@ -341,6 +342,13 @@ static void pool_reconfigure(struct pool *pool, const struct config_pool *config
 	pool->is_view_stale = true;
 }
 
+static void add_leftover_pool(struct snapshot_leftovers *leftovers, struct pool *pool)
+{
+	for (size_t i = 0; i < pool->server_count; i++)
+		atomic_fetch_or(&pool->servers[i]->state, SERVER_REMOVED);
+	leftovers->pools[leftovers->pool_count++] = pool;
+}
+
 static void collect_leftovers(const struct snapshot *snapshot, const struct snapshot *previous,
 			      struct snapshot_leftovers *leftovers)
 {
@@ -351,7 +359,7 @@ static void collect_leftovers(const struct snapshot *snapshot, const struct snap
 	leftovers->services = memory_alloc_zeroed(previous->service_count, sizeof(leftovers->services[0]));
 	for (size_t i = 0; i < previous->pool_count; i++)
 		if (!name_index_find(pools, span_from_text(previous->pools[i]->name), &number))
-			leftovers->pools[leftovers->pool_count++] = previous->pools[i];
+			add_leftover_pool(leftovers, previous->pools[i]);
 	for (size_t i = 0; i < previous->service_count; i++)
 		if (!name_index_find(services, span_from_text(previous->services[i]->name), &number))
 			leftovers->services[leftovers->service_count++] = previous->services[i];

@@ -26,6 +26,7 @@ enum server_state_bits {
 	SERVER_EJECTED = 1 << 1, /* too many failures in a row; a worker sets it, control clears it after eject for= */
 	SERVER_DRAIN = 1 << 2,   /* asked for: existing flows go on */
 	SERVER_MAINT = 1 << 3,   /* asked for: as drain, and not checked; UDP sessions move */
+	SERVER_REMOVED = 1 << 4, /* no longer configured: existing flows go on, unless `on-down close` */
 };
 enum {
 	SERVER_UNHEALTHY = SERVER_DOWN | SERVER_EJECTED, /* set aside when the pool panics */

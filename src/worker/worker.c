@@ -68,12 +68,15 @@ struct worker {
 
 /* --- the thread -------------------------------------------------------------------------------------------------- */
 
-static bool is_lost(const struct tcp_connection *connection)
+/* Why the connection is to be closed, or REASON_NONE. */
+static enum reason find_loss(const struct tcp_connection *connection)
 {
 	if (connection->state == TCP_CLOSED || connection->target == NULL)
-		return false;
+		return REASON_NONE;
 	uint32_t state = atomic_load_explicit(&connection->target->state, memory_order_relaxed);
-	return (state & SERVER_DOWN) != 0 && pool_policy(connection->pool)->closes_tcp_on_down;
+	if ((state & (SERVER_DOWN | SERVER_REMOVED)) == 0 || !pool_policy(connection->pool)->closes_tcp_on_down)
+		return REASON_NONE;
+	return state & SERVER_REMOVED ? REASON_DRAINED : REASON_SERVER_DOWN;
 }
 
 /* A slice of the sweep, so that closing thousands of connections stalls nobody. */
@@ -86,8 +89,9 @@ static void sweep(struct worker *worker)
 			return;
 		}
 		worker->sweep_index++;
-		if (is_lost(connection))
-			tcp_connection_abort(connection, REASON_SERVER_DOWN);
+		enum reason loss = find_loss(connection);
+		if (loss != REASON_NONE)
+			tcp_connection_abort(connection, loss);
 	}
 }
 

@@ -77,7 +77,7 @@ int worker_start(struct worker *worker);
  */
 void worker_drain(struct worker *worker);
 
-/* Servers have gone down: close the connections whose pool says `on-down close`. */
+/* Servers have gone down or away: close the connections whose pool says `on-down close`. */
 void worker_close_lost(struct worker *worker);
 
 /* Ends all flows that are left with reason shutdown and waits for the thread. */

@@ -82,7 +82,9 @@ class Daemon:
 
     def configure(self, configuration, **top):
         """Writes the file; admin, log and workers stay unless they are given anew."""
-        self.configuration_path.write_text(self.whole(configuration, **{**self.top, **top}))
+        whole = self.configuration_path.with_suffix(".new")
+        whole.write_text(self.whole(configuration, **{**self.top, **top}))
+        whole.rename(self.configuration_path)
 
     def whole(self, configuration, admin, log, workers):
         lines = []

@@ -263,6 +263,15 @@ def test_a_missing_file_changes_nothing(strait, loopback):
     assert is_served(loopback.client, FRONT)
 
 
+def test_an_empty_file_changes_nothing(strait, loopback):
+    """A file without a service is most likely not yet written: it does not end all that there is."""
+    text = echo_configuration(loopback)
+    daemon = strait(loopback.proxy, text)
+    event = daemon.hang_up("")
+    assert event["event"] == "reload_failed" and "no service" in event["cause"]
+    assert is_served(loopback.client, FRONT)
+
+
 def test_an_address_in_use_changes_nothing(strait, loopback):
     """A listener that cannot be opened refuses the whole configuration, also what stands before it."""
     text = echo_configuration(loopback)

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/pool_update.h"
+
+#include "control/own_addresses.h"
+#include "control/retired.h"
+#include "control/server_states.h"
+
+void pool_update_retire(struct daemon *daemon, struct snapshot_leftovers *leftovers)
+{
+	bool has_lost = leftovers->server_count + leftovers->pool_count > 0;
+	retired_add(daemon->retired, leftovers, daemon->loop.now_ms);
+	for (uint32_t i = 0; has_lost && i < daemon->worker_count; i++)
+		worker_close_lost(daemon->workers[i]);
+}
+
+void pool_update_publish(struct daemon *daemon, size_t number)
+{
+	struct snapshot_leftovers leftovers;
+	snapshot_update_pool(daemon->snapshot, daemon->config, number, &leftovers);
+	own_addresses_mark_servers(daemon->snapshot);
+	daemon->has_stale_views = true;
+	server_states_publish(daemon);
+	health_watch(daemon->health, daemon->snapshot);
+	pool_update_retire(daemon, &leftovers);
+}
