@@ -127,8 +127,8 @@ def test_check_print_json(strait_command, file):
 
 def test_check_print_nothing(strait_command, file):
     """Nothing is printed of a file that may not be used, nor where the findings go to stdout."""
-    for words, code in (((file(BAD),), 78), ((file(NO_CHECK), "--strict"), 78), ((file(GOOD), "-o", "json"), 2)):
-        result = strait_command("check", "-c", *words, "--print=text")
+    for text, words, code in ((BAD, (), 78), (NO_CHECK, ("--strict",), 78), (GOOD, ("-o", "json"), 2)):
+        result = strait_command("check", "-c", file(text), "--print=text", *words)
         assert (result.returncode, result.stdout) == (code, "")
         assert result.stderr != ""
 
