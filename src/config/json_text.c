@@ -61,7 +61,11 @@ json_t *json_text_read(struct report *report, uint32_t file)
 	json_error_t error;
 	json_t *document =
 		json_loadb(text.len > 0 ? text.data : "", text.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-	if (document == NULL)
-		problem_report(report, place_of(text, file, error.position > 0 ? (size_t)error.position : 0), &error);
-	return document;
+	if (document != NULL)
+		return document;
+	size_t read_bytes = error.position > 0 ? (size_t)error.position : 0;
+	/* A byte that is no UTF-8 was not taken. */
+	read_bytes += json_error_code(&error) == json_error_invalid_utf8;
+	problem_report(report, place_of(text, file, read_bytes), &error);
+	return NULL;
 }

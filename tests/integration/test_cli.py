@@ -102,6 +102,37 @@ def test_check_strict(strait_command, file):
     assert strait_command("check", "-c", path, "--strict").returncode == 78
 
 
+def test_check_print_text(strait_command, file):
+    """--print=text writes the configuration in one fixed form to stdout, which is checked and printed as it is."""
+    result = strait_command("check", "-c", file(GOOD + "limit connections=1k\n"), "--print=text")
+    assert result.returncode == 0
+    assert result.stdout.splitlines()[:6] == ["admin   127.0.0.1:9900", "limit   connections=1000", "",
+                                             "service web {", "    listen  127.0.0.1:8000",
+                                             "    listen  udp 127.0.0.1:8000"]
+    again = strait_command("check", "-c", file(result.stdout, "again.conf"), "--print", "text")
+    assert (again.returncode, again.stdout, again.stderr) == (0, result.stdout, "")
+
+
+def test_check_print_json(strait_command, file):
+    """--print=json writes the same as JSON; what is said about the file goes to stderr."""
+    result = strait_command("check", "-c", file(NO_CHECK), "--print=json")
+    assert result.returncode == 0
+    assert json.loads(result.stdout) == {
+        "admin": [{"address": "127.0.0.1:9900"}],
+        "service": {"web": {"listen": [{"address": "127.0.0.1:8000"}, {"protocol": "udp", "address": "127.0.0.1:8000"}],
+                            "to": "web"}},
+        "pool": {"web": {"server": [{"address": "127.0.0.1:9001"}]}}}
+    assert "has no check" in result.stderr
+
+
+def test_check_print_nothing(strait_command, file):
+    """Nothing is printed of a file that may not be used, nor where the findings go to stdout."""
+    for text, words, code in ((BAD, (), 78), (NO_CHECK, ("--strict",), 78), (GOOD, ("-o", "json"), 2)):
+        result = strait_command("check", "-c", file(text), "--print=text", *words)
+        assert (result.returncode, result.stdout) == (code, "")
+        assert result.stderr != ""
+
+
 def test_check_missing_file(strait_command):
     """A file that does not exist: exit code 78, and its name is said."""
     result = strait_command("check", "-c", "does-not-exist.conf")

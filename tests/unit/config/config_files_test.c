@@ -3,13 +3,15 @@
  * Loads every NAME.conf of the folders given and compares what is said about it with NAME.expected, byte for byte:
  *
  *   config_files_test bad FOLDER     each file must be refused
- *   config_files_test good FOLDER    each file must be accepted; without NAME.expected nothing may be said
+ *   config_files_test good FOLDER    each file must be accepted; without NAME.expected nothing may be said; written as
+ *                                    text and as JSON it must read back as the same
  *
  * With UPDATE_EXPECTED=1 in the environment the expectations are written instead of compared; read the
  * difference before you keep it.
  */
 #include "base/memory.h"
 #include "config/config.h"
+#include "config/tree_fixture.h"
 
 #include <glob.h>
 #include <setjmp.h>
@@ -80,6 +82,8 @@ static char *file_load(const char *path, bool *ret_is_accepted)
 	assert_non_null(out);
 	diagnostics_print(&diagnostics, out);
 	assert_int_equal(fclose(out), 0);
+	if (config != NULL)
+		tree_assert_round_trip(config);
 	*ret_is_accepted = config != NULL;
 	assert_int_equal(*ret_is_accepted, diagnostics.error_count == 0);
 	config_free(&config);
