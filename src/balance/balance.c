@@ -6,11 +6,9 @@
 #include "base/check.h"
 
 static const struct balancer *const balancers[] = {
-	[POOL_ROUND_ROBIN] = &round_robin_balancer,
-	[POOL_LEAST_CONNECTIONS] = &least_connections_balancer,
-	[POOL_SOURCE_HASH] = &source_hash_balancer,
-	[POOL_RANDOM] = &two_choices_balancer,
-	[POOL_FIRST] = &first_balancer,
+	[POOL_ROUND_ROBIN] = &round_robin_balancer, [POOL_LEAST_CONNECTIONS] = &least_connections_balancer,
+	[POOL_SOURCE_HASH] = &source_hash_balancer, [POOL_RANDOM] = &two_choices_balancer,
+	[POOL_MAGLEV] = &maglev_balancer,           [POOL_FIRST] = &first_balancer,
 };
 static_assert(sizeof(balancers) / sizeof(balancers[0]) == POOL_ALGORITHM_COUNT, "one for each algorithm");
 

@@ -21,6 +21,7 @@
 enum {
 	CONFIG_NAME_BYTES = 64, /* longest name of a service, pool or server with its zero: letters digits . _ - */
 	CONFIG_WEIGHT_MAX = 1000,
+	CONFIG_MAGLEV_SERVERS_MAX = 65535, /* in a pool */
 	CONFIG_RETRIES_MAX = 10,
 	CONFIG_WORKERS_MAX = 64,
 	CONFIG_CHECK_BYTES_MAX = 1024, /* of send= and expect= */
@@ -92,6 +93,7 @@ enum config_balance {
 	CONFIG_BALANCE_LEAST_CONNECTIONS,
 	CONFIG_BALANCE_SOURCE_HASH,
 	CONFIG_BALANCE_RANDOM,
+	CONFIG_BALANCE_MAGLEV,
 	CONFIG_BALANCE_FIRST,
 };
 

@@ -171,6 +171,7 @@ static const struct schema_word algorithms[] = {
 	{ "source-hash", CONFIG_BALANCE_SOURCE_HASH,
 	  "a client address keeps its server; few move when servers change" },
 	{ "random", CONFIG_BALANCE_RANDOM, "of two picked by chance the one with fewer flows for its weight" },
+	{ "maglev", CONFIG_BALANCE_MAGLEV, "like source-hash, with more even shares; a few more move" },
 	{ "first", CONFIG_BALANCE_FIRST, "the first that is up, in the order written" },
 	{ NULL, 0, NULL },
 };

@@ -20,13 +20,17 @@
 #include <stdint.h>
 #include <urcu-qsbr.h>
 
-enum { POOL_NAME_BYTES = 64 };
+enum {
+	POOL_NAME_BYTES = 64,
+	POOL_MAGLEV_SERVERS_MAX = 65535, /* of one tier: its table holds 16-bit indexes */
+};
 
 enum pool_algorithm {
 	POOL_ROUND_ROBIN,
 	POOL_LEAST_CONNECTIONS,
 	POOL_SOURCE_HASH,
 	POOL_RANDOM,
+	POOL_MAGLEV,
 	POOL_FIRST,
 	POOL_ALGORITHM_COUNT
 };
