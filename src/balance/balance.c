@@ -54,7 +54,12 @@ bool balance_is_candidate(const struct server *server, const struct balance_requ
 
 bool balance_try(struct server *server, const struct balance_request *request)
 {
-	return !is_tried(server, request) && server_enter(server, request->ignored_bits);
+	return balance_try_below(server, request, UINT32_MAX);
+}
+
+bool balance_try_below(struct server *server, const struct balance_request *request, uint32_t flows_max)
+{
+	return !is_tried(server, request) && server_enter_below(server, request->ignored_bits, flows_max);
 }
 
 struct server *balance_scan(const struct balance_tier *tier, const struct balance_request *request, uint32_t start)

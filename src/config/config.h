@@ -124,6 +124,7 @@ struct config_pool {
 	struct config_place place;
 	enum config_balance balance;
 	uint64_t slow_start_ms; /* 0 = none */
+	uint64_t load_percent;  /* 0 = none */
 	struct {
 		enum config_check kind;
 		uint64_t every_ms;

@@ -182,6 +182,8 @@ static const struct schema_value balance_values[] = {
 	  .help = "weights apply to all but first" },
 	{ KEY("slow-start", SCHEMA_TIME), FIELD(config_pool, slow_start_ms), TIME_BOUNDS, .absent = "none",
 	  .help = "time over which the weight of a server that has come back grows to its full value" },
+	{ KEY("load", SCHEMA_PERCENT), FIELD(config_pool, load_percent), .min = 101, .max = 1000, .absent = "no bound",
+	  .help = "source-hash, maglev: a server with more than this part of its fair share of flows is passed over" },
 };
 
 static const struct schema_word check_kinds[] = {

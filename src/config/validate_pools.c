@@ -127,6 +127,16 @@ static void maglev_check(struct checked_pool *checked)
 			  CONFIG_MAGLEV_SERVERS_MAX, pool->name, pool->server_count);
 }
 
+static void load_check(struct checked_pool *checked)
+{
+	const struct config_pool *pool = checked->pool;
+	const struct config_place *load = written(checked, "balance", "load");
+	bool is_consistent = pool->balance == CONFIG_BALANCE_SOURCE_HASH || pool->balance == CONFIG_BALANCE_MAGLEV;
+	if (load != NULL && !is_consistent && written(checked, "balance", "ALGORITHM") != NULL)
+		report_error_hint(checked->report, *load, "least-connections keeps loads even by itself",
+				  "\"load=\" is for source-hash and maglev only");
+}
+
 static void first_check(struct checked_pool *checked)
 {
 	const struct config_pool *pool = checked->pool;
@@ -179,6 +189,7 @@ void validate_pools(struct parsed *parsed, const struct name_index *pools)
 		check_check(&checked);
 		first_check(&checked);
 		maglev_check(&checked);
+		load_check(&checked);
 		if (!used[i])
 			report_warning_hint(parsed->report, config->pools[i].place, NULL, "pool \"%s\" is never used",
 					    config->pools[i].name);

@@ -61,6 +61,7 @@ static struct pool_policy *pool_policy_build(const struct config_pool *config)
 	struct pool_policy *policy = memory_alloc_zeroed(1, sizeof(*policy));
 	policy->algorithm = algorithm_build(config->balance);
 	policy->slow_start_ms = config->slow_start_ms;
+	policy->load_percent = narrow(config->load_percent);
 	policy->check.kind = check_build(config->check.kind);
 	policy->check.every_ms = config->check.every_ms;
 	policy->check.timeout_ms = config->check.timeout_ms;

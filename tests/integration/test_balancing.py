@@ -246,6 +246,66 @@ def test_hash_is_the_same_for_udp(strait, loopback, balance):
             assert ask(s)[0] == name
 
 
+# bounded loads
+
+@CONSISTENT
+def test_load_bound_spills_over(strait, loopback, balance):
+    """Many connections of one client stay on its server; with load=125% none has more than that part of its share."""
+    servers = name_servers(loopback.server, 4, "127.0.0.1")
+    daemon = start(strait, loopback, servers, balance)
+    held = Held(loopback)
+    assert len(set(held.open(40))) == 1
+    held.close()
+    daemon.stop()
+    daemon = start(strait, loopback, servers, f"{balance} load=125%")
+    held.open(40)
+    assert max(held.counts().values()) <= 13, held.counts()  # 1.25 * 40 / 4, rounded up
+    assert len(held.counts()) == 4
+    home = held.sockets[0][0]
+    held.close()
+    daemon.wait_for_active("web", 0)
+    assert set(names(loopback, 1)) == {home}
+
+
+@CONSISTENT
+def test_load_bound_for_sessions(strait, loopback, balance):
+    """UDP sessions of one client spill over like its connections, and both count."""
+    servers = name_servers(loopback.server, 4, "127.0.0.1")
+    start(strait, loopback, servers, f"{balance} load=150%")
+    held = Held(loopback)
+    held.open(10)
+    clients = [loopback.client.udp(FRONT) for _ in range(30)]
+    counts = held.counts() + Counter(ask(s)[0] for s in clients)
+    assert max(counts.values()) <= 15, counts
+    for s in clients:
+        s.close()
+    held.close()
+
+
+@CONSISTENT
+def test_load_bound_comes_with_a_reload(strait, loopback, balance):
+    """A bound set by a reload goes by the connections that are there, and one that is removed is forgotten."""
+    servers = name_servers(loopback.server, 4, "127.0.0.1")
+    daemon = start(strait, loopback, servers, balance)
+    held = Held(loopback)
+    home = held.open(20)[0]
+
+    def reload(balance):
+        text = CONFIGURATION.format(balance=balance, more="", servers=server_lines(servers))
+        event = daemon.hang_up(text)
+        assert (event["event"], event["changes"]) == ("reloaded", 1)
+
+    reload(f"{balance} load=125%")
+    assert home not in held.open(16)
+    assert max(n for name, n in held.counts().items() if name != home) <= 12, held.counts()
+    reload(balance)
+    assert set(held.open(10)) == {home}
+    reload(f"{balance} load=125%")
+    held.close()
+    daemon.wait_for_active("web", 0)
+    assert set(names(loopback, 1)) == {home}
+
+
 # random and first
 
 def test_random_uses_all(strait, loopback):
