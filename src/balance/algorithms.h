@@ -12,6 +12,7 @@ extern const struct balancer round_robin_balancer;
 extern const struct balancer least_connections_balancer;
 extern const struct balancer source_hash_balancer;
 extern const struct balancer two_choices_balancer; /* `random` in the configuration */
+extern const struct balancer maglev_balancer;
 extern const struct balancer first_balancer;
 
 #endif

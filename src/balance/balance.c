@@ -9,11 +9,9 @@
 #include <stdlib.h>
 
 static const struct balancer *const balancers[] = {
-	[POOL_ROUND_ROBIN] = &round_robin_balancer,
-	[POOL_LEAST_CONNECTIONS] = &least_connections_balancer,
-	[POOL_SOURCE_HASH] = &source_hash_balancer,
-	[POOL_RANDOM] = &two_choices_balancer,
-	[POOL_FIRST] = &first_balancer,
+	[POOL_ROUND_ROBIN] = &round_robin_balancer, [POOL_LEAST_CONNECTIONS] = &least_connections_balancer,
+	[POOL_SOURCE_HASH] = &source_hash_balancer, [POOL_RANDOM] = &two_choices_balancer,
+	[POOL_MAGLEV] = &maglev_balancer,           [POOL_FIRST] = &first_balancer,
 };
 static_assert(sizeof(balancers) / sizeof(balancers[0]) == POOL_ALGORITHM_COUNT, "one for each algorithm");
 
@@ -72,7 +70,12 @@ bool balance_is_candidate(const struct server *server, const struct balance_requ
 
 bool balance_try(struct server *server, const struct balance_request *request)
 {
-	return !is_tried(server, request) && server_enter(server, request->ignored_bits);
+	return balance_try_below(server, request, UINT32_MAX);
+}
+
+bool balance_try_below(struct server *server, const struct balance_request *request, uint32_t flows_max)
+{
+	return !is_tried(server, request) && server_enter_below(server, request->ignored_bits, flows_max);
 }
 
 struct server *balance_scan(const struct balance_tier *tier, const struct balance_request *request, uint32_t start)

@@ -23,7 +23,10 @@ struct balance_tier {
 	uint32_t *weights;       /* effective: slow start included; at least 1 */
 	uint32_t weight_scale;   /* what a weight of 1 counts for in `weights` without slow start */
 	uint32_t count;
-	void *table; /* the algorithm's own, NULL if it needs none */
+	uint64_t weight_sum;
+	uint32_t load_percent;          /* of hash_order.h; 0 = no bound */
+	const struct pool_total *total; /* active flows of these servers; counted only while there is a bound */
+	void *table;                    /* the algorithm's own, NULL if it needs none */
 };
 
 /* What is known about the flow that wants a server. */
@@ -70,6 +73,8 @@ struct server *balance_preview(struct pool *pool, const struct balance_request *
 bool balance_is_candidate(const struct server *server, const struct balance_request *request);
 /* Enters it if it is a candidate. */
 bool balance_try(struct server *server, const struct balance_request *request);
+/* The same, but only while it has less than flows_max flows. */
+bool balance_try_below(struct server *server, const struct balance_request *request, uint32_t flows_max);
 
 /*
  * For the algorithms, the last resort: enters the first candidate in the order written, beginning at index start and

@@ -21,7 +21,7 @@ static const struct choice choice_none = { NULL, (uint64_t)1 << 40, 1, 0 };
 static void choice_consider(struct choice *choice, struct server *server, uint64_t weight,
 			    const struct balance_request *request)
 {
-	uint64_t load = (uint64_t)atomic_load_explicit(&server->active, memory_order_relaxed) + 1;
+	uint64_t load = (uint64_t)server_active(server) + 1;
 	uint64_t its_load = load * choice->weight;
 	uint64_t best_load = choice->load * weight;
 	/* Most servers end here, after reading one cache line. */

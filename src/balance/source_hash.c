@@ -8,12 +8,13 @@
  * the health of one server never changes the points of another. The number per unit of weight is a power of two: adding
  * a server to a long list of them mostly leaves it as it is. A server in slow start has the first part of its points.
  *
- * Points depend on the server's name and the hash of a client on its IP address alone, without a secret: two instances
- * of strait with the same pool send a client to the same server. All clients of unix sockets are one client.
+ * Points depend on the server's name alone, as clients' hashes do on their addresses (hash_order.h): two instances of
+ * strait with the same pool send a client to the same server.
  */
 #include "balance/algorithms.h"
 
 #include "balance/divisor.h"
+#include "balance/hash_order.h"
 #include "base/check.h"
 #include "base/memory.h"
 
@@ -26,14 +27,12 @@
 enum {
 	POINTS_PER_UNIT_MAX = 1024, /* spread: 1 / sqrt(1024), about 3 % standard deviation for a server of weight 1 */
 	POINTS_MAX = 1 << 20,
-	WALK_MAX = 128, /* points looked at from the client's on, before all servers are looked through */
 	/* A point is a hash with the server's index in its last bits. */
 	INDEX_BITS = 20,
 	DIGIT_BITS = 11, /* of the radix sort: 4 digits make the 44 bits of a point's hash */
 };
 
-#define INDEX_MASK  ((UINT64_C(1) << INDEX_BITS) - 1)
-#define CLIENT_SEED UINT64_C(0x7374726169740001)
+#define INDEX_MASK ((UINT64_C(1) << INDEX_BITS) - 1)
 
 struct ring_of_points {
 	uint32_t count;
@@ -146,21 +145,19 @@ static uint32_t ring_find(const struct ring_of_points *ring, uint64_t hash)
 	return low < ring->count ? low : 0;
 }
 
+static uint32_t index_at(const void *table, uint32_t place)
+{
+	const struct ring_of_points *ring = table;
+	return (uint32_t)(ring->points[place] & INDEX_MASK);
+}
+
 static struct server *source_hash_enter(struct pool *pool, const struct balance_tier *tier,
 					const struct balance_request *request)
 {
 	(void)pool;
 	const struct ring_of_points *ring = tier->table;
-	uint64_t hash = XXH3_64bits_withSeed(request->client->ip, sizeof(request->client->ip), CLIENT_SEED);
-	uint32_t place = ring_find(ring, hash);
-	uint32_t walk_max = ring->count < WALK_MAX ? ring->count : WALK_MAX;
-	for (uint32_t n = 0; n < walk_max; n++) {
-		struct server *server = tier->servers[ring->points[place] & INDEX_MASK];
-		if (balance_try(server, request))
-			return server;
-		place = place + 1 < ring->count ? place + 1 : 0;
-	}
-	return balance_scan(tier, request, (uint32_t)(hash % tier->count));
+	struct hash_order order = { ring->count, index_at };
+	return hash_order_enter(&order, tier, request, ring_find(ring, hash_order_client(request->client)));
 }
 
 const struct balancer source_hash_balancer = { source_hash_build, free, source_hash_enter };

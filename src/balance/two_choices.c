@@ -49,14 +49,6 @@ static uint32_t worklist_take_long(struct worklist *list)
 	return list->columns[list->size - list->long_count--];
 }
 
-static uint64_t weight_sum(const struct balance_tier *tier)
-{
-	uint64_t sum = 0;
-	for (uint32_t i = 0; i < tier->count; i++)
-		sum += tier->weights[i];
-	return sum;
-}
-
 /* Shares are counted in units of which a column holds `full`; together they fill all columns exactly. */
 static void columns_settle(struct column *columns, uint64_t *shares, struct worklist *list, uint64_t full)
 {
@@ -75,7 +67,7 @@ static void *two_choices_build(const struct balance_tier *tier)
 	struct column *columns = memory_alloc_zeroed(tier->count, sizeof(*columns));
 	uint64_t *shares = memory_alloc_zeroed(tier->count, sizeof(*shares));
 	struct worklist list = { memory_alloc_zeroed(tier->count, sizeof(uint32_t)), 0, 0, tier->count };
-	uint64_t full = weight_sum(tier);
+	uint64_t full = tier->weight_sum;
 	for (uint32_t i = 0; i < tier->count; i++) {
 		shares[i] = (uint64_t)tier->weights[i] * tier->count;
 		columns[i] = (struct column){ UINT32_MAX, i };
@@ -105,8 +97,8 @@ static uint32_t draw_other(const struct balance_tier *tier, struct random *rando
 
 static bool is_less_loaded(const struct balance_tier *tier, uint32_t a, uint32_t b)
 {
-	uint64_t active_a = atomic_load_explicit(&tier->servers[a]->active, memory_order_relaxed);
-	uint64_t active_b = atomic_load_explicit(&tier->servers[b]->active, memory_order_relaxed);
+	uint64_t active_a = server_active(tier->servers[a]);
+	uint64_t active_b = server_active(tier->servers[b]);
 	return active_a * tier->weights[b] < active_b * tier->weights[a];
 }
 

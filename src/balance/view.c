@@ -75,13 +75,17 @@ static void tier_add(struct balance_tier *tier, struct server *server, uint32_t 
 	server_acquire_reference(server);
 	tier->servers[tier->count] = server;
 	tier->weights[tier->count++] = weight;
+	tier->weight_sum += weight;
 }
 
-static void tier_init(struct balance_tier *tier, const struct pool *pool, const struct balance_view *view)
+static void tier_init(struct balance_tier *tier, const struct pool *pool, const struct balance_view *view,
+		      enum server_total total)
 {
 	tier->servers = memory_alloc_zeroed(pool->server_count, sizeof(tier->servers[0]));
 	tier->weights = memory_alloc_zeroed(pool->server_count, sizeof(tier->weights[0]));
 	tier->weight_scale = view->is_ramping ? RAMP_STEPS : 1;
+	tier->load_percent = pool->policy->load_percent;
+	tier->total = &pool->totals[total - 1];
 }
 
 static void tier_done(struct balance_tier *tier, const struct balancer *balancer)
@@ -106,8 +110,8 @@ static struct balance_view *view_new(const struct pool *pool, uint64_t now_ms)
 	view->balancer = balance_find(pool->policy->algorithm);
 	view->ignored_bits = pool_panics(pool) ? SERVER_UNHEALTHY : 0;
 	view->is_ramping = pool_is_ramping(pool, now_ms);
-	tier_init(&view->primary, pool, view);
-	tier_init(&view->backup, pool, view);
+	tier_init(&view->primary, pool, view, SERVER_TOTAL_PRIMARY);
+	tier_init(&view->backup, pool, view, SERVER_TOTAL_BACKUP);
 	for (size_t i = 0; i < pool->server_count; i++) {
 		struct server *server = pool->servers[i];
 		if (server_is_available(server, server->is_backup ? 0 : view->ignored_bits))
@@ -132,12 +136,49 @@ static void view_free_replaced(struct rcu_head *rcu)
 	atomic_fetch_sub_explicit(&replaced_count, 1, memory_order_release);
 }
 
+static void tier_count(const struct balance_tier *tier, enum server_total total)
+{
+	for (uint32_t i = 0; i < tier->count; i++)
+		server_count_in(tier->servers[i], tier->load_percent > 0 ? total : SERVER_TOTAL_NONE);
+}
+
+static void tier_mark(const struct balance_tier *tier, bool is_in_view)
+{
+	for (uint32_t i = 0; i < tier->count; i++)
+		tier->servers[i]->is_in_view = is_in_view;
+}
+
+static void tier_count_no_more(const struct balance_tier *tier)
+{
+	for (uint32_t i = 0; i < tier->count; i++)
+		if (!tier->servers[i]->is_in_view)
+			server_count_in(tier->servers[i], SERVER_TOTAL_NONE);
+}
+
+/* Servers that are in both views are counted all the time: a total that is too small would turn clients away. */
+static void count_no_more(const struct balance_view *replaced, const struct balance_view *view)
+{
+	tier_mark(&replaced->primary, false);
+	tier_mark(&replaced->backup, false);
+	if (view != NULL) {
+		tier_mark(&view->primary, true);
+		tier_mark(&view->backup, true);
+	}
+	tier_count_no_more(&replaced->primary);
+	tier_count_no_more(&replaced->backup);
+}
+
 static void view_replace(struct pool *pool, struct balance_view *view)
 {
 	struct balance_view *replaced = pool->view;
+	if (view != NULL) {
+		tier_count(&view->primary, SERVER_TOTAL_PRIMARY);
+		tier_count(&view->backup, SERVER_TOTAL_BACKUP);
+	}
 	published_write(pool->view, view);
 	if (replaced == NULL)
 		return;
+	count_no_more(replaced, view);
 	atomic_fetch_add_explicit(&replaced_count, 1, memory_order_relaxed);
 	call_rcu(&replaced->rcu, view_free_replaced);
 }

@@ -59,7 +59,7 @@ static const char introduction[] =
 	"strait.conf:18:14: error: unknown balancing algorithm \"least-con\"\n"
 	"   18 |     balance  least-con\n"
 	"      |              ^~~~~~~~~ did you mean \"least-connections\"?\n"
-	"   accepted: round-robin least-connections source-hash random first\n"
+	"   accepted: round-robin least-connections source-hash random maglev first\n"
 	"```\n";
 
 /* A bar would end the cell. */

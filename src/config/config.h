@@ -21,6 +21,7 @@
 enum {
 	CONFIG_NAME_BYTES = 64, /* longest name of a service, pool or server with its zero: letters digits . _ - */
 	CONFIG_WEIGHT_MAX = 1000,
+	CONFIG_MAGLEV_SERVERS_MAX = 65535, /* in a pool */
 	CONFIG_RETRIES_MAX = 10,
 	CONFIG_WORKERS_MAX = 64,
 	CONFIG_CHECK_BYTES_MAX = 1024, /* of send= and expect= */
@@ -92,6 +93,7 @@ enum config_balance {
 	CONFIG_BALANCE_LEAST_CONNECTIONS,
 	CONFIG_BALANCE_SOURCE_HASH,
 	CONFIG_BALANCE_RANDOM,
+	CONFIG_BALANCE_MAGLEV,
 	CONFIG_BALANCE_FIRST,
 };
 
@@ -122,6 +124,7 @@ struct config_pool {
 	struct config_place place;
 	enum config_balance balance;
 	uint64_t slow_start_ms; /* 0 = none */
+	uint64_t load_percent;  /* 0 = none */
 	struct {
 		enum config_check kind;
 		bool is_written; /* check none was asked for, and not forgotten */

@@ -104,7 +104,7 @@ static bool have_same_checks(const struct config_pool *a, const struct config_po
 
 static void compare_pool_settings(struct diff *diff, const struct config_pool *a, const struct config_pool *b)
 {
-	if (a->balance != b->balance || a->slow_start_ms != b->slow_start_ms)
+	if (a->balance != b->balance || a->slow_start_ms != b->slow_start_ms || a->load_percent != b->load_percent)
 		add(diff, "pool %s: balancing changed", b->name);
 	if (!have_same_checks(a, b))
 		add(diff, "pool %s: health check changed", b->name);

@@ -171,6 +171,7 @@ static const struct schema_word algorithms[] = {
 	{ "source-hash", CONFIG_BALANCE_SOURCE_HASH,
 	  "a client address keeps its server; few move when servers change" },
 	{ "random", CONFIG_BALANCE_RANDOM, "of two picked by chance the one with fewer flows for its weight" },
+	{ "maglev", CONFIG_BALANCE_MAGLEV, "like source-hash, with more even shares; a few more move" },
 	{ "first", CONFIG_BALANCE_FIRST, "the first that is up, in the order written" },
 	{ NULL, 0, NULL },
 };
@@ -181,6 +182,8 @@ static const struct schema_value balance_values[] = {
 	  .help = "weights apply to all but first" },
 	{ KEY("slow-start", SCHEMA_TIME), FIELD(config_pool, slow_start_ms), TIME_BOUNDS, .absent = "none",
 	  .help = "time over which the weight of a server that has come back grows to its full value" },
+	{ KEY("load", SCHEMA_PERCENT), FIELD(config_pool, load_percent), .min = 101, .max = 1000, .absent = "no bound",
+	  .help = "source-hash, maglev: a server with more than this part of its fair share of flows is passed over" },
 };
 
 static const struct schema_word check_kinds[] = {

@@ -152,7 +152,28 @@ static void check_check(struct checked_pool *checked)
 	}
 }
 
-static void balance_check(struct checked_pool *checked)
+static void maglev_check(struct checked_pool *checked)
+{
+	const struct config_pool *pool = checked->pool;
+	const struct config_place *algorithm = written(checked, "balance", "ALGORITHM");
+	if (pool->balance != CONFIG_BALANCE_MAGLEV || pool->server_count <= CONFIG_MAGLEV_SERVERS_MAX)
+		return;
+	report_error_hint(checked->report, algorithm != NULL ? *algorithm : pool->place, "source-hash takes any number",
+			  "\"balance maglev\" takes at most %d servers, and pool \"%s\" has %zu",
+			  CONFIG_MAGLEV_SERVERS_MAX, pool->name, pool->server_count);
+}
+
+static void load_check(struct checked_pool *checked)
+{
+	const struct config_pool *pool = checked->pool;
+	const struct config_place *load = written(checked, "balance", "load");
+	bool is_consistent = pool->balance == CONFIG_BALANCE_SOURCE_HASH || pool->balance == CONFIG_BALANCE_MAGLEV;
+	if (load != NULL && !is_consistent && written(checked, "balance", "ALGORITHM") != NULL)
+		report_error_hint(checked->report, *load, "least-connections keeps loads even by itself",
+				  "\"load=\" is for source-hash and maglev only");
+}
+
+static void first_check(struct checked_pool *checked)
 {
 	const struct config_pool *pool = checked->pool;
 	const struct config_place *slow_start = written(checked, "balance", "slow-start");
@@ -202,7 +223,9 @@ void validate_pools(struct parsed *parsed, const struct name_index *pools)
 		};
 		servers_check(&checked);
 		check_check(&checked);
-		balance_check(&checked);
+		first_check(&checked);
+		maglev_check(&checked);
+		load_check(&checked);
 		if (!used[i])
 			report_warning_hint(parsed->report, config->pools[i].place, NULL, "pool \"%s\" is never used",
 					    config->pools[i].name);

@@ -56,8 +56,7 @@ static bool is_service_used(const struct retired *retired, const struct entry *e
 /* The one reference that is always there is control's own. */
 static bool is_server_used(const struct server *server)
 {
-	return atomic_load_explicit(&server->active, memory_order_acquire) > 0 ||
-	       atomic_load_explicit(&server->references, memory_order_acquire) > 1;
+	return !server_is_idle(server) || atomic_load_explicit(&server->references, memory_order_acquire) > 1;
 }
 
 /* A flow that uses a pool uses one of its servers, but for the moment between two of them, within a turn. */

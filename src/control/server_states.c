@@ -56,7 +56,7 @@ void server_states_on_verdict(void *owner, const struct health_verdict *verdict)
 	note_change(daemon, server);
 	log_event(daemon->log, CONFIG_LEVEL_WARNING, "server_down", record_text("pool", verdict->pool->name),
 		  record_text("server", server->name), record_text("cause", verdict->cause),
-		  record_number("flows_active", atomic_load_explicit(&server->active, memory_order_relaxed)));
+		  record_number("flows_active", server_active(server)));
 	if (verdict->pool->policy->closes_tcp_on_down)
 		for (uint32_t i = 0; i < daemon->worker_count; i++)
 			worker_close_lost(daemon->workers[i]);

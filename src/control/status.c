@@ -256,7 +256,7 @@ json_t *status_build_server(const struct daemon *daemon, const struct server *se
 	put_number(object, "state_age_ms", daemon->loop.now_ms > since_ms ? daemon->loop.now_ms - since_ms : 0);
 	put_number(object, "weight", atomic_load_explicit(&server->weight, memory_order_relaxed));
 	put_boolean(object, "is_backup", server->is_backup);
-	put_number(object, "flows_active", atomic_load_explicit(&server->active, memory_order_relaxed));
+	put_number(object, "flows_active", server_active(server));
 	put_server_counts(object, server);
 	json_object_set_new(object, "last_check", last_check_build(daemon, server));
 	return object;

@@ -16,6 +16,7 @@
 static_assert((int)SERVER_NAME_BYTES == (int)CONFIG_NAME_BYTES, "names fit");
 static_assert((int)POOL_NAME_BYTES == (int)CONFIG_NAME_BYTES, "names fit");
 static_assert((int)SERVICE_NAME_BYTES == (int)CONFIG_NAME_BYTES, "names fit");
+static_assert((int)POOL_MAGLEV_SERVERS_MAX == (int)CONFIG_MAGLEV_SERVERS_MAX, "servers fit");
 
 static uint32_t narrow(uint64_t value)
 {
@@ -37,6 +38,7 @@ static enum pool_algorithm algorithm_build(enum config_balance balance)
 		[CONFIG_BALANCE_LEAST_CONNECTIONS] = POOL_LEAST_CONNECTIONS,
 		[CONFIG_BALANCE_SOURCE_HASH] = POOL_SOURCE_HASH,
 		[CONFIG_BALANCE_RANDOM] = POOL_RANDOM,
+		[CONFIG_BALANCE_MAGLEV] = POOL_MAGLEV,
 		[CONFIG_BALANCE_FIRST] = POOL_FIRST,
 	};
 	CHECK(balance < sizeof(algorithms) / sizeof(algorithms[0]));
@@ -59,6 +61,7 @@ static struct pool_policy *pool_policy_build(const struct config_pool *config)
 	struct pool_policy *policy = memory_alloc_zeroed(1, sizeof(*policy));
 	policy->algorithm = algorithm_build(config->balance);
 	policy->slow_start_ms = config->slow_start_ms;
+	policy->load_percent = narrow(config->load_percent);
 	policy->check.kind = check_build(config->check.kind);
 	policy->check.every_ms = config->check.every_ms;
 	policy->check.timeout_ms = config->check.timeout_ms;

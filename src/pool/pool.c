@@ -8,11 +8,9 @@
 #include <stdlib.h>
 
 static const char *const algorithm_words[] = {
-	[POOL_ROUND_ROBIN] = "round-robin",
-	[POOL_LEAST_CONNECTIONS] = "least-connections",
-	[POOL_SOURCE_HASH] = "source-hash",
-	[POOL_RANDOM] = "random",
-	[POOL_FIRST] = "first",
+	[POOL_ROUND_ROBIN] = "round-robin", [POOL_LEAST_CONNECTIONS] = "least-connections",
+	[POOL_SOURCE_HASH] = "source-hash", [POOL_RANDOM] = "random",
+	[POOL_MAGLEV] = "maglev",           [POOL_FIRST] = "first",
 };
 static_assert(sizeof(algorithm_words) / sizeof(algorithm_words[0]) == POOL_ALGORITHM_COUNT, "one word each");
 

@@ -20,13 +20,17 @@
 #include <stdint.h>
 #include <urcu-qsbr.h>
 
-enum { POOL_NAME_BYTES = 64 };
+enum {
+	POOL_NAME_BYTES = 64,
+	POOL_MAGLEV_SERVERS_MAX = 65535, /* of one tier: its table holds 16-bit indexes */
+};
 
 enum pool_algorithm {
 	POOL_ROUND_ROBIN,
 	POOL_LEAST_CONNECTIONS,
 	POOL_SOURCE_HASH,
 	POOL_RANDOM,
+	POOL_MAGLEV,
 	POOL_FIRST,
 	POOL_ALGORITHM_COUNT
 };
@@ -42,6 +46,8 @@ struct pool_bytes {
 struct pool_policy {
 	enum pool_algorithm algorithm;
 	uint64_t slow_start_ms; /* 0 = none */
+	uint32_t
+		load_percent; /* most that a server may have, of its fair share of the active flows; 0 = no such bound */
 	struct {
 		enum pool_check kind;
 		uint64_t every_ms;
@@ -60,6 +66,15 @@ struct pool_policy {
 	struct rcu_head rcu;
 };
 
+/*
+ * Active flows of the servers of one tier of the view together, for `load=`. They are counted only while the view's policy
+ * has a bound (server_count_in), so other pools have nothing of it. Signed, because a flow's end may be counted before
+ * its beginning, when another worker is late. On a line of its own: every worker changes it with every flow.
+ */
+struct pool_total {
+	alignas(CACHE_LINE_BYTES) _Atomic int64_t active;
+};
+
 struct pool {
 	char name[POOL_NAME_BYTES];
 	struct pool_policy *policy; /* published; never NULL after build */
@@ -70,6 +85,7 @@ struct pool {
 	bool is_view_stale; /* control's own: availability or weights have changed since the view was built */
 	/* The round-robin order is shared by all workers, so that a cycle is exact; on a line of its own. */
 	alignas(CACHE_LINE_BYTES) _Atomic uint64_t cursor;
+	struct pool_total totals[2]; /* of enum server_total, from SERVER_TOTAL_PRIMARY on */
 };
 
 /* For workers, inside their RCU read side. */

@@ -9,6 +9,7 @@
 #include "base/aligned.h"
 #include "base/check.h"
 #include "base/span.h"
+#include "pool/pool.h"
 
 #include <stdlib.h>
 
@@ -21,20 +22,37 @@ const char *server_state_word(uint32_t state)
 	return state & SERVER_UNHEALTHY ? "down" : "up";
 }
 
+/* places: what the server's word was when its number of flows changed by this. */
+static void total_change(struct server *server, uint32_t places, int64_t change)
+{
+	uint32_t total = places >> SERVER_TOTAL_SHIFT;
+	if (total != SERVER_TOTAL_NONE)
+		atomic_fetch_add_explicit(&server->pool->totals[total - 1].active, change, memory_order_relaxed);
+}
+
 bool server_enter(struct server *server, uint32_t ignored_bits)
+{
+	return server_enter_below(server, ignored_bits, UINT32_MAX);
+}
+
+bool server_enter_below(struct server *server, uint32_t ignored_bits, uint32_t flows_max)
 {
 	if (!server_is_available(server, ignored_bits))
 		return false;
 	uint32_t max = atomic_load_explicit(&server->connections_max, memory_order_relaxed);
+	if (flows_max < max)
+		max = flows_max;
 	if (max == UINT32_MAX) {
-		atomic_fetch_add_explicit(&server->active, 1, memory_order_relaxed);
+		total_change(server, atomic_fetch_add_explicit(&server->places, 1, memory_order_relaxed), 1);
 		return true;
 	}
-	uint32_t active = atomic_load_explicit(&server->active, memory_order_relaxed);
-	while (active < max) {
-		if (atomic_compare_exchange_weak_explicit(&server->active, &active, active + 1, memory_order_relaxed,
-							  memory_order_relaxed))
+	uint32_t places = atomic_load_explicit(&server->places, memory_order_relaxed);
+	while ((places & SERVER_ACTIVE_MASK) < max) {
+		if (atomic_compare_exchange_weak_explicit(&server->places, &places, places + 1, memory_order_relaxed,
+							  memory_order_relaxed)) {
+			total_change(server, places, 1);
 			return true;
+		}
 	}
 	return false;
 }
@@ -42,8 +60,28 @@ bool server_enter(struct server *server, uint32_t ignored_bits)
 void server_leave(struct server *server)
 {
 	/* Release: whoever sees 0 and frees the server must see all that this flow did before. */
-	uint32_t before = atomic_fetch_sub_explicit(&server->active, 1, memory_order_release);
-	CHECK(before > 0);
+	uint32_t places = atomic_fetch_sub_explicit(&server->places, 1, memory_order_release);
+	CHECK((places & SERVER_ACTIVE_MASK) > 0);
+	total_change(server, places, -1);
+}
+
+bool server_is_idle(const struct server *server)
+{
+	return (atomic_load_explicit(&server->places, memory_order_acquire) & SERVER_ACTIVE_MASK) == 0;
+}
+
+void server_count_in(struct server *server, enum server_total total)
+{
+	uint32_t places = atomic_load_explicit(&server->places, memory_order_relaxed);
+	uint32_t counted;
+	if (places >> SERVER_TOTAL_SHIFT == total)
+		return;
+	do {
+		counted = (places & SERVER_ACTIVE_MASK) | (uint32_t)total << SERVER_TOTAL_SHIFT;
+	} while (!atomic_compare_exchange_weak_explicit(&server->places, &places, counted, memory_order_relaxed,
+							memory_order_relaxed));
+	total_change(server, counted, places & SERVER_ACTIVE_MASK);
+	total_change(server, places, -(int64_t)(places & SERVER_ACTIVE_MASK));
 }
 
 void server_acquire_reference(struct server *server)

@@ -4,8 +4,14 @@
  * snapshots, and is freed by control only when it is in no pool, no view and has neither flows nor holders.
  *
  * Control writes the state bits (workers set SERVER_EJECTED only); workers read them relaxed: a worker may use a state
- * that is a moment old. `active` counts flows of all workers and is exact at every moment: a flow takes its place
- * before it connects, so max-connections cannot be exceeded by a race.
+ * that is a moment old. The number of active flows (server_active) is that of all workers and exact at every moment: a
+ * flow takes its place before it connects, so max-connections cannot be exceeded by a race.
+ *
+ * Where flows are balanced by their number in all (`load=`), a server's flows are counted a second time, in one of the
+ * totals of its pool (pool.h). Which one, if any, stands in the same word as the number of flows: whoever changes the
+ * number learns by the same atomic step whether the total has to follow, and control, which changes the membership, learns
+ * how many flows the total gains or loses by it. So a total is exactly the sum of its members' flows, however flows and
+ * changes of the configuration meet; it is late by no more than the steps that are under way.
  */
 #ifndef POOL_SERVER_H
 #define POOL_SERVER_H
@@ -27,6 +33,13 @@ enum server_state_bits {
 	SERVER_DRAIN = 1 << 2,   /* asked for: existing flows go on */
 	SERVER_MAINT = 1 << 3,   /* asked for: as drain, and not checked; UDP sessions move */
 	SERVER_REMOVED = 1 << 4, /* no longer configured: existing flows go on, unless `on-down close` */
+};
+/* The total that a server's flows are counted in. */
+enum server_total { SERVER_TOTAL_NONE, SERVER_TOTAL_PRIMARY, SERVER_TOTAL_BACKUP };
+
+enum {
+	SERVER_TOTAL_SHIFT = 30, /* of enum server_total, above the number of flows */
+	SERVER_ACTIVE_MASK = (1 << SERVER_TOTAL_SHIFT) - 1,
 };
 enum {
 	SERVER_UNHEALTHY = SERVER_DOWN | SERVER_EJECTED, /* set aside when the pool panics */
@@ -61,14 +74,21 @@ struct server {
 	uint32_t configured_state;   /* control's own: likewise */
 	uint64_t up_since_ms;        /* control's own: when it last became usable; 0 = from the start */
 	uint64_t state_since_ms;     /* control's own: when its state last changed */
+	bool is_in_view;             /* control's own, of the moment in which a view is replaced */
 	/* Written by workers, on a line of their own. */
-	alignas(CACHE_LINE_BYTES) _Atomic uint32_t active; /* flows now */
+	alignas(CACHE_LINE_BYTES) _Atomic uint32_t places; /* taken, and the total they count in; see server_active */
 	_Atomic uint32_t failures;                         /* in a row; reset by a success */
 	struct server_counters counters[];                 /* worker_count of them */
 };
 
 /* One word for people: "up", "down" (ejected is down, too), "drain" or "maint". */
 const char *server_state_word(uint32_t state);
+
+/* Flows now, of all workers. */
+static inline uint32_t server_active(const struct server *server)
+{
+	return atomic_load_explicit(&server->places, memory_order_relaxed) & SERVER_ACTIVE_MASK;
+}
 
 /*
  * The one predicate of eligibility, in two halves: available is decided by control and changes rarely, room changes
@@ -81,8 +101,7 @@ static inline bool server_is_available(const struct server *server, uint32_t ign
 
 static inline bool server_has_room(const struct server *server)
 {
-	return atomic_load_explicit(&server->active, memory_order_relaxed) <
-	       atomic_load_explicit(&server->connections_max, memory_order_relaxed);
+	return server_active(server) < atomic_load_explicit(&server->connections_max, memory_order_relaxed);
 }
 
 static inline bool server_is_eligible(const struct server *server, uint32_t ignored_bits)
@@ -92,7 +111,15 @@ static inline bool server_is_eligible(const struct server *server, uint32_t igno
 
 /* Takes a place for one flow if the server is eligible. Any worker. The flow gives it back with server_leave. */
 bool server_enter(struct server *server, uint32_t ignored_bits);
+/* The same, but only while it has less than flows_max flows. */
+bool server_enter_below(struct server *server, uint32_t ignored_bits, uint32_t flows_max);
 void server_leave(struct server *server);
+
+/* True if it has no flow; then all that its flows did is visible to the caller. */
+bool server_is_idle(const struct server *server);
+
+/* Counts the server's flows, those it has and those to come, in this total of its pool and in no other. Control. */
+void server_count_in(struct server *server, enum server_total total);
 
 /* A holder that is not a flow (a list of tried servers, a running health check). */
 void server_acquire_reference(struct server *server);

@@ -141,7 +141,10 @@ def test_least_connections_ties_are_fair(strait, loopback):
     assert min(counts[n] for n in "abc") >= 12, counts
 
 
-# source-hash
+# source-hash and maglev
+
+CONSISTENT = pytest.mark.parametrize("balance", ["source-hash", "maglev"])
+
 
 def clients_of(lab, count):
     """What server each of many client addresses is given."""
@@ -149,10 +152,11 @@ def clients_of(lab, count):
     return {host: who(lab.client, FRONT, (host, 0)) for host in hosts}
 
 
-def test_source_hash_is_stable(strait, loopback):
+@CONSISTENT
+def test_hash_is_stable(strait, loopback, balance):
     """One client address always comes to the same server, from any port, and every server has clients."""
     servers = name_servers(loopback.server, 5, "127.0.0.1")
-    start(strait, loopback, servers, "source-hash")
+    start(strait, loopback, servers, balance)
     first = clients_of(loopback, 300)
     assert clients_of(loopback, 300) == first
     counts = Counter(first.values())
@@ -163,10 +167,11 @@ def moved_share(before, after):
     return sum(before[host] != after[host] for host in before) / len(before)
 
 
-def test_source_hash_server_lost(strait, loopback):
+@CONSISTENT
+def test_hash_server_lost(strait, loopback, balance):
     """When one of five servers is down, only about its fifth of the clients move; when it is back they return."""
     servers = name_servers(loopback.server, 5, "127.0.0.1")
-    daemon = start(strait, loopback, servers, "source-hash", more=CHECK)
+    daemon = start(strait, loopback, servers, balance, more=CHECK)
     before = clients_of(loopback, 500)
     servers["c"].kill()
     daemon.wait_for_state("web", "c", "down")
@@ -180,37 +185,125 @@ def test_source_hash_server_lost(strait, loopback):
     assert moved_share(before, clients_of(loopback, 500)) == 0
 
 
+@CONSISTENT
 @pytest.mark.parametrize("change", ["drain", "remove"])
-def test_source_hash_server_removed(strait, loopback, change):
+def test_hash_server_removed(strait, loopback, balance, change):
     """A daemon whose file has one of the five servers drained or removed moves about a fifth of the clients."""
     servers = name_servers(loopback.server, 5, "127.0.0.1")
-    daemon = start(strait, loopback, servers, "source-hash")
+    daemon = start(strait, loopback, servers, balance)
     before = clients_of(loopback, 500)
     daemon.stop()
     if change == "drain":
-        start(strait, loopback, servers, "source-hash", c="drain")
+        start(strait, loopback, servers, balance, c="drain")
     else:
-        start(strait, loopback, {n: s for n, s in servers.items() if n != "c"}, "source-hash")
+        start(strait, loopback, {n: s for n, s in servers.items() if n != "c"}, balance)
     after = clients_of(loopback, 500)
     assert "c" not in after.values()
     assert moved_share(before, after) <= 0.20 + 0.08
 
 
-def test_source_hash_weights(strait, loopback):
+@CONSISTENT
+def test_hash_server_removed_by_a_reload(strait, loopback, balance):
+    """A reload that removes one of five servers moves its clients, and of the others next to none."""
+    servers = name_servers(loopback.server, 5, "127.0.0.1")
+    daemon = start(strait, loopback, servers, balance)
+    before = clients_of(loopback, 500)
+    rest = {n: s for n, s in servers.items() if n != "c"}
+    text = CONFIGURATION.format(balance=balance, more="", servers=server_lines(rest))
+    assert daemon.hang_up(text)["event"] == "reloaded"
+    after = clients_of(loopback, 500)
+    assert "c" not in after.values()
+    kept = {host: name for host, name in before.items() if name != "c"}
+    share = moved_share(kept, after)
+    print(f"{share:.1%} of the clients of other servers moved")
+    assert share <= (0 if balance == "source-hash" else 0.03)
+
+
+def test_maglev_shares_are_even(strait, loopback):
+    """Five equal servers get a fifth of the clients each, but for the chance in who comes."""
+    servers = name_servers(loopback.server, 5, "127.0.0.1")
+    start(strait, loopback, servers, "maglev")
+    counts = Counter(clients_of(loopback, 1000).values())
+    assert min(counts[n] for n in "abcde") >= 130 and max(counts.values()) <= 270, counts
+
+
+@CONSISTENT
+def test_hash_weights(strait, loopback, balance):
     """A server of weight 3 among two of weight 1 has about three fifths of the clients."""
     servers = name_servers(loopback.server, 3, "127.0.0.1")
-    start(strait, loopback, servers, "source-hash", a="weight=3")
+    start(strait, loopback, servers, balance, a="weight=3")
     counts = Counter(clients_of(loopback, 500).values())
     assert 200 <= counts["a"] <= 400, counts
 
 
-def test_source_hash_is_the_same_for_udp(strait, loopback):
+@CONSISTENT
+def test_hash_is_the_same_for_udp(strait, loopback, balance):
     """A client of a service with both protocols comes to the same server with both."""
     servers = name_servers(loopback.server, 5, "127.0.0.1")
-    start(strait, loopback, servers, "source-hash")
+    start(strait, loopback, servers, balance)
     for host, name in clients_of(loopback, 40).items():
         with loopback.client.udp(FRONT, source=(host, 0)) as s:
             assert ask(s)[0] == name
+
+
+# bounded loads
+
+@CONSISTENT
+def test_load_bound_spills_over(strait, loopback, balance):
+    """Many connections of one client stay on its server; with load=125% none has more than that part of its share."""
+    servers = name_servers(loopback.server, 4, "127.0.0.1")
+    daemon = start(strait, loopback, servers, balance)
+    held = Held(loopback)
+    assert len(set(held.open(40))) == 1
+    held.close()
+    daemon.stop()
+    daemon = start(strait, loopback, servers, f"{balance} load=125%")
+    held.open(40)
+    assert max(held.counts().values()) <= 13, held.counts()  # 1.25 * 40 / 4, rounded up
+    assert len(held.counts()) == 4
+    home = held.sockets[0][0]
+    held.close()
+    daemon.wait_for_active("web", 0)
+    assert set(names(loopback, 1)) == {home}
+
+
+@CONSISTENT
+def test_load_bound_for_sessions(strait, loopback, balance):
+    """UDP sessions of one client spill over like its connections, and both count."""
+    servers = name_servers(loopback.server, 4, "127.0.0.1")
+    start(strait, loopback, servers, f"{balance} load=150%")
+    held = Held(loopback)
+    held.open(10)
+    clients = [loopback.client.udp(FRONT) for _ in range(30)]
+    counts = held.counts() + Counter(ask(s)[0] for s in clients)
+    assert max(counts.values()) <= 15, counts
+    for s in clients:
+        s.close()
+    held.close()
+
+
+@CONSISTENT
+def test_load_bound_comes_with_a_reload(strait, loopback, balance):
+    """A bound set by a reload goes by the connections that are there, and one that is removed is forgotten."""
+    servers = name_servers(loopback.server, 4, "127.0.0.1")
+    daemon = start(strait, loopback, servers, balance)
+    held = Held(loopback)
+    home = held.open(20)[0]
+
+    def reload(balance):
+        text = CONFIGURATION.format(balance=balance, more="", servers=server_lines(servers))
+        event = daemon.hang_up(text)
+        assert (event["event"], event["changes"]) == ("reloaded", 1)
+
+    reload(f"{balance} load=125%")
+    assert home not in held.open(16)
+    assert max(n for name, n in held.counts().items() if name != home) <= 12, held.counts()
+    reload(balance)
+    assert set(held.open(10)) == {home}
+    reload(f"{balance} load=125%")
+    held.close()
+    daemon.wait_for_active("web", 0)
+    assert set(names(loopback, 1)) == {home}
 
 
 # random and first
@@ -249,7 +342,7 @@ def test_first(strait, loopback):
 
 # eligibility
 
-@pytest.mark.parametrize("balance", ["round-robin", "least-connections", "source-hash", "random", "first"])
+@pytest.mark.parametrize("balance", ["round-robin", "least-connections", "source-hash", "random", "maglev", "first"])
 def test_drained_and_maintained_get_nothing(strait, loopback, balance):
     """A server that is drained or in maintenance gets no new flow, whatever the algorithm."""
     servers = name_servers(loopback.server, 4, "127.0.0.1")
@@ -260,7 +353,7 @@ def test_drained_and_maintained_get_nothing(strait, loopback, balance):
     assert daemon.server("web", "b")["state"] == "maint"
 
 
-@pytest.mark.parametrize("balance", ["round-robin", "least-connections", "source-hash", "random", "first"])
+@pytest.mark.parametrize("balance", ["round-robin", "least-connections", "source-hash", "random", "maglev", "first"])
 def test_backup_only_without_primaries(strait, loopback, balance):
     """A backup is used when no primary is up, and no longer when one is back."""
     servers = name_servers(loopback.server, 3, "127.0.0.1")
@@ -276,7 +369,7 @@ def test_backup_only_without_primaries(strait, loopback, balance):
     assert set(names(loopback, 12)) == {"b"}
 
 
-@pytest.mark.parametrize("balance", ["round-robin", "least-connections", "source-hash", "random", "first"])
+@pytest.mark.parametrize("balance", ["round-robin", "least-connections", "source-hash", "random", "maglev", "first"])
 def test_max_connections(strait, loopback, balance):
     """A server at `max-connections=` gets no more; with all full clients are refused; then there is room again."""
     servers = name_servers(loopback.server, 2, "127.0.0.1")

@@ -200,7 +200,7 @@ def test_explain_one(strait_command):
     """`strait explain balance` tells what is accepted and what the default is."""
     result = strait_command("explain", "balance")
     assert result.returncode == 0
-    for word in ("round-robin", "least-connections", "source-hash", "random", "first"):
+    for word in ("round-robin", "least-connections", "source-hash", "random", "maglev", "first"):
         assert word in result.stdout
 
 

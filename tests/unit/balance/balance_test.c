@@ -48,7 +48,7 @@ static void avoids_servers_that_are_not_up(enum pool_algorithm algorithm)
 	assert_null(enter(pool, 1));
 	fixture_update(pool);
 	assert_null(enter(pool, 1));
-	assert_int_equal(pool->servers[2]->active, 200);
+	assert_int_equal(server_active(pool->servers[2]), 200);
 	fixture_free(&pool);
 }
 
@@ -128,7 +128,7 @@ static void *race_run(void *argument)
 		struct endpoint client = fixture_client(i * THREADS + race->thread);
 		struct balance_request request = fixture_request(&client, &random);
 		struct server *server = balance_enter(race->pool, &request);
-		if (server != NULL && atomic_load(&server->active) > atomic_load(&server->connections_max))
+		if (server != NULL && server_active(server) > atomic_load(&server->connections_max))
 			race->problem = "more flows than max-connections";
 		if (server != NULL)
 			server_leave(server);
@@ -154,7 +154,7 @@ static void threads_never_exceed_max_connections(enum pool_algorithm algorithm)
 		assert_null(races[i].problem);
 	}
 	for (uint32_t i = 0; i < 3; i++)
-		assert_int_equal(pool->servers[i]->active, 0);
+		assert_int_equal(server_active(pool->servers[i]), 0);
 	fixture_free(&pool);
 }
 
@@ -181,7 +181,7 @@ static void works_with_ten_thousand_servers(enum pool_algorithm algorithm)
 	for (uint32_t i = 0; i < 9999; i++)
 		pool->servers[i]->connections_max = 0;
 	assert_ptr_equal(enter(pool, 3), pool->servers[9999]);
-	assert_int_equal(pool->servers[9999]->active, 1);
+	assert_int_equal(server_active(pool->servers[9999]), 1);
 	fixture_free(&pool);
 }
 

@@ -25,7 +25,7 @@ static void long_flows_are_in_proportion_to_the_weights(void **state)
 	for (int i = 0; i < 1000; i++)
 		enter(pool);
 	for (int i = 0; i < 4; i++)
-		assert_int_equal(pool->servers[i]->active, 100 * weights[i]);
+		assert_int_equal(server_active(pool->servers[i]), 100 * weights[i]);
 	fixture_free(&pool);
 }
 
@@ -72,9 +72,9 @@ static void a_full_server_is_not_chosen_though_it_has_the_fewest(void **state)
 	pool->servers[0]->connections_max = 1;
 	for (int i = 0; i < 21; i++)
 		enter(pool);
-	assert_int_equal(pool->servers[0]->active, 1);
-	assert_int_equal(pool->servers[1]->active, 10);
-	assert_int_equal(pool->servers[2]->active, 10);
+	assert_int_equal(server_active(pool->servers[0]), 1);
+	assert_int_equal(server_active(pool->servers[1]), 10);
+	assert_int_equal(server_active(pool->servers[2]), 10);
 	fixture_free(&pool);
 }
 

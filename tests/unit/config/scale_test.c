@@ -71,6 +71,23 @@ static void reads_one_large_pool_and_many_rules(void **state)
 	assert_true(load_timed("50,000 servers in one pool, 100,000 rules", text, len));
 }
 
+/* One more than the 16-bit indexes of its table can tell apart. */
+static void refuses_too_many_servers_for_maglev(void **state)
+{
+	(void)state;
+	for (int too_many = 0; too_many <= 1; too_many++) {
+		char *text = NULL;
+		size_t len = 0;
+		FILE *out = open_memstream(&text, &len);
+		fprintf(out, "service s { listen *:80; to p }\npool p {\n balance maglev\n check tcp\n");
+		for (int i = 0; i < CONFIG_MAGLEV_SERVERS_MAX + too_many; i++)
+			fprintf(out, " server 10.%d.%d.1:80\n", i / 256, i % 256);
+		fprintf(out, "}\n");
+		fclose(out);
+		assert_int_equal(load_timed("a large pool for maglev", text, len), !too_many);
+	}
+}
+
 static void gives_up_on_a_file_full_of_mistakes(void **state)
 {
 	(void)state;
@@ -112,6 +129,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_ten_thousand_servers),
 		cmocka_unit_test(reads_one_large_pool_and_many_rules),
+		cmocka_unit_test(refuses_too_many_servers_for_maglev),
 		cmocka_unit_test(gives_up_on_a_file_full_of_mistakes),
 		cmocka_unit_test(survives_many_unknown_pools),
 		cmocka_unit_test(survives_deep_nesting),

@@ -130,7 +130,8 @@ static void bounds_are_what_is_said(void **state)
 	assert_string_equal(schema_format_bounds(&timeout->values[0], text), "1ms to 365d");
 	assert_string_equal(schema_format_bounds(&balance->values[0], text), "");
 	assert_string_equal(schema_format_usage(balance, text),
-			    "balance round-robin|least-connections|source-hash|random|first [slow-start=TIME]");
+			    "balance round-robin|least-connections|source-hash|random|maglev|first [slow-start=TIME] "
+			    "[load=PERCENT]");
 	assert_string_equal(schema_format_usage(server, text),
 			    "server ADDRESS [weight=N] [name=NAME] [max-connections=N] [backup] [drain] [maint]");
 }

@@ -44,7 +44,7 @@ static const char text[] = "limit connections=1000 sessions=2000 memory=3m\n"
 			   "	server unix:/run/spare.sock name=spare backup maint\n"
 			   "}\n"
 			   "pool resolvers {\n"
-			   "	balance source-hash\n"
+			   "	balance source-hash load=125%\n"
 			   "	check udp port=54 send=\"a\\x00b\" expect=\"pong\" every=5s timeout=1s\n"
 			   "	on-down keep\n"
 			   "	server [2001:db8::53]:53\n"
@@ -111,6 +111,7 @@ static void checks_own_their_bytes(void **state)
 {
 	const struct snapshot *snapshot = *state;
 	const struct pool_policy *policy = snapshot->pools[1]->policy;
+	assert_int_equal(policy->load_percent, 125);
 	assert_int_equal(policy->check.port, 54);
 	assert_int_equal(policy->check.send.len, 3);
 	assert_memory_equal(policy->check.send.data, "a\0b", 3);

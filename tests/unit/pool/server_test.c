@@ -31,7 +31,7 @@ static void begins_up_and_without_limits(void **state)
 		assert_true(server_enter(server, 0));
 	for (int i = 0; i < 1000; i++)
 		server_leave(server);
-	assert_int_equal(server->active, 0);
+	assert_int_equal(server_active(server), 0);
 	server_free(&server);
 	assert_null(server);
 	server_free(&server);
@@ -56,7 +56,7 @@ static void takes_nothing_in_any_state_but_up(void **state)
 		assert_false(server_enter(server, 0));
 		assert_int_equal(server_enter(server, SERVER_UNHEALTHY), (bit & SERVER_UNHEALTHY) != 0);
 	}
-	assert_int_equal(server->active, 2);
+	assert_int_equal(server_active(server), 2);
 	server_free(&server);
 }
 
@@ -85,7 +85,7 @@ static void *enter_and_leave(void *argument)
 	for (int i = 0; i < ROUNDS; i++) {
 		if (!server_enter(server, 0))
 			continue;
-		if (atomic_load(&server->active) > 3)
+		if (server_active(server) > 3)
 			return "more than the limit";
 		server_leave(server);
 	}
@@ -105,7 +105,7 @@ static void threads_never_exceed_its_limit(void **state)
 		assert_int_equal(pthread_join(threads[i], &problem), 0);
 		assert_null(problem);
 	}
-	assert_int_equal(server->active, 0);
+	assert_int_equal(server_active(server), 0);
 	server_free(&server);
 }
 
