@@ -107,10 +107,12 @@ char *schema_format_value(const struct schema_value *value, char *buf)
 		text_append(buf, "%s", value->name);
 	} else if (value->role == SCHEMA_KEY) {
 		text_append(buf, "%s=", value->name);
-		if (value->kind == SCHEMA_WORD || value->kind == SCHEMA_WORDS)
+		if (value->words != NULL)
 			words_append(value, buf);
 		else
 			text_append(buf, "%s", kind_texts[value->kind].placeholder);
+		if (value->kind == SCHEMA_WORDS)
+			text_append(buf, ",...");
 	} else if (value->words != NULL) {
 		if (value->kind != SCHEMA_WORD)
 			text_append(buf, "%s|", value->name);
