@@ -66,6 +66,13 @@ uint32_t random_below(struct random *random, uint32_t bound)
 	return (uint32_t)((random_next(random) >> 32) * bound >> 32);
 }
 
+uint64_t random_unguessable(void)
+{
+	uint64_t drawn;
+	kernel_fill(&drawn, sizeof(drawn));
+	return drawn;
+}
+
 uint64_t random_secret(void)
 {
 	uint64_t secret = atomic_load_explicit(&process_secret, memory_order_relaxed);

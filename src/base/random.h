@@ -20,6 +20,9 @@ uint64_t random_next(struct random *random);
 /* Uniform in 0..bound-1; bound > 0 (Lemire 2019, without the last bit of correction). */
 uint32_t random_below(struct random *random, uint32_t bound);
 
+/* Straight from the kernel (getrandom), for what others must not be able to guess. Costs a system call. */
+uint64_t random_unguessable(void);
+
 /* 64 bits chosen once per process; the same in every thread. */
 uint64_t random_secret(void);
 

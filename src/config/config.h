@@ -12,6 +12,7 @@
 #define CONFIG_CONFIG_H
 
 #include "base/addr.h"
+#include "base/http_statuses.h"
 #include "config/diagnostics.h"
 
 #include <stdbool.h>
@@ -97,7 +98,29 @@ enum config_balance {
 	CONFIG_BALANCE_FIRST,
 };
 
-enum config_check { CONFIG_CHECK_NONE, CONFIG_CHECK_TCP, CONFIG_CHECK_UDP };
+enum config_check {
+	CONFIG_CHECK_NONE,
+	CONFIG_CHECK_TCP,
+	CONFIG_CHECK_UDP,
+	CONFIG_CHECK_HTTP,
+	CONFIG_CHECK_DNS,
+	CONFIG_CHECK_EXEC,
+};
+
+enum config_http_method { CONFIG_HTTP_GET, CONFIG_HTTP_HEAD, CONFIG_HTTP_OPTIONS, CONFIG_HTTP_POST };
+
+/* Values are those of the wire (RFC 1035, section 3.2.2; RFC 3596; RFC 2782). */
+enum config_dns_type {
+	CONFIG_DNS_A = 1,
+	CONFIG_DNS_NS = 2,
+	CONFIG_DNS_CNAME = 5,
+	CONFIG_DNS_SOA = 6,
+	CONFIG_DNS_PTR = 12,
+	CONFIG_DNS_MX = 15,
+	CONFIG_DNS_TXT = 16,
+	CONFIG_DNS_AAAA = 28,
+	CONFIG_DNS_SRV = 33,
+};
 
 enum config_on_down { CONFIG_ON_DOWN_DEFAULT, CONFIG_ON_DOWN_KEEP, CONFIG_ON_DOWN_CLOSE };
 
@@ -135,6 +158,18 @@ struct config_pool {
 		uint64_t port; /* 0 = the server's own */
 		struct config_bytes send;
 		struct config_bytes expect;
+		struct {
+			const char *path;
+			const char *host; /* NULL = the server's address */
+			enum config_http_method method;
+			struct http_statuses statuses; /* that are good */
+		} http;
+		struct {
+			const char *name;
+			enum config_dns_type type;
+			uint32_t rcodes; /* that are good: bit n for RCODE n */
+		} dns;
+		const char *program; /* of CONFIG_CHECK_EXEC, else NULL */
 	} check;
 	struct {
 		uint64_t failures; /* 0 = no passive ejection */

@@ -94,12 +94,21 @@ static void compare_services(struct diff *diff, const struct config_service *a, 
 
 /* --- pools ------------------------------------------------------------------------------------------------------- */
 
+static bool have_same_requests(const struct config_pool *a, const struct config_pool *b)
+{
+	return is_same_bytes(&a->check.send, &b->check.send) && is_same_bytes(&a->check.expect, &b->check.expect) &&
+	       is_same_text(a->check.http.path, b->check.http.path) &&
+	       is_same_text(a->check.http.host, b->check.http.host) && a->check.http.method == b->check.http.method &&
+	       memcmp(&a->check.http.statuses, &b->check.http.statuses, sizeof(a->check.http.statuses)) == 0 &&
+	       is_same_text(a->check.dns.name, b->check.dns.name) && a->check.dns.type == b->check.dns.type &&
+	       a->check.dns.rcodes == b->check.dns.rcodes && is_same_text(a->check.program, b->check.program);
+}
+
 static bool have_same_checks(const struct config_pool *a, const struct config_pool *b)
 {
 	return a->check.kind == b->check.kind && a->check.every_ms == b->check.every_ms &&
 	       a->check.timeout_ms == b->check.timeout_ms && a->check.rise == b->check.rise &&
-	       a->check.fall == b->check.fall && a->check.port == b->check.port &&
-	       is_same_bytes(&a->check.send, &b->check.send) && is_same_bytes(&a->check.expect, &b->check.expect);
+	       a->check.fall == b->check.fall && a->check.port == b->check.port && have_same_requests(a, b);
 }
 
 static void compare_pool_settings(struct diff *diff, const struct config_pool *a, const struct config_pool *b)

@@ -101,6 +101,42 @@ static bool text_fetch(const char *prefix, const void *field, struct config_memo
 	return text != NULL;
 }
 
+/* "noerror,nxdomain": the words whose bits are set, in the order of the table. */
+static bool words_fetch(const struct schema_value *value, const void *target, struct config_memory *memory,
+			struct span *ret_text)
+{
+	const char *text = "";
+	uint32_t bits = 0;
+	memcpy(&bits, field_of(value, target), sizeof(bits));
+	for (const struct schema_word *word = value->words; word->word != NULL; word++)
+		if ((bits & UINT32_C(1) << word->value) != 0)
+			text = config_memory_format(memory, "%s%s%s", text, text[0] != '\0' ? "," : "", word->word);
+	*ret_text = span_from_text(text);
+	return ret_text->len > 0;
+}
+
+/* "200-299,404" */
+static bool statuses_fetch(const struct schema_value *value, const void *target, struct config_memory *memory,
+			   struct span *ret_text)
+{
+	struct http_statuses statuses;
+	const char *text = "";
+	memcpy(&statuses, field_of(value, target), sizeof(statuses));
+	for (unsigned int first = HTTP_STATUS_MIN; first <= HTTP_STATUS_MAX; first++) {
+		unsigned int last = first;
+		if (!http_statuses_has(&statuses, first))
+			continue;
+		while (http_statuses_has(&statuses, last + 1))
+			last++;
+		const char *comma = text[0] != '\0' ? "," : "";
+		text = first == last ? config_memory_format(memory, "%s%s%u", text, comma, first)
+				     : config_memory_format(memory, "%s%s%u-%u", text, comma, first, last);
+		first = last;
+	}
+	*ret_text = span_from_text(text);
+	return ret_text->len > 0;
+}
+
 static bool sink_fetch(const struct config_log *log, struct config_memory *memory, struct span *ret_text)
 {
 	switch (log->sink) {
@@ -157,7 +193,15 @@ bool fetch_required_value(const struct schema_value *value, const void *target, 
 	case SCHEMA_NAME:
 		*ret_text = span_from_text(field_of(value, target));
 		return ret_text->len > 0;
+	case SCHEMA_WORDS:
+		return words_fetch(value, target, memory, ret_text);
+	case SCHEMA_STATUSES:
+		return statuses_fetch(value, target, memory, ret_text);
 	case SCHEMA_REFERENCE:
+	case SCHEMA_HTTP_PATH:
+	case SCHEMA_HTTP_HOST:
+	case SCHEMA_DNS_NAME:
+	case SCHEMA_PROGRAM:
 		return text_fetch("", field_of(value, target), memory, ret_text);
 	case SCHEMA_BYTES:
 		return bytes_fetch(value, target, ret_text);

@@ -53,10 +53,27 @@ static const char *value_name(struct report *report, const struct schema_value *
 	return value->noun != NULL ? value->noun : value->name;
 }
 
+/* The part of a list that is none of the words; of a single word, all of it. */
+static struct span unknown_part(const struct schema_value *value, struct span text)
+{
+	while (value->kind == SCHEMA_WORDS && text.len > 0) {
+		const char *comma = memchr(text.data, ',', text.len);
+		struct span part = { text.data, comma != NULL ? (size_t)(comma - text.data) : text.len };
+		bool is_known = false;
+		for (const struct schema_word *word = value->words; word->word != NULL; word++)
+			is_known = is_known || span_equals(part, word->word);
+		if (!is_known)
+			return part;
+		text = (struct span){ comma != NULL ? comma + 1 : NULL, text.len - part.len - (comma != NULL) };
+	}
+	return text;
+}
+
 static void report_unknown_word(struct report *report, const struct schema_value *value, const struct token *token)
 {
 	struct suggestion suggestion;
-	suggest_begin(&suggestion, token->value);
+	struct span unknown = unknown_part(value, token->value);
+	suggest_begin(&suggestion, unknown);
 	for (const struct schema_word *word = value->words; word != NULL && word->word != NULL; word++)
 		suggest_offer(&suggestion, word->word);
 	if (value->kind == SCHEMA_SINK)
@@ -66,7 +83,7 @@ static void report_unknown_word(struct report *report, const struct schema_value
 	struct finding finding = {
 		.severity = DIAGNOSTIC_ERROR,
 		.place = token->value_place,
-		.message = report_text(report, "unknown %s %s", value->noun, report_quote(report, token->value)),
+		.message = report_text(report, "unknown %s %s", value->noun, report_quote(report, unknown)),
 		.hint = did_you_mean(report, suggestion.word, ""),
 		.accepted = value->words != NULL ? words_list(report, value) : schema_kind_examples(value->kind),
 	};

@@ -57,6 +57,7 @@ static const struct kind_text {
 	[SCHEMA_PERCENT] = { "a percentage", "0% 30% 100%", "PERCENT" },
 	[SCHEMA_RATE] = { "a rate", "20/s 2k/s 100/m", "RATE" },
 	[SCHEMA_WORD] = { "one of the words", NULL, "WORD" },
+	[SCHEMA_WORDS] = { "a list of the words", NULL, "WORDS" },
 	[SCHEMA_FLAG] = { "a word of its own", NULL, "" },
 	[SCHEMA_NAME] = { "a name", NULL, "NAME" },
 	[SCHEMA_REFERENCE] = { "a name", NULL, "NAME" },
@@ -64,6 +65,11 @@ static const struct kind_text {
 	[SCHEMA_FILE] = { "a file", "file:/etc/strait/token", "file:PATH" },
 	[SCHEMA_SINK] = { "a log sink", "stderr file:PATH", "SINK" },
 	[SCHEMA_PATTERN] = { "a file or pattern", NULL, "PATTERN" },
+	[SCHEMA_HTTP_PATH] = { "a path", "/ /health?full=1", "PATH" },
+	[SCHEMA_HTTP_HOST] = { "a host", "www.example.com www.example.com:8080 [fd00::1]:8080", "HOST" },
+	[SCHEMA_STATUSES] = { "a list of status codes", "200 200-399 200,204,301-302", "CODES" },
+	[SCHEMA_DNS_NAME] = { "a name of the DNS", "example.com . _dns.example.com", "NAME" },
+	[SCHEMA_PROGRAM] = { "the path of a program", "/usr/local/bin/check-web", "PATH" },
 	[SCHEMA_ADDRESS] = { "an address", "10.0.0.1:80 [fd00::1]:53 unix:/run/x.sock", "ADDRESS" },
 	[SCHEMA_NETWORK] = { "a network", "10.0.0.0/8 2001:db8::/32 192.0.2.7 unix:", "NETWORK" },
 };
@@ -101,10 +107,12 @@ char *schema_format_value(const struct schema_value *value, char *buf)
 		text_append(buf, "%s", value->name);
 	} else if (value->role == SCHEMA_KEY) {
 		text_append(buf, "%s=", value->name);
-		if (value->kind == SCHEMA_WORD)
+		if (value->words != NULL)
 			words_append(value, buf);
 		else
 			text_append(buf, "%s", kind_texts[value->kind].placeholder);
+		if (value->kind == SCHEMA_WORDS)
+			text_append(buf, ",...");
 	} else if (value->words != NULL) {
 		if (value->kind != SCHEMA_WORD)
 			text_append(buf, "%s|", value->name);
@@ -159,6 +167,10 @@ char *schema_format_bounds(const struct schema_value *value, char *buf)
 		snprintf(max, sizeof(max), "%llu/s", (unsigned long long)value->max);
 		break;
 	case SCHEMA_BYTES:
+	case SCHEMA_HTTP_PATH:
+	case SCHEMA_HTTP_HOST:
+	case SCHEMA_DNS_NAME:
+	case SCHEMA_PROGRAM:
 		snprintf(min, sizeof(min), "%llu", (unsigned long long)value->min);
 		snprintf(max, sizeof(max), "%llu bytes", (unsigned long long)value->max);
 		break;

@@ -40,6 +40,7 @@ enum schema_kind {
 	SCHEMA_PERCENT,   /* uint64_t */
 	SCHEMA_RATE,      /* struct config_rate */
 	SCHEMA_WORD,      /* an enum: one of the words */
+	SCHEMA_WORDS,     /* uint32_t: some of the words, with commas; bit n for the word of value n */
 	SCHEMA_FLAG,      /* bool, or an enum when there are words (then one) */
 	SCHEMA_NAME,      /* char[CONFIG_NAME_BYTES] */
 	SCHEMA_REFERENCE, /* const char *: a name given elsewhere */
@@ -47,8 +48,13 @@ enum schema_kind {
 	SCHEMA_FILE,      /* const char *: the path behind "file:" */
 	SCHEMA_SINK,      /* struct config_log */
 	SCHEMA_PATTERN,   /* no field: files to include */
-	SCHEMA_ADDRESS,   /* struct addr */
-	SCHEMA_NETWORK,   /* struct network */
+	SCHEMA_HTTP_PATH, /* const char *, as the next */
+	SCHEMA_HTTP_HOST,
+	SCHEMA_STATUSES, /* struct http_statuses */
+	SCHEMA_DNS_NAME, /* const char *, as the next */
+	SCHEMA_PROGRAM,
+	SCHEMA_ADDRESS, /* struct addr */
+	SCHEMA_NETWORK, /* struct network */
 };
 
 enum schema_role {

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/schema.h"
 
+#include "config/check_values.h"
 #include "config/config.h"
 
 static_assert(sizeof(enum config_balance) == sizeof(unsigned int), "words are stored as unsigned int");
 static_assert(sizeof(enum config_check) == sizeof(unsigned int), "words are stored as unsigned int");
+static_assert(sizeof(enum config_http_method) == sizeof(unsigned int), "words are stored as unsigned int");
+static_assert(sizeof(enum config_dns_type) == sizeof(unsigned int), "words are stored as unsigned int");
 static_assert(sizeof(enum config_server_state) == sizeof(unsigned int), "words are stored as unsigned int");
 
 #define SECOND       1000ull
@@ -190,6 +193,38 @@ static const struct schema_word check_kinds[] = {
 	{ "none", CONFIG_CHECK_NONE, "servers count as up" },
 	{ "tcp", CONFIG_CHECK_TCP, "a connection is made; with send= and expect= also an exchange" },
 	{ "udp", CONFIG_CHECK_UDP, "send= is sent and a reply must come; an ICMP unreachable is a failure" },
+	{ "http", CONFIG_CHECK_HTTP,
+	  "an HTTP/1.1 request is answered with a good status, and with expect= in the body" },
+	{ "dns", CONFIG_CHECK_DNS,
+	  "a question over UDP is answered with a good rcode; an ICMP unreachable is a failure" },
+	{ "exec", CONFIG_CHECK_EXEC, "a program is run and exits with 0" },
+	{ NULL, 0, NULL },
+};
+
+static const struct schema_word http_methods[] = {
+	{ "GET", CONFIG_HTTP_GET, NULL },
+	{ "HEAD", CONFIG_HTTP_HEAD, "without a body in answer" },
+	{ "OPTIONS", CONFIG_HTTP_OPTIONS, NULL },
+	{ "POST", CONFIG_HTTP_POST, "with an empty body" },
+	{ NULL, 0, NULL },
+};
+
+static const struct schema_word dns_types[] = {
+	{ "A", CONFIG_DNS_A, NULL },         { "AAAA", CONFIG_DNS_AAAA, NULL },
+	{ "NS", CONFIG_DNS_NS, NULL },       { "SOA", CONFIG_DNS_SOA, NULL },
+	{ "CNAME", CONFIG_DNS_CNAME, NULL }, { "MX", CONFIG_DNS_MX, NULL },
+	{ "PTR", CONFIG_DNS_PTR, NULL },     { "SRV", CONFIG_DNS_SRV, NULL },
+	{ "TXT", CONFIG_DNS_TXT, NULL },     { NULL, 0, NULL },
+};
+
+/* Values are those of the wire (RFC 1035, section 4.1.1). */
+static const struct schema_word dns_rcodes[] = {
+	{ "noerror", 0, "the name exists, even without a record of the type" },
+	{ "formerr", 1, NULL },
+	{ "servfail", 2, NULL },
+	{ "nxdomain", 3, "there is no such name" },
+	{ "notimp", 4, NULL },
+	{ "refused", 5, "what an authoritative server says of names it does not have" },
 	{ NULL, 0, NULL },
 };
 
@@ -210,7 +245,26 @@ static const struct schema_value check_values[] = {
 	{ KEY("send", SCHEMA_BYTES), FIELD(config_pool, check.send), .min = 1, .max = CONFIG_CHECK_BYTES_MAX,
 	  .absent = "nothing", .help = "bytes to send; check udp needs them" },
 	{ KEY("expect", SCHEMA_BYTES), FIELD(config_pool, check.expect), .min = 1, .max = CONFIG_CHECK_BYTES_MAX,
-	  .absent = "tcp: nothing; udp: any reply", .help = "what must come in answer" },
+	  .absent = "tcp, http: nothing; udp: any reply",
+	  .help = "what must come in answer; of HTTP, in the first 16 KiB of the body" },
+	{ KEY("path", SCHEMA_HTTP_PATH), FIELD(config_pool, check.http.path), .min = 1,
+	  .max = CHECK_HTTP_PATH_BYTES_MAX, .fallback = "/", .help = "http: path and query that are asked for" },
+	{ KEY("host", SCHEMA_HTTP_HOST), FIELD(config_pool, check.http.host), .min = 1,
+	  .max = CHECK_HTTP_HOST_BYTES_MAX, .absent = "the server's address",
+	  .help = "http: the Host field of the request" },
+	{ KEY("method", SCHEMA_WORD), FIELD(config_pool, check.http.method), .noun = "method", .words = http_methods,
+	  .fallback = "GET", .help = "http: method of the request" },
+	{ KEY("status", SCHEMA_STATUSES), FIELD(config_pool, check.http.statuses), .fallback = "200-399",
+	  .help = "http: status codes that are good; redirections are not followed" },
+	{ KEY("name", SCHEMA_DNS_NAME), FIELD(config_pool, check.dns.name), .min = 1, .max = CHECK_DNS_NAME_BYTES_MAX,
+	  .fallback = ".", .help = "dns: the name that is asked for" },
+	{ KEY("type", SCHEMA_WORD), FIELD(config_pool, check.dns.type), .noun = "type of record", .words = dns_types,
+	  .fallback = "NS", .help = "dns: the type of record that is asked for" },
+	{ KEY("rcode", SCHEMA_WORDS), FIELD(config_pool, check.dns.rcodes), .noun = "response code",
+	  .words = dns_rcodes, .fallback = "noerror", .help = "dns: response codes that are good, with commas" },
+	{ KEY("program", SCHEMA_PROGRAM), FIELD(config_pool, check.program), .min = 1, .max = CHECK_PROGRAM_BYTES_MAX,
+	  .absent = "none",
+	  .help = "exec: the program; it has no arguments, and finds in its environment what it is about" },
 };
 
 static const struct schema_value eject_values[] = {

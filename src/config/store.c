@@ -2,6 +2,7 @@
 #include "config/store.h"
 
 #include "base/check.h"
+#include "config/check_values.h"
 #include "config/config.h"
 
 #include <errno.h>
@@ -92,6 +93,25 @@ static int word_store(const struct schema_value *value, struct span text, void *
 	return 0;
 }
 
+/* Each part between commas is a word; none may be empty. */
+static int words_store(const struct schema_value *value, struct span text, void *target)
+{
+	uint32_t bits = 0;
+	for (bool is_last = false; !is_last;) {
+		const char *comma = text.len > 0 ? memchr(text.data, ',', text.len) : NULL;
+		struct span part = { text.data, comma != NULL ? (size_t)(comma - text.data) : text.len };
+		const struct schema_word *word = word_find(value, part);
+		if (word == NULL)
+			return -ENOENT;
+		bits |= UINT32_C(1) << word->value;
+		is_last = comma == NULL;
+		if (!is_last)
+			text = (struct span){ comma + 1, text.len - part.len - 1 };
+	}
+	field_set(value, target, &bits, sizeof(bits));
+	return 0;
+}
+
 static int name_store(const struct schema_value *value, struct span text, void *target, struct store_note *ret_note)
 {
 	char name[CONFIG_NAME_BYTES] = "";
@@ -121,6 +141,37 @@ static int bytes_store(const struct schema_value *value, struct span text, struc
 		struct config_bytes bytes = { config_memory_text(memory, text), text.len };
 		field_set(value, target, &bytes, sizeof(bytes));
 	}
+	return error;
+}
+
+/* Text that is kept as it was written. */
+static int text_store(const struct schema_value *value, struct span text, struct config_memory *memory, void *target,
+		      struct store_note *ret_note)
+{
+	int error = bounds_check(value, text.len, ret_note);
+	if (error != 0)
+		return error;
+	if (value->kind == SCHEMA_HTTP_PATH)
+		error = check_value_accept_http_path(text, &ret_note->hint);
+	else if (value->kind == SCHEMA_HTTP_HOST)
+		error = check_value_accept_http_host(text, &ret_note->hint);
+	else if (value->kind == SCHEMA_DNS_NAME)
+		error = check_value_accept_dns_name(text, &ret_note->hint);
+	else
+		error = check_value_accept_program(text, &ret_note->hint);
+	if (error == 0) {
+		const char *copy = config_memory_text(memory, text);
+		field_set(value, target, &copy, sizeof(copy));
+	}
+	return error;
+}
+
+static int statuses_store(const struct schema_value *value, struct span text, void *target, struct store_note *ret_note)
+{
+	struct http_statuses statuses;
+	int error = check_value_parse_statuses(text, &statuses, &ret_note->hint);
+	if (error == 0)
+		field_set(value, target, &statuses, sizeof(statuses));
 	return error;
 }
 
@@ -212,12 +263,21 @@ int store_value(const struct schema_value *value, struct span text, struct confi
 		return rate_store(value, text, target, ret_note);
 	case SCHEMA_WORD:
 		return word_store(value, text, target);
+	case SCHEMA_WORDS:
+		return words_store(value, text, target);
 	case SCHEMA_NAME:
 		return name_store(value, text, target, ret_note);
 	case SCHEMA_REFERENCE:
 		return reference_store(value, text, memory, target, ret_note);
 	case SCHEMA_BYTES:
 		return bytes_store(value, text, memory, target, ret_note);
+	case SCHEMA_HTTP_PATH:
+	case SCHEMA_HTTP_HOST:
+	case SCHEMA_DNS_NAME:
+	case SCHEMA_PROGRAM:
+		return text_store(value, text, memory, target, ret_note);
+	case SCHEMA_STATUSES:
+		return statuses_store(value, text, target, ret_note);
 	case SCHEMA_FILE:
 		return file_store(value, text, memory, target, ret_note);
 	case SCHEMA_SINK:

@@ -3,6 +3,9 @@
 
 #include "config/values.h"
 
+#include <errno.h>
+#include <sys/stat.h>
+
 /* One pool while it is checked. */
 struct checked_pool {
 	struct report *report;
@@ -95,17 +98,96 @@ static void servers_check(struct checked_pool *checked)
 				    pool->name);
 }
 
+/* Sets of kinds of check. */
+enum {
+	ASKED_TCP = 1 << CONFIG_CHECK_TCP,
+	ASKED_UDP = 1 << CONFIG_CHECK_UDP,
+	ASKED_HTTP = 1 << CONFIG_CHECK_HTTP,
+	ASKED_DNS = 1 << CONFIG_CHECK_DNS,
+	ASKED_EXEC = 1 << CONFIG_CHECK_EXEC,
+	ASKED = ASKED_TCP | ASKED_UDP | ASKED_HTTP | ASKED_DNS | ASKED_EXEC,
+};
+
+static const struct check_setting {
+	const char *key;
+	unsigned int kinds; /* that use it */
+} check_settings[] = {
+	{ "every", ASKED },
+	{ "timeout", ASKED },
+	{ "rise", ASKED },
+	{ "fall", ASKED },
+	{ "port", ASKED },
+	{ "send", ASKED_TCP | ASKED_UDP },
+	{ "expect", ASKED_TCP | ASKED_UDP | ASKED_HTTP },
+	{ "path", ASKED_HTTP },
+	{ "host", ASKED_HTTP },
+	{ "method", ASKED_HTTP },
+	{ "status", ASKED_HTTP },
+	{ "name", ASKED_DNS },
+	{ "type", ASKED_DNS },
+	{ "rcode", ASKED_DNS },
+	{ "program", ASKED_EXEC },
+};
+
+static const char *check_word(enum config_check kind)
+{
+	static const char *const words[] = {
+		[CONFIG_CHECK_NONE] = "none", [CONFIG_CHECK_TCP] = "tcp", [CONFIG_CHECK_UDP] = "udp",
+		[CONFIG_CHECK_HTTP] = "http", [CONFIG_CHECK_DNS] = "dns", [CONFIG_CHECK_EXEC] = "exec",
+	};
+	return words[kind];
+}
+
 /* Settings that the kind of check does not use. */
 static void check_settings_check(struct checked_pool *checked)
 {
-	static const char *const keys[] = { "every", "timeout", "rise", "fall", "port", "send", "expect" };
-	if (checked->pool->check.kind != CONFIG_CHECK_NONE || written(checked, "check", "KIND") == NULL)
+	enum config_check kind = checked->pool->check.kind;
+	if (written(checked, "check", "KIND") == NULL)
 		return;
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		const struct config_place *place = written(checked, "check", keys[i]);
-		if (place != NULL)
-			report_error(checked->report, *place, "\"check none\" does not use \"%s=\"", keys[i]);
+	for (size_t i = 0; i < sizeof(check_settings) / sizeof(check_settings[0]); i++) {
+		const struct check_setting *setting = &check_settings[i];
+		const struct config_place *place = written(checked, "check", setting->key);
+		if (place != NULL && (setting->kinds & 1u << kind) == 0)
+			report_error(checked->report, *place, "\"check %s\" does not use \"%s=\"", check_word(kind),
+				     setting->key);
 	}
+}
+
+/* The file may come later, or be there for another user: a warning. Nothing is opened or run. */
+static void check_program_check(struct checked_pool *checked)
+{
+	const char *program = checked->pool->check.program;
+	const struct config_place *place = written(checked, "check", "program");
+	struct stat status;
+	if (program == NULL || place == NULL)
+		return;
+	if (stat(program, &status) < 0)
+		report_warning_hint(checked->report, *place, "until it can be, all servers of the pool are down",
+				    "the program cannot be run: %s",
+				    errno == ENOENT ? "it is not there" : strerror(errno));
+	else if (!S_ISREG(status.st_mode) || (status.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) == 0)
+		report_warning_hint(checked->report, *place, "until it can be, all servers of the pool are down",
+				    "the program cannot be run: %s",
+				    S_ISREG(status.st_mode) ? "it is not executable" : "it is not a file");
+}
+
+/* What a kind cannot do without, or cannot have together. */
+static void check_kind_check(struct checked_pool *checked)
+{
+	const struct config_pool *pool = checked->pool;
+	const struct config_place *kind = written(checked, "check", "KIND");
+	const struct config_place *expect = written(checked, "check", "expect");
+	if (kind == NULL)
+		return;
+	if (pool->check.kind == CONFIG_CHECK_UDP && written(checked, "check", "send") == NULL)
+		report_error_hint(checked->report, *kind, "add send=\"...\"",
+				  "\"check udp\" needs something to send, or no server would answer");
+	if (pool->check.kind == CONFIG_CHECK_EXEC && written(checked, "check", "program") == NULL)
+		report_error_hint(checked->report, *kind, "add program=/path/to/program",
+				  "\"check exec\" needs a program");
+	if (pool->check.kind == CONFIG_CHECK_HTTP && pool->check.http.method == CONFIG_HTTP_HEAD && expect != NULL)
+		report_error_hint(checked->report, *expect, "use method=GET",
+				  "the answer to a HEAD request has no body to look into");
 }
 
 static void check_unix_check(struct checked_pool *checked)
@@ -118,9 +200,9 @@ static void check_unix_check(struct checked_pool *checked)
 		if (port != NULL)
 			report_error(checked->report, *port, "the server at %s is a unix socket and has no port",
 				     report_place(checked->report, pool->servers[i].place));
-		else if (pool->check.kind == CONFIG_CHECK_UDP)
+		else if (pool->check.kind == CONFIG_CHECK_UDP || pool->check.kind == CONFIG_CHECK_DNS)
 			report_error_hint(checked->report, pool->servers[i].place, "unix sockets are for TCP only",
-					  "\"check udp\" cannot ask a unix socket");
+					  "\"check %s\" cannot ask a unix socket", check_word(pool->check.kind));
 		return;
 	}
 }
@@ -128,7 +210,6 @@ static void check_unix_check(struct checked_pool *checked)
 static void check_check(struct checked_pool *checked)
 {
 	const struct config_pool *pool = checked->pool;
-	const struct config_place *kind = written(checked, "check", "KIND");
 	const struct config_place *timeout = written(checked, "check", "timeout");
 	const struct config_place *every = written(checked, "check", "every");
 	if (written(checked, "check", NULL) == NULL) {
@@ -138,9 +219,8 @@ static void check_check(struct checked_pool *checked)
 	}
 	check_settings_check(checked);
 	check_unix_check(checked);
-	if (pool->check.kind == CONFIG_CHECK_UDP && kind != NULL && written(checked, "check", "send") == NULL)
-		report_error_hint(checked->report, *kind, "add send=\"...\"",
-				  "\"check udp\" needs something to send, or no server would answer");
+	check_kind_check(checked);
+	check_program_check(checked);
 	if ((timeout != NULL || every != NULL) && pool->check.kind != CONFIG_CHECK_NONE &&
 	    pool->check.timeout_ms > pool->check.every_ms) {
 		char text[VALUE_TEXT_BYTES];

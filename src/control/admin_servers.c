@@ -214,7 +214,7 @@ void admin_servers_remove(struct admin_request *request, struct admin_answer *an
 	server_acquire_reference(server);
 	pool_update_publish(daemon, target.number);
 	size_t closed_count = closes ? close_flows(daemon, server) : 0;
-	json_int_t kept_count = (json_int_t)atomic_load_explicit(&server->active, memory_order_relaxed);
+	json_int_t kept_count = (json_int_t)server_active(server);
 	server_release_reference(server);
 	write_event(daemon, "server_removed", &target, &before);
 	admin_answer_json(answer, ADMIN_OK,

@@ -30,19 +30,24 @@ static uint64_t count_sockets(const struct config *config)
 	return count;
 }
 
-static uint64_t count_checked(const struct config *config)
+/* Descriptors of checks that run at once; that of a program has two. */
+static uint64_t count_of_checks(const struct config *config)
 {
-	uint64_t count = 0;
-	for (size_t i = 0; i < config->pool_count; i++)
+	uint64_t check_count = 0;
+	uint64_t program_count = 0;
+	for (size_t i = 0; i < config->pool_count; i++) {
 		if (config->pools[i].check.kind != CONFIG_CHECK_NONE)
-			count += config->pools[i].server_count;
-	return count;
+			check_count += config->pools[i].server_count;
+		if (config->pools[i].check.kind == CONFIG_CHECK_EXEC)
+			program_count += config->pools[i].server_count;
+	}
+	return min(check_count, HEALTH_RUNNING_MAX) + min(program_count, HEALTH_PROGRAMS_MAX);
 }
 
 /* What is set aside before flows get any. */
 static uint64_t reserve(const struct config *config, const struct ceilings_resources *resources)
 {
-	uint64_t checks = min(count_checked(config), HEALTH_RUNNING_MAX);
+	uint64_t checks = count_of_checks(config);
 	uint64_t share_max = resources->descriptor_limit / 8; /* few descriptors are not all set aside */
 	uint64_t admin = config->admin_count * (1 + min(ADMIN_CONNECTIONS_MAX, share_max));
 	uint64_t workers = resources->worker_count * (DESCRIPTORS_OF_WORKER + count_sockets(config));

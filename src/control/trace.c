@@ -132,7 +132,7 @@ static void add_servers(struct trace *trace, const struct pool *pool)
 						addr_format(&server->addr, address, sizeof(address)), "obstacle",
 						obstacle_of(server, ignored_bits), "is_backup", (int)server->is_backup,
 						"weight", (json_int_t)server->weight, "flows_active",
-						(json_int_t)server->active));
+						(json_int_t)server_active(server)));
 	}
 	json_object_set_new(trace->document, "servers", servers);
 }
@@ -145,6 +145,7 @@ static const char *sentence_of(enum pool_algorithm algorithm)
 	case POOL_LEAST_CONNECTIONS:
 		return "it has the fewest flows for its weight (of several with as few, one by chance)";
 	case POOL_SOURCE_HASH:
+	case POOL_MAGLEV:
 		return "the client's address belongs to it as long as the servers stay";
 	case POOL_RANDOM:
 		return "of two picked by chance it has the fewer flows for its weight; the next may be another";

@@ -26,6 +26,8 @@ void signals_block(void)
 	sigset_t set = received_set();
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	/* Where it is ignored, which a program inherits, children vanish and nobody learns how they ended. */
+	signal(SIGCHLD, SIG_DFL);
 }
 
 static void on_readable(struct loop_source *source, uint32_t events)

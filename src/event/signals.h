@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The signals strait acts on (HUP, USR1, USR2, TERM, INT), received as events of one loop through a signalfd. No
- * handler ever interrupts a thread; PIPE is ignored. A signal that comes again before it was received counts once.
+ * handler ever interrupts a thread; PIPE is ignored, CHLD is not. A signal that comes again before it was received counts once.
  */
 #ifndef EVENT_SIGNALS_H
 #define EVENT_SIGNALS_H

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "health/health.h"
 
+#include "base/check.h"
 #include "base/fd.h"
 #include "base/memory.h"
 #include "base/random.h"
 #include "base/span.h"
 #include "health/probe.h"
+#include "health/programs.h"
 #include "health/schedule.h"
 #include "health/verdict.h"
 
@@ -17,7 +19,7 @@
 struct watch {
 	struct probe probe;
 	struct timer due;
-	struct list link; /* in health->waiting, or at the end in health->removed */
+	struct list link; /* in one of health's lists of those that wait, or at the end in health->removed */
 	struct health *health;
 	struct server *server; /* holding a reference */
 	struct schedule schedule;
@@ -37,8 +39,10 @@ struct health {
 	uint64_t origin_ms; /* of the schedule's grid */
 	uint32_t running_count;
 	uint32_t running_max;
-	struct list waiting; /* watches whose check is due while running_max are running */
-	struct list removed; /* watches to be freed at the end of the turn */
+	struct programs *programs;
+	struct list waiting;              /* watches whose check is due while running_max are running */
+	struct list waiting_for_programs; /* and those who wait for a program to end */
+	struct list removed;              /* watches to be freed at the end of the turn */
 	struct loop_deferred removal;
 	struct watch *watches;
 };
@@ -65,15 +69,39 @@ static struct span span_from_bytes(const struct pool_bytes *bytes)
 	return (struct span){ bytes->data, bytes->len };
 }
 
+static const struct probe_kind *kind_of(enum pool_check check)
+{
+	static const struct probe_kind *const kinds[] = {
+		[POOL_CHECK_TCP] = &probe_kind_tcp,   [POOL_CHECK_UDP] = &probe_kind_udp,
+		[POOL_CHECK_HTTP] = &probe_kind_http, [POOL_CHECK_DNS] = &probe_kind_dns,
+		[POOL_CHECK_EXEC] = &probe_kind_exec,
+	};
+	static_assert(sizeof(kinds) / sizeof(kinds[0]) == POOL_CHECK_COUNT, "one each");
+	CHECK(kinds[check] != NULL);
+	return kinds[check];
+}
+
+/* What the check needs of the policy is used or copied when it starts: the policy may be replaced while it runs. */
 static void start_check(struct watch *watch)
 {
 	const struct pool_policy *policy = watch_policy(watch);
 	struct probe_request request = {
-		.kind = policy->check.kind == POOL_CHECK_UDP ? &probe_kind_udp : &probe_kind_tcp,
+		.kind = kind_of(policy->check.kind),
 		.addr = watch->server->addr,
 		.timeout_ms = policy->check.timeout_ms,
 		.send = span_from_bytes(&policy->check.send),
 		.expect = span_from_bytes(&policy->check.expect),
+		.http.method = policy->check.http.method,
+		.http.path = policy->check.http.path,
+		.http.host = policy->check.http.host,
+		.http.statuses = policy->check.http.statuses,
+		.dns.name = policy->check.dns.name,
+		.dns.type = policy->check.dns.type,
+		.dns.rcodes = policy->check.dns.rcodes,
+		.exec.programs = watch->health->programs,
+		.exec.program = policy->check.program,
+		.exec.pool = watch->server->pool->name,
+		.exec.server = watch->server->name,
 	};
 	if (policy->check.port != 0 && !addr_is_unix(&request.addr))
 		addr_set_port(&request.addr, policy->check.port);
@@ -81,11 +109,39 @@ static void start_check(struct watch *watch)
 	probe_start(&watch->probe, &request);
 }
 
+/* By what the policy says now, not when the watch began to wait. */
+static bool must_wait_for_program(const struct watch *watch)
+{
+	return watch_policy(watch)->check.kind == POOL_CHECK_EXEC && !programs_have_room(watch->health->programs);
+}
+
+/* The next whose check may start, or NULL. */
+static struct watch *take_waiting(struct health *health)
+{
+	struct list *link = NULL;
+	if (health->running_count >= health->running_max)
+		return NULL;
+	if (programs_have_room(health->programs))
+		link = list_take_first(&health->waiting_for_programs);
+	while (link == NULL && (link = list_take_first(&health->waiting)) != NULL) {
+		if (!must_wait_for_program(LIST_OWNER(link, struct watch, link)))
+			break;
+		list_add_last(&health->waiting_for_programs, link);
+		link = NULL;
+	}
+	return link != NULL ? LIST_OWNER(link, struct watch, link) : NULL;
+}
+
 static void start_waiting(struct health *health)
 {
-	struct list *link;
-	while (health->running_count < health->running_max && (link = list_take_first(&health->waiting)) != NULL)
-		start_check(LIST_OWNER(link, struct watch, link));
+	struct watch *watch;
+	while ((watch = take_waiting(health)) != NULL)
+		start_check(watch);
+}
+
+static void on_room(void *owner)
+{
+	start_waiting(owner);
 }
 
 static void on_due(struct timer *timer, uint64_t now_ms)
@@ -106,7 +162,7 @@ static void on_due(struct timer *timer, uint64_t now_ms)
 static void note_last(struct watch *watch, const struct probe_outcome *outcome)
 {
 	if (outcome->result == PROBE_UNDECIDED) {
-		snprintf(watch->last.cause, sizeof(watch->last.cause), "not asked: %.50s", outcome->cause);
+		snprintf(watch->last.cause, sizeof(watch->last.cause), "not asked: %.110s", outcome->cause);
 		return;
 	}
 	watch->has_last = true;
@@ -287,6 +343,14 @@ static uint32_t decide_running_max(void)
 	return share > 0 ? (uint32_t)share : 1;
 }
 
+static uint32_t decide_programs_max(uint32_t running_max)
+{
+	uint32_t half = running_max / 2;
+	if (half > HEALTH_PROGRAMS_MAX)
+		return HEALTH_PROGRAMS_MAX;
+	return half > 0 ? half : 1;
+}
+
 struct health *health_new(struct loop *loop, struct timer_wheel *wheel, health_verdict_fn *on_verdict, void *owner)
 {
 	struct health *health = memory_alloc_zeroed(1, sizeof(*health));
@@ -296,7 +360,9 @@ struct health *health_new(struct loop *loop, struct timer_wheel *wheel, health_v
 	health->owner = owner;
 	health->origin_ms = loop->now_ms;
 	health->running_max = decide_running_max();
+	health->programs = programs_new(loop, decide_programs_max(health->running_max), on_room, health);
 	list_init(&health->waiting);
+	list_init(&health->waiting_for_programs);
 	list_init(&health->removed);
 	random_init(&health->random);
 	return health;
@@ -322,6 +388,7 @@ void health_free(struct health **health)
 		stop_watch(watch);
 		free(watch);
 	}
+	programs_free(&doomed->programs);
 	list_remove(&doomed->removal.link);
 	free_removed(doomed);
 	free(doomed);

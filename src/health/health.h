@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Active health checks: when each server is asked, with what, and what a row of answers means. Runs on the control
- * thread's loop and timer wheel; each check is non-blocking and holds one descriptor while it runs.
+ * thread's loop and timer wheel; each check is non-blocking and holds a descriptor while it runs (that of a program
+ * two).
  *
  * A server starts as up; its first check decides at once, later ones need `rise` or `fall` in a row. Checks are spread
  * evenly over the interval, with jitter, so that thousands of servers are never asked in the same millisecond.
@@ -22,6 +23,12 @@
  * for their turn, first come first served.
  */
 enum { HEALTH_RUNNING_MAX = 512 };
+
+/*
+ * Programs of `check exec` among them; at most half of the checks that may run. One that was killed counts until it is
+ * gone. More wait for their turn, and are not failed for that.
+ */
+enum { HEALTH_PROGRAMS_MAX = 64 };
 
 struct health;
 
@@ -53,11 +60,11 @@ struct health_last {
 	uint64_t at_ms; /* monotonic */
 	bool was_good;
 	uint64_t duration_us;
-	char cause[64]; /* empty when good; "not asked: ..." when strait itself could not check in the latest round */
+	char cause[128]; /* empty when good; "not asked: ..." when strait itself could not check in the latest round */
 };
 bool health_read_last(const struct health *health, const struct server *server, struct health_last *ret_last);
 
-/* Ends all running checks. Between turns of the loop, not within one. Accepts NULL; clears the pointer. */
+/* Ends all running checks; programs are killed and reaped. Between turns of the loop, not within one. Accepts NULL; clears the pointer. */
 void health_free(struct health **health);
 
 #endif

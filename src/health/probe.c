@@ -15,9 +15,12 @@
 static void close_all(struct probe *probe)
 {
 	timer_disarm(probe->wheel, &probe->deadline);
+	if (probe->request.kind->close != NULL)
+		probe->request.kind->close(probe);
 	fd_close(&probe->source.fd); /* takes it out of the loop, too */
 	free(probe->memory);
 	probe->memory = probe->answer = NULL;
+	probe->state = NULL;
 }
 
 static void end(struct probe *probe)
@@ -45,6 +48,11 @@ enum probe_next probe_succeed(struct probe *probe)
 enum probe_next probe_fail(struct probe *probe, const char *cause)
 {
 	return set_outcome(probe, PROBE_BAD, cause);
+}
+
+enum probe_next probe_leave_undecided(struct probe *probe, const char *cause)
+{
+	return set_outcome(probe, PROBE_UNDECIDED, cause);
 }
 
 /* Errors that are about this process or this kernel, whoever the server is. */
@@ -75,13 +83,10 @@ enum probe_next probe_fail_errno(struct probe *probe, int error)
 
 static void time_out(struct probe *probe)
 {
-	const char *what = "no connection";
-	if (probe->is_connected)
-		what = probe->answer_len > 0 ? "unexpected or incomplete answer" : "no answer";
 	uint64_t timeout_ms = probe->request.timeout_ms;
 	bool is_whole = timeout_ms % CLOCK_MS_PER_S == 0;
 	char cause[PROBE_CAUSE_BYTES];
-	snprintf(cause, sizeof(cause), "%s within %" PRIu64 "%s", what,
+	snprintf(cause, sizeof(cause), "%s within %" PRIu64 "%s", probe->lack,
 		 is_whole ? timeout_ms / CLOCK_MS_PER_S : timeout_ms, is_whole ? "s" : "ms");
 	probe_fail(probe, cause);
 	end(probe);
@@ -103,12 +108,8 @@ static uint32_t events_for(enum probe_next next)
 	return next == PROBE_WANT_READ ? EPOLLIN : EPOLLOUT;
 }
 
-static void on_event(struct loop_source *source, uint32_t events)
+void probe_advance(struct probe *probe)
 {
-	(void)events;
-	struct probe *probe = LIST_OWNER(source, struct probe, source);
-	if (source->fd < 0)
-		return; /* an event from before the check ended */
 	/* Too late is too late, even if the answer is there before the timer was. */
 	if (probe->loop->now_ms >= probe->deadline_ms) {
 		time_out(probe);
@@ -117,12 +118,20 @@ static void on_event(struct loop_source *source, uint32_t events)
 	enum probe_next next = probe->request.kind->step(probe);
 	if (next != PROBE_ENDED && events_for(next) != probe->events) {
 		probe->events = events_for(next);
-		int result = loop_change(probe->loop, source, probe->events);
+		int result = loop_change(probe->loop, &probe->source, probe->events);
 		if (result < 0)
 			next = probe_fail_errno(probe, -result);
 	}
 	if (next == PROBE_ENDED)
 		end(probe);
+}
+
+static void on_event(struct loop_source *source, uint32_t events)
+{
+	(void)events;
+	struct probe *probe = LIST_OWNER(source, struct probe, source);
+	if (source->fd >= 0) /* else an event from before the check ended */
+		probe_advance(probe);
 }
 
 void probe_init(struct probe *probe, struct loop *loop, struct timer_wheel *wheel, void (*on_end)(struct probe *probe))
@@ -146,11 +155,22 @@ static struct span copy_span(struct span span, char *memory)
 /* The configuration may be replaced while the check runs. */
 static void copy_request(struct probe *probe, const struct probe_request *request)
 {
+	size_t state_bytes = request->kind->state_bytes;
 	probe->request = *request;
-	probe->memory = memory_alloc(request->send.len + request->expect.len + PROBE_ANSWER_BYTES_MAX);
-	probe->request.send = copy_span(request->send, probe->memory);
-	probe->request.expect = copy_span(request->expect, probe->memory + request->send.len);
-	probe->answer = probe->memory + request->send.len + request->expect.len;
+	probe->memory = memory_alloc(state_bytes + request->send.len + request->expect.len + PROBE_ANSWER_BYTES_MAX);
+	probe->state = memset(probe->memory, 0, state_bytes);
+	char *at = probe->memory + state_bytes;
+	probe->request.send = copy_span(request->send, at);
+	probe->request.expect = copy_span(request->expect, at + request->send.len);
+	probe->answer = at + request->send.len + request->expect.len;
+}
+
+/* They belong to the policy, which may be freed while the check runs. */
+static void forget_texts(struct probe_request *request)
+{
+	request->http.method = request->http.path = request->http.host = NULL;
+	request->dns.name = NULL;
+	request->exec.program = request->exec.pool = request->exec.server = NULL;
 }
 
 void probe_start(struct probe *probe, const struct probe_request *request)
@@ -164,14 +184,16 @@ void probe_start(struct probe *probe, const struct probe_request *request)
 	probe->start_ns = clock_monotonic_ns();
 	probe->deadline_ms = (probe->start_ns + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS + request->timeout_ms;
 	int result = request->kind->open(probe);
-	if (result == 0)
+	forget_texts(&probe->request);
+	if (result == 0 && probe->source.fd >= 0)
 		result = loop_add(probe->loop, &probe->source, probe->events);
 	if (result < 0) {
 		probe_fail_errno(probe, -result);
 		fd_close(&probe->source.fd);
 	}
+	bool has_failed = probe->outcome.result != PROBE_PENDING;
 	/* A failure is told by the timer, too: the caller is not to be called back while it starts a check. */
-	timer_arm(probe->wheel, &probe->deadline, result < 0 ? 0 : probe->deadline_ms);
+	timer_arm(probe->wheel, &probe->deadline, has_failed ? 0 : probe->deadline_ms);
 }
 
 void probe_stop(struct probe *probe)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One running check of one address: started, it ends by itself with an outcome, at the latest with its time-out. What
- * is asked is in the files of the kinds (probe_tcp.c, probe_udp.c); this is what they share: the descriptor in the
+ * is asked is in the files of the kinds (probe_tcp.c, probe_dns.c, ...); this is what they share: the descriptor in the
  * loop, the deadline on the wheel, the bytes, the outcome.
  *
  * A probe is embedded in its owner and used again and again; it owns a descriptor and a block of memory only while it
@@ -11,6 +11,7 @@
 #define HEALTH_PROBE_H
 
 #include "base/addr.h"
+#include "base/http_statuses.h"
 #include "base/span.h"
 #include "event/loop.h"
 #include "event/timer_wheel.h"
@@ -19,7 +20,7 @@
 #include <stdint.h>
 
 enum {
-	PROBE_CAUSE_BYTES = 64,
+	PROBE_CAUSE_BYTES = 128,
 	PROBE_ANSWER_BYTES_MAX = 4096, /* of an answer looked at; what comes behind them is not read */
 };
 
@@ -39,6 +40,11 @@ struct probe_outcome {
 struct probe_kind;
 extern const struct probe_kind probe_kind_tcp;
 extern const struct probe_kind probe_kind_udp;
+extern const struct probe_kind probe_kind_http;
+extern const struct probe_kind probe_kind_dns;
+extern const struct probe_kind probe_kind_exec;
+
+struct programs;
 
 struct probe_request {
 	const struct probe_kind *kind;
@@ -46,6 +52,24 @@ struct probe_request {
 	uint64_t timeout_ms;
 	struct span send;   /* len 0: nothing */
 	struct span expect; /* len 0: nothing; else the answer must contain these bytes, wherever */
+	/* Of one kind each; the texts are used within probe_start only. */
+	struct {
+		const char *method;
+		const char *path;
+		const char *host; /* NULL: the address */
+		struct http_statuses statuses;
+	} http;
+	struct {
+		const char *name;
+		uint16_t type;
+		uint32_t rcodes; /* bit n for RCODE n */
+	} dns;
+	struct {
+		struct programs *programs;
+		const char *program;
+		const char *pool;
+		const char *server;
+	} exec;
 };
 
 struct probe {
@@ -54,7 +78,7 @@ struct probe {
 	struct loop *loop;
 	struct timer_wheel *wheel;
 	void (*on_end)(struct probe *probe);
-	struct probe_request request; /* its spans point into memory */
+	struct probe_request request; /* its spans point into memory; its texts are gone */
 	struct probe_outcome outcome;
 	uint64_t start_ns;
 	uint64_t deadline_ms;
@@ -62,7 +86,9 @@ struct probe {
 	bool is_connected;
 	size_t sent_len;
 	size_t answer_len;
-	char *answer; /* PROBE_ANSWER_BYTES_MAX, in memory */
+	const char *lack; /* what is said when the time is over: "no answer" within 1s */
+	void *state;      /* the kind's own, in memory */
+	char *answer;     /* PROBE_ANSWER_BYTES_MAX, in memory */
 	char *memory;
 };
 
@@ -87,17 +113,27 @@ static inline bool probe_is_running(const struct probe *probe)
 enum probe_next { PROBE_WANT_READ, PROBE_WANT_WRITE, PROBE_ENDED };
 
 struct probe_kind {
-	/* Opens source.fd and begins to connect. Returns 0 or -errno, which becomes the outcome. */
+	/*
+	 * Opens source.fd and begins to connect, or leaves that and calls probe_advance by itself. Sets lack. Returns 0
+	 * or -errno, which becomes the outcome.
+	 */
 	int (*open)(struct probe *probe);
 	/* Goes on; called when what was wanted may have happened, and sometimes when it has not. */
 	enum probe_next (*step)(struct probe *probe);
+	/* Lets go of what is not source.fd; called after every open, also one that failed. NULL: there is no such. */
+	void (*close)(struct probe *probe);
 	enum probe_next first;
+	size_t state_bytes; /* of probe->state, filled with zeros before open */
 };
 
-/* Set the outcome and return PROBE_ENDED. error: a positive errno. */
+/* What happens with the events of source.fd: a step, and what it wants next. May end the check. */
+void probe_advance(struct probe *probe);
+
+/* Set the outcome and return PROBE_ENDED; may be called within open, too. error: a positive errno. */
 enum probe_next probe_succeed(struct probe *probe);
 enum probe_next probe_fail(struct probe *probe, const char *cause);
 enum probe_next probe_fail_errno(struct probe *probe, int error);
+enum probe_next probe_leave_undecided(struct probe *probe, const char *cause);
 
 /* True when the answer so far holds the expected bytes, or none are expected. */
 bool probe_has_expected(const struct probe *probe);

@@ -48,20 +48,28 @@ static enum pool_algorithm algorithm_build(enum config_balance balance)
 static enum pool_check check_build(enum config_check check)
 {
 	static const enum pool_check checks[] = {
-		[CONFIG_CHECK_NONE] = POOL_CHECK_NONE,
-		[CONFIG_CHECK_TCP] = POOL_CHECK_TCP,
-		[CONFIG_CHECK_UDP] = POOL_CHECK_UDP,
+		[CONFIG_CHECK_NONE] = POOL_CHECK_NONE, [CONFIG_CHECK_TCP] = POOL_CHECK_TCP,
+		[CONFIG_CHECK_UDP] = POOL_CHECK_UDP,   [CONFIG_CHECK_HTTP] = POOL_CHECK_HTTP,
+		[CONFIG_CHECK_DNS] = POOL_CHECK_DNS,   [CONFIG_CHECK_EXEC] = POOL_CHECK_EXEC,
 	};
 	CHECK(check < sizeof(checks) / sizeof(checks[0]));
 	return checks[check];
 }
 
-static struct pool_policy *pool_policy_build(const struct config_pool *config)
+static const char *method_build(enum config_http_method method)
 {
-	struct pool_policy *policy = memory_alloc_zeroed(1, sizeof(*policy));
-	policy->algorithm = algorithm_build(config->balance);
-	policy->slow_start_ms = config->slow_start_ms;
-	policy->load_percent = narrow(config->load_percent);
+	static const char *const methods[] = {
+		[CONFIG_HTTP_GET] = "GET",
+		[CONFIG_HTTP_HEAD] = "HEAD",
+		[CONFIG_HTTP_OPTIONS] = "OPTIONS",
+		[CONFIG_HTTP_POST] = "POST",
+	};
+	CHECK(method < sizeof(methods) / sizeof(methods[0]));
+	return methods[method];
+}
+
+static void check_settings_build(const struct config_pool *config, struct pool_policy *policy)
+{
 	policy->check.kind = check_build(config->check.kind);
 	policy->check.every_ms = config->check.every_ms;
 	policy->check.timeout_ms = config->check.timeout_ms;
@@ -70,6 +78,23 @@ static struct pool_policy *pool_policy_build(const struct config_pool *config)
 	policy->check.port = (uint16_t)config->check.port;
 	policy->check.send = bytes_build(&config->check.send);
 	policy->check.expect = bytes_build(&config->check.expect);
+	policy->check.http.method = method_build(config->check.http.method);
+	policy->check.http.path = memory_copy_text(config->check.http.path);
+	policy->check.http.host = memory_copy_text(config->check.http.host);
+	policy->check.http.statuses = config->check.http.statuses;
+	policy->check.dns.name = memory_copy_text(config->check.dns.name);
+	policy->check.dns.type = (uint16_t)config->check.dns.type;
+	policy->check.dns.rcodes = config->check.dns.rcodes;
+	policy->check.program = memory_copy_text(config->check.program);
+}
+
+static struct pool_policy *pool_policy_build(const struct config_pool *config)
+{
+	struct pool_policy *policy = memory_alloc_zeroed(1, sizeof(*policy));
+	policy->algorithm = algorithm_build(config->balance);
+	policy->slow_start_ms = config->slow_start_ms;
+	policy->load_percent = narrow(config->load_percent);
+	check_settings_build(config, policy);
 	policy->eject_failures = narrow(config->eject.failures);
 	policy->eject_for_ms = config->eject.for_ms;
 	policy->panic_percent = narrow(config->panic_percent);

@@ -15,10 +15,10 @@ static const char *const algorithm_words[] = {
 static_assert(sizeof(algorithm_words) / sizeof(algorithm_words[0]) == POOL_ALGORITHM_COUNT, "one word each");
 
 static const char *const check_words[] = {
-	[POOL_CHECK_NONE] = "none",
-	[POOL_CHECK_TCP] = "tcp",
-	[POOL_CHECK_UDP] = "udp",
+	[POOL_CHECK_NONE] = "none", [POOL_CHECK_TCP] = "tcp", [POOL_CHECK_UDP] = "udp",
+	[POOL_CHECK_HTTP] = "http", [POOL_CHECK_DNS] = "dns", [POOL_CHECK_EXEC] = "exec",
 };
+static_assert(sizeof(check_words) / sizeof(check_words[0]) == POOL_CHECK_COUNT, "one word each");
 
 const char *pool_algorithm_word(enum pool_algorithm algorithm)
 {
@@ -28,7 +28,7 @@ const char *pool_algorithm_word(enum pool_algorithm algorithm)
 
 const char *pool_check_word(enum pool_check check)
 {
-	CHECK(check <= POOL_CHECK_UDP);
+	CHECK(check < POOL_CHECK_COUNT);
 	return check_words[check];
 }
 
@@ -46,6 +46,10 @@ void pool_policy_free(struct pool_policy **policy)
 		return;
 	free((*policy)->check.send.data);
 	free((*policy)->check.expect.data);
+	free((*policy)->check.http.path);
+	free((*policy)->check.http.host);
+	free((*policy)->check.dns.name);
+	free((*policy)->check.program);
 	free(*policy);
 	*policy = NULL;
 }

@@ -12,6 +12,7 @@
 #ifndef POOL_POOL_H
 #define POOL_POOL_H
 
+#include "base/http_statuses.h"
 #include "base/published.h"
 #include "pool/server.h"
 
@@ -35,7 +36,15 @@ enum pool_algorithm {
 	POOL_ALGORITHM_COUNT
 };
 
-enum pool_check { POOL_CHECK_NONE, POOL_CHECK_TCP, POOL_CHECK_UDP };
+enum pool_check {
+	POOL_CHECK_NONE,
+	POOL_CHECK_TCP,
+	POOL_CHECK_UDP,
+	POOL_CHECK_HTTP,
+	POOL_CHECK_DNS,
+	POOL_CHECK_EXEC,
+	POOL_CHECK_COUNT
+};
 
 struct pool_bytes {
 	char *data; /* NULL and 0 = none */
@@ -57,6 +66,18 @@ struct pool_policy {
 		uint16_t port; /* 0 = the server's own */
 		struct pool_bytes send;
 		struct pool_bytes expect;
+		struct {
+			const char *method; /* "GET"; not owned, lives for ever */
+			char *path;
+			char *host; /* NULL = the server's address */
+			struct http_statuses statuses;
+		} http;
+		struct {
+			char *name;
+			uint16_t type;   /* as on the wire */
+			uint32_t rcodes; /* that are good: bit n for RCODE n */
+		} dns;
+		char *program; /* NULL = none */
 	} check;
 	uint32_t eject_failures; /* 0 = never */
 	uint64_t eject_for_ms;

@@ -210,6 +210,51 @@ class Knot:
                          check=False).stdout
 
 
+NGINX_CONFIGURATION = """
+daemon off;
+master_process off;
+pid {directory}/pid;
+error_log stderr;
+events {{ }}
+http {{
+    access_log {directory}/access.log combined;
+    client_body_temp_path {directory};
+    server {{
+        {listens}
+        root {directory};
+        location = /included {{ ssi on; ssi_types *; }}
+        location = /busy {{ return 503 "healthy but busy"; }}
+        location = /moved {{ return 302 /; }}
+        location = /named {{ if ($host = "www.example.test") {{ return 200 "healthy"; }} return 404; }}
+    }}
+}}
+"""
+
+
+class Nginx:
+    """An HTTP server: /health and /large are files, /included comes in chunks, /busy is 503, /moved is 302."""
+
+    def __init__(self, place, addresses):
+        self.directory = place.lab.directory / "nginx"
+        self.directory.mkdir()
+        listens = "".join(f"listen {'unix:' + a if isinstance(a, str) else address_text(*a)};" for a in addresses)
+        (self.directory / "nginx.conf").write_text(NGINX_CONFIGURATION.format(directory=self.directory, listens=listens))
+        (self.directory / "health").write_text("I am healthy.\n")
+        (self.directory / "large").write_text("x" * 10_000_000)
+        (self.directory / "included").write_text('I am <!--# echo var="nothing" default="heal" -->thy.\n')
+        self.program = place.start(program_path("nginx"), "-p", self.directory, "-e", "stderr", "-c",
+                                   self.directory / "nginx.conf")
+        eventually(lambda: self.answers(place, addresses[0]), what="nginx answers")
+
+    @staticmethod
+    def answers(place, address):
+        with place.connect(address):
+            return True
+
+    def log(self):
+        return (self.directory / "access.log").read_text().splitlines()
+
+
 def iperf3(place, host, port=5201):
     server = place.start(program_path("iperf3"), "-s", "-B", host, "-p", port, "--forceflush")
     server.wait_for_output("Server listening")

@@ -192,6 +192,45 @@ static void reads_a_pool(void **state)
 	config_free(&config);
 }
 
+static void reads_checks(void **state)
+{
+	(void)state;
+	struct config *config = config_of(
+		"service a { listen *:80; to a }\nservice b { listen *:81; to b }\nservice c { listen *:82; to c }\n"
+		"service d { listen *:83; to d }\n"
+		"pool a { check http path=/x?y host=www.example.com:8080 method=POST status=200,300-301,599 expect=ok\n"
+		"server 10.0.0.1:80 }\n"
+		"pool b { check dns name=a.test. type=AAAA rcode=nxdomain,refused; server 10.0.0.1:53 }\n"
+		"pool c { check exec program=/bin/sh; server 10.0.0.1:80 }\n"
+		"pool d { check http; server 10.0.0.1:80 }\n");
+	const struct config_pool *http = &config->pools[0];
+	assert_int_equal(http->check.kind, CONFIG_CHECK_HTTP);
+	assert_string_equal(http->check.http.path, "/x?y");
+	assert_string_equal(http->check.http.host, "www.example.com:8080");
+	assert_int_equal(http->check.http.method, CONFIG_HTTP_POST);
+	for (unsigned int status = 0; status < 1000; status++)
+		assert_int_equal(http_statuses_has(&http->check.http.statuses, status),
+				 status == 200 || status == 300 || status == 301 || status == 599);
+	assert_int_equal(config->pools[1].check.kind, CONFIG_CHECK_DNS);
+	assert_string_equal(config->pools[1].check.dns.name, "a.test.");
+	assert_int_equal(config->pools[1].check.dns.type, 28);
+	assert_int_equal(config->pools[1].check.dns.rcodes, 1 << 3 | 1 << 5);
+	assert_int_equal(config->pools[2].check.kind, CONFIG_CHECK_EXEC);
+	assert_string_equal(config->pools[2].check.program, "/bin/sh");
+	const struct config_pool *defaults = &config->pools[3];
+	assert_string_equal(defaults->check.http.path, "/");
+	assert_null(defaults->check.http.host);
+	assert_int_equal(defaults->check.http.method, CONFIG_HTTP_GET);
+	for (unsigned int status = 0; status < 1000; status++)
+		assert_int_equal(http_statuses_has(&defaults->check.http.statuses, status),
+				 status >= 200 && status <= 399);
+	assert_string_equal(defaults->check.dns.name, ".");
+	assert_int_equal(defaults->check.dns.type, 2);
+	assert_int_equal(defaults->check.dns.rcodes, 1);
+	assert_null(defaults->check.program);
+	config_free(&config);
+}
+
 static void frees_nothing_twice(void **state)
 {
 	(void)state;
@@ -375,19 +414,13 @@ static void bounds_the_number_of_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(has_finite_defaults),
-		cmocka_unit_test(reads_the_top_level),
-		cmocka_unit_test(reads_a_service),
-		cmocka_unit_test(reads_a_pool),
-		cmocka_unit_test(frees_nothing_twice),
-		cmocka_unit_test(outlives_its_text),
-		cmocka_unit_test(refuses_includes_when_asked),
-		cmocka_unit_test(refuses_large_texts),
-		with_folder(includes_in_the_order_of_names),
-		with_folder(includes_by_absolute_path),
-		with_folder(says_why_a_file_cannot_be_read),
-		with_folder(does_not_wait_for_a_pipe),
-		with_folder(reads_from_a_pipe),
+		cmocka_unit_test(has_finite_defaults),   cmocka_unit_test(reads_the_top_level),
+		cmocka_unit_test(reads_a_service),       cmocka_unit_test(reads_a_pool),
+		cmocka_unit_test(reads_checks),          cmocka_unit_test(frees_nothing_twice),
+		cmocka_unit_test(outlives_its_text),     cmocka_unit_test(refuses_includes_when_asked),
+		cmocka_unit_test(refuses_large_texts),   with_folder(includes_in_the_order_of_names),
+		with_folder(includes_by_absolute_path),  with_folder(says_why_a_file_cannot_be_read),
+		with_folder(does_not_wait_for_a_pipe),   with_folder(reads_from_a_pipe),
 		with_folder(bounds_the_number_of_files),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

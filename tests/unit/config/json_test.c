@@ -156,11 +156,12 @@ static const struct {
 	{ "{" SERVICE_A ",'pool':{'a':{'balance':{'algorithm':'least-con'},'check':'tcp','server':['10.0.0.1:80']}}}",
 	  "request:/pool/a/balance/algorithm: error: unknown balancing algorithm 'least-con'\n"
 	  "   did you mean 'least-connections'?\n"
-	  "   accepted: round-robin least-connections source-hash random first\n" },
+	  "   accepted: round-robin least-connections source-hash random maglev first\n" },
 	{ "{" SERVICE_A ",'pool':{'a':{'balance':{'slow-start':'5s'},'check':'tcp','server':['10.0.0.1:80']}}}",
 	  "request:/pool/a/balance: error: 'balance' needs a word: round-robin least-connections source-hash random "
 	  "first\n"
-	  "   accepted: balance round-robin|least-connections|source-hash|random|first [slow-start=TIME]\n" },
+	  "   accepted: balance round-robin|least-connections|source-hash|random|maglev|first [slow-start=TIME] "
+	  "[load=PERCENT]\n" },
 	{ "{'timeout':{'drain':10}," SERVICE_A "," POOL_A "}",
 	  "request:/timeout/drain: error: '10' is not a time\n   seconds or milliseconds? write 10s\n"
 	  "   accepted: 250ms 10s 1h30m 2d\n" },

@@ -49,8 +49,16 @@ static bool is_same_field(const struct schema_value *value, const void *a, const
 		return memcmp(a, b, value->words != NULL ? sizeof(unsigned int) : sizeof(bool)) == 0;
 	case SCHEMA_NAME:
 		return strcmp(a, b) == 0;
+	case SCHEMA_WORDS:
+		return memcmp(a, b, sizeof(uint32_t)) == 0;
+	case SCHEMA_STATUSES:
+		return memcmp(a, b, sizeof(struct http_statuses)) == 0;
 	case SCHEMA_REFERENCE:
 	case SCHEMA_FILE:
+	case SCHEMA_HTTP_PATH:
+	case SCHEMA_HTTP_HOST:
+	case SCHEMA_DNS_NAME:
+	case SCHEMA_PROGRAM:
 		return is_same_text(a, b);
 	case SCHEMA_BYTES:
 		return is_same_bytes(a, b);

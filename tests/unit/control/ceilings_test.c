@@ -63,12 +63,26 @@ static void few_descriptors_still_leave_room_for_a_flow(void **state)
 	assert_true(ceilings.sessions >= 1);
 }
 
+/* Each running program holds two descriptors. */
+static void programs_of_checks_are_set_aside(void **state)
+{
+	(void)state;
+	struct config config = small_config();
+	struct config_pool pool = { .server_count = 10, .check.kind = CONFIG_CHECK_TCP };
+	config.pools = &pool;
+	config.pool_count = 1;
+	uint64_t with_tcp = ceilings_compute(&config, &resources).descriptors;
+	pool.check.kind = CONFIG_CHECK_EXEC;
+	assert_int_equal(ceilings_compute(&config, &resources).descriptors, with_tcp - 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(descriptors_bound_the_flows),
 		cmocka_unit_test(configured_limits_win_when_they_are_lower),
 		cmocka_unit_test(memory_bounds_flows_and_tails),
+		cmocka_unit_test(programs_of_checks_are_set_aside),
 		cmocka_unit_test(few_descriptors_still_leave_room_for_a_flow),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

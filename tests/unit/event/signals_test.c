@@ -57,6 +57,15 @@ static int tear_down(void **state)
 	return 0;
 }
 
+/* A program that inherits an ignored CHLD would never learn how its children ended. */
+static void children_are_not_forgotten(void **state)
+{
+	(void)state;
+	signal(SIGCHLD, SIG_IGN);
+	signals_block();
+	assert_ptr_equal(signal(SIGCHLD, SIG_DFL), SIG_DFL);
+}
+
 static void each_signal_is_an_event(void **state)
 {
 	(void)state;
@@ -138,6 +147,7 @@ static void broken_pipe_is_only_an_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		signals_unit_test(children_are_not_forgotten),
 		signals_unit_test(each_signal_is_an_event),
 		signals_unit_test(signals_that_wait_together_count_once),
 		signals_unit_test(may_be_closed_in_a_callback),

@@ -47,7 +47,7 @@ struct stream_server {
 	unsigned int accepted_count;
 	unsigned int fin_count;   /* connections that ended with FIN */
 	unsigned int reset_count; /* and with RST */
-	char received[64];        /* on the last connection */
+	char received[512];       /* on the last connection */
 	struct list connections;
 };
 void stream_server_start(struct stream_server *server, struct fixture *fixture, int family);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "health/health_fixture.h"
+#include "health/program_fixture.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -319,6 +320,116 @@ static void descriptor_exhaustion_is_no_verdict(void **state)
 	datagram_server_stop(&server);
 }
 
+/* --- programs ---------------------------------------------------------------------------------------------------- */
+
+static struct pool *add_program_pool(const char *script, uint64_t every_ms, size_t count)
+{
+	char path[PROGRAM_PATH_BYTES];
+	struct addr addr = fixture_addr(AF_INET, 1);
+	struct pool *pool = add_pool(POOL_CHECK_EXEC, every_ms, &addr, count);
+	pool->policy->check.program = strdup(program_write("program", script, path));
+	return pool;
+}
+
+static bool have_all_been_asked(const struct pool *pool)
+{
+	struct health_last last;
+	for (size_t i = 0; i < pool->server_count; i++)
+		if (!health_read_last(test.health, pool->servers[i], &last))
+			return false;
+	return true;
+}
+
+/* Those who wait for a place are not failed, and nobody else waits with them. */
+static void programs_at_once_are_bounded(void **state)
+{
+	(void)state;
+	enum { LIMIT = 160, AT_ONCE = LIMIT / 8 / 2, SERVERS = 25 };
+	struct datagram_server server;
+	struct rlimit before = set_descriptor_limit(LIMIT);
+	program_fixture_init();
+	health_free(&test.health);
+	test.health = health_new(&test.fixture.loop, &test.fixture.wheel, note_verdict, &test);
+	struct pool *pool = add_program_pool("sleep 0.5", 100, SERVERS);
+	add_scripted_pool(&server, "y");
+	unsigned int most = 0;
+	watch();
+	while (!have_all_been_asked(pool)) {
+		fixture_turn(&test.fixture);
+		unsigned int count = program_count_children();
+		most = count > most ? count : most;
+		assert_true(count <= AT_ONCE);
+	}
+	assert_int_equal(most, AT_ONCE);
+	assert_int_equal(test.verdict_count, 0);
+	assert_true(server.received_count > 3);
+	health_free(&test.health);
+	assert_int_equal(program_count_children(), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	datagram_server_stop(&server);
+	program_fixture_done();
+}
+
+/* A program that hangs fails its check only, and the next one gets its place. */
+static void hanging_programs_give_way(void **state)
+{
+	(void)state;
+	enum { LIMIT = 64, SERVERS = 12 };
+	struct rlimit before = set_descriptor_limit(LIMIT);
+	program_fixture_init();
+	health_free(&test.health);
+	test.health = health_new(&test.fixture.loop, &test.fixture.wheel, note_verdict, &test);
+	struct pool *pool = add_program_pool("sleep 1000", 100, SERVERS);
+	pool->policy->check.timeout_ms = 100;
+	watch();
+	fixture_run_until_count(&test.fixture, &test.verdict_count, SERVERS);
+	assert_int_equal(test.up_count, 0);
+	assert_string_equal(test.last_cause, "the program did not end within 100ms");
+	health_free(&test.health);
+	assert_int_equal(program_count_children(), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	program_fixture_done();
+}
+
+/* Whoever waits, or runs, when the policy is replaced is asked by the new one from the next check on. */
+static void another_kind_from_the_next_check_on(void **state)
+{
+	(void)state;
+	enum { LIMIT = 64, SERVERS = 12 };
+	struct rlimit before = set_descriptor_limit(LIMIT);
+	program_fixture_init();
+	health_free(&test.health);
+	test.health = health_new(&test.fixture.loop, &test.fixture.wheel, note_verdict, &test);
+	struct addr closed = fixture_free_addr(AF_INET, SOCK_STREAM);
+	struct pool *pool = add_program_pool("sleep 1000", 100, SERVERS);
+	watch();
+	fixture_run_for(&test.fixture, 300);
+	assert_true(program_count_children() > 0);
+	/* Freed at once: nothing of it may be needed by what runs. */
+	struct pool_policy *replaced = pool->policy;
+	pool->policy = calloc(1, sizeof(*pool->policy));
+	assert_non_null(pool->policy);
+	pool->policy->check = replaced->check;
+	pool->policy->check.program = NULL;
+	pool->policy->check.kind = POOL_CHECK_TCP;
+	memset(replaced->check.program, 'x', strlen(replaced->check.program));
+	pool_policy_free(&replaced);
+	for (size_t i = 0; i < SERVERS; i++)
+		pool->servers[i]->addr = closed;
+	watch();
+	fixture_run_until_count(&test.fixture, &test.verdict_count, SERVERS);
+	/* And back, while checks over TCP run. */
+	char path[PROGRAM_PATH_BYTES];
+	pool->policy->check.kind = POOL_CHECK_EXEC;
+	pool->policy->check.program = strdup(program_write("other", "exit 0", path));
+	watch();
+	fixture_run_until_count(&test.fixture, &test.up_count, SERVERS);
+	health_free(&test.health);
+	assert_int_equal(program_count_children(), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	program_fixture_done();
+}
+
 /* --- which servers ----------------------------------------------------------------------------------------------- */
 
 static void maint_is_left_alone(void **state)
@@ -452,6 +563,9 @@ int main(void)
 		health_unit_test(pools_with_the_same_interval_share_it),
 		health_unit_test(checks_at_once_are_bounded),
 		health_unit_test(descriptor_exhaustion_is_no_verdict),
+		health_unit_test(programs_at_once_are_bounded),
+		health_unit_test(hanging_programs_give_way),
+		health_unit_test(another_kind_from_the_next_check_on),
 		health_unit_test(maint_is_left_alone),
 		health_unit_test(check_port_is_asked_instead),
 		health_unit_test(pool_without_check_is_not_watched),

@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
-#include "health/health_fixture.h"
+#include "health/probe_fixture.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -16,96 +16,14 @@
 
 #include <cmocka.h>
 
-enum { SLACK_MS = 2000 };
-
-static struct fixture fixture;
-static struct probe probe;
-static bool has_ended;
-static unsigned int ended_count;
-
-static void note_end(struct probe *ended)
-{
-	assert_ptr_equal(ended, &probe);
-	assert_false(probe_is_running(ended));
-	has_ended = true;
-	ended_count++;
-}
-
-static int set_up(void **state)
-{
-	(void)state;
-	fixture_init(&fixture);
-	probe_init(&probe, &fixture.loop, &fixture.wheel, note_end);
-	has_ended = false;
-	ended_count = 0;
-	return 0;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	fixture_done(&fixture);
-	return 0;
-}
-
-static struct probe_request request_to(const struct probe_kind *kind, const struct addr *addr, const char *send_text,
-				       const char *expect_text)
-{
-	return (struct probe_request){
-		.kind = kind,
-		.addr = *addr,
-		.timeout_ms = 3000,
-		.send = span_from_text(send_text),
-		.expect = span_from_text(expect_text),
-	};
-}
-
-static const struct probe_outcome *run(const struct probe_request *request)
-{
-	has_ended = false;
-	probe_start(&probe, request);
-	assert_false(has_ended);
-	assert_true(probe_is_running(&probe));
-	fixture_run_until(&fixture, &has_ended);
-	assert_int_equal(probe.source.fd, -1);
-	return &probe.outcome;
-}
-
-static void assert_good(const struct probe_outcome *outcome)
-{
-	assert_string_equal(outcome->cause, "");
-	assert_int_equal(outcome->result, PROBE_GOOD);
-}
-
-static void assert_bad(const struct probe_outcome *outcome, const char *cause)
-{
-	assert_string_equal(outcome->cause, cause);
-	assert_int_equal(outcome->result, PROBE_BAD);
-}
-
-static void assert_took(const struct probe_outcome *outcome, uint64_t min_ms)
-{
-	assert_in_range(outcome->duration_us, min_ms * 1000, (min_ms + SLACK_MS) * 1000);
-}
-
-/* True when this host has the family at all. */
-static bool has_family(int family)
-{
-	struct addr addr = fixture_addr(family, 0);
-	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool is_there = fd >= 0 && bind(fd, &addr.sa, addr.len) == 0;
-	fd_close(&fd);
-	return is_there;
-}
-
 /* A TCP check of a server that plays the parts. */
 static const struct probe_outcome *ask_tcp(struct stream_server *server, const char *send_text, const char *expect_text,
 					   uint64_t timeout_ms)
 {
 	stream_server_start(server, &fixture, AF_INET);
-	struct probe_request request = request_to(&probe_kind_tcp, &server->addr, send_text, expect_text);
+	struct probe_request request = probe_request_to(&probe_kind_tcp, &server->addr, send_text, expect_text);
 	request.timeout_ms = timeout_ms;
-	const struct probe_outcome *outcome = run(&request);
+	const struct probe_outcome *outcome = probe_run(&request);
 	fixture_run_for(&fixture, 30);
 	stream_server_stop(server);
 	fixture_run_for(&fixture, 1);
@@ -123,8 +41,8 @@ static void tcp_handshake_is_enough(void **state)
 			continue;
 		struct stream_server server = { 0 };
 		stream_server_start(&server, &fixture, families[i]);
-		struct probe_request request = request_to(&probe_kind_tcp, &server.addr, "", "");
-		assert_good(run(&request));
+		struct probe_request request = probe_request_to(&probe_kind_tcp, &server.addr, "", "");
+		assert_good(probe_run(&request));
 		fixture_run_for(&fixture, 30);
 		assert_int_equal(server.accepted_count, 1);
 		/* No TIME_WAIT is left; a unix socket knows no reset. */
@@ -142,8 +60,8 @@ static void tcp_refused(void **state)
 		if (!has_family(families[i]))
 			continue;
 		struct addr addr = fixture_free_addr(families[i], SOCK_STREAM);
-		struct probe_request request = request_to(&probe_kind_tcp, &addr, "", "");
-		const struct probe_outcome *outcome = run(&request);
+		struct probe_request request = probe_request_to(&probe_kind_tcp, &addr, "", "");
+		const struct probe_outcome *outcome = probe_run(&request);
 		assert_bad(outcome, "connection refused");
 		assert_took(outcome, 0);
 	}
@@ -155,11 +73,11 @@ static void unix_socket_that_is_not_there(void **state)
 	struct addr addr;
 	const char *problem = "";
 	addr_parse(span_from_text("unix:/nowhere/at/all.sock"), &addr, &problem);
-	struct probe_request request = request_to(&probe_kind_tcp, &addr, "", "");
-	assert_bad(run(&request), "no such file or directory");
+	struct probe_request request = probe_request_to(&probe_kind_tcp, &addr, "", "");
+	assert_bad(probe_run(&request), "no such file or directory");
 	addr = fixture_addr(AF_UNIX, 0);
-	request = request_to(&probe_kind_tcp, &addr, "", "");
-	assert_bad(run(&request), "connection refused");
+	request = probe_request_to(&probe_kind_tcp, &addr, "", "");
+	assert_bad(probe_run(&request), "connection refused");
 }
 
 /* Sockets that fill a backlog of 0 until nobody gets in any more. */
@@ -186,9 +104,9 @@ static void full_backlog(void **state)
 		struct addr addr = fixture_addr(families[i], 0);
 		int listener = fixture_listen(&addr, SOCK_STREAM, 0);
 		fill_backlog(&addr, fillers);
-		struct probe_request request = request_to(&probe_kind_tcp, &addr, "", "");
+		struct probe_request request = probe_request_to(&probe_kind_tcp, &addr, "", "");
 		request.timeout_ms = 150;
-		assert_bad(run(&request), causes[i]);
+		assert_bad(probe_run(&request), causes[i]);
 		for (int j = 0; j < FILLERS; j++)
 			fd_close(&fillers[j]);
 		fd_close(&listener);
@@ -285,7 +203,7 @@ static void too_late_is_a_failure(void **state)
 	(void)state;
 	struct addr addr = fixture_addr(AF_INET, 0);
 	int server = fixture_listen(&addr, SOCK_DGRAM, 0);
-	struct probe_request request = request_to(&probe_kind_udp, &addr, "ping", "pong");
+	struct probe_request request = probe_request_to(&probe_kind_udp, &addr, "ping", "pong");
 	request.timeout_ms = 40;
 	probe_start(&probe, &request);
 	struct addr client = { .len = sizeof(client.un) };
@@ -296,7 +214,7 @@ static void too_late_is_a_failure(void **state)
 	loop_wait(&fixture.loop, 0);
 	assert_int_equal(fixture.loop.event_count, 1);
 	loop_dispatch(&fixture.loop);
-	assert_true(has_ended);
+	assert_true(probe_has_ended);
 	assert_bad(&probe.outcome, "no answer within 40ms");
 	fd_close(&server);
 }
@@ -325,9 +243,9 @@ static const struct probe_outcome *ask_udp(const char *script, const char *expec
 {
 	struct datagram_server server = { .script = script };
 	datagram_server_start(&server, &fixture, AF_INET);
-	struct probe_request request = request_to(&probe_kind_udp, &server.addr, "ping", expect_text);
+	struct probe_request request = probe_request_to(&probe_kind_udp, &server.addr, "ping", expect_text);
 	request.timeout_ms = timeout_ms;
-	const struct probe_outcome *outcome = run(&request);
+	const struct probe_outcome *outcome = probe_run(&request);
 	assert_int_equal(server.received_count, 1);
 	datagram_server_stop(&server);
 	return outcome;
@@ -360,8 +278,8 @@ static void udp_port_unreachable(void **state)
 		if (!has_family(families[i]))
 			continue;
 		struct addr addr = fixture_free_addr(families[i], SOCK_DGRAM);
-		struct probe_request request = request_to(&probe_kind_udp, &addr, "ping", "");
-		assert_bad(run(&request), "connection refused");
+		struct probe_request request = probe_request_to(&probe_kind_udp, &addr, "ping", "");
+		assert_bad(probe_run(&request), "connection refused");
 	}
 }
 
@@ -375,17 +293,17 @@ static void no_descriptor_is_no_verdict(void **state)
 	stream_server_start(&server, &fixture, AF_INET);
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	none = (struct rlimit){ .rlim_cur = 0, .rlim_max = before.rlim_max };
-	struct probe_request request = request_to(&probe_kind_tcp, &server.addr, "", "");
+	struct probe_request request = probe_request_to(&probe_kind_tcp, &server.addr, "", "");
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
 	probe_start(&probe, &request);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	assert_true(probe_is_running(&probe));
 	uint64_t start_ms = clock_monotonic_ms();
-	fixture_run_until(&fixture, &has_ended);
+	fixture_run_until(&fixture, &probe_has_ended);
 	assert_in_range(clock_monotonic_ms() - start_ms, 0, 1500); /* not only with the time-out */
 	assert_int_equal(probe.outcome.result, PROBE_UNDECIDED);
 	assert_string_equal(probe.outcome.cause, "too many open files");
-	assert_good(run(&request));
+	assert_good(probe_run(&request));
 	stream_server_stop(&server);
 }
 
@@ -395,7 +313,7 @@ static void stops_while_running(void **state)
 	struct datagram_server silent = { .script = "-" };
 	datagram_server_start(&silent, &fixture, AF_INET);
 	uint64_t fd_count = fd_count_open();
-	struct probe_request request = request_to(&probe_kind_udp, &silent.addr, "ping", "");
+	struct probe_request request = probe_request_to(&probe_kind_udp, &silent.addr, "ping", "");
 	request.timeout_ms = 50;
 	probe_start(&probe, &request);
 	assert_int_equal(fd_count_open(), fd_count + 1);
@@ -403,7 +321,7 @@ static void stops_while_running(void **state)
 	probe_stop(&probe);
 	assert_int_equal(fd_count_open(), fd_count);
 	fixture_run_for(&fixture, 100);
-	assert_int_equal(ended_count, 0);
+	assert_int_equal(probe_ended_count, 0);
 	datagram_server_stop(&silent);
 }
 
@@ -415,21 +333,21 @@ static void ignores_events_of_an_earlier_check(void **state)
 	struct addr addr = fixture_addr(AF_INET, 0);
 	int listener = fixture_listen(&addr, SOCK_STREAM, 0);
 	fill_backlog(&addr, fillers);
-	struct probe_request request = request_to(&probe_kind_tcp, &addr, "", "");
+	struct probe_request request = probe_request_to(&probe_kind_tcp, &addr, "", "");
 	request.timeout_ms = 100;
 	probe_start(&probe, &request);
 	probe.source.on_event(&probe.source, EPOLLOUT);
-	assert_false(has_ended);
-	fixture_run_until(&fixture, &has_ended);
+	assert_false(probe_has_ended);
+	fixture_run_until(&fixture, &probe_has_ended);
 	assert_bad(&probe.outcome, "no connection within 100ms");
 	probe.source.on_event(&probe.source, EPOLLOUT);
-	assert_int_equal(ended_count, 1);
+	assert_int_equal(probe_ended_count, 1);
 	for (int i = 0; i < FILLERS; i++)
 		fd_close(&fillers[i]);
 	fd_close(&listener);
 }
 
-#define probe_unit_test(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define probe_unit_test(f) cmocka_unit_test_setup_teardown(f, probe_fixture_set_up, probe_fixture_tear_down)
 
 int main(void)
 {

@@ -48,7 +48,10 @@ static const char text[] = "limit connections=1000 sessions=2000 memory=3m\n"
 			   "	check udp port=54 send=\"a\\x00b\" expect=\"pong\" every=5s timeout=1s\n"
 			   "	on-down keep\n"
 			   "	server [2001:db8::53]:53\n"
-			   "}\n";
+			   "}\n"
+			   "pool pages { check http path=/x host=a status=200; server 10.0.1.1:1 }\n"
+			   "pool names { check dns name=a.test type=A rcode=nxdomain; server 10.0.1.1:1 }\n"
+			   "pool programs { check exec program=/bin/sh; server 10.0.1.1:1 }\n";
 
 static int build(void **state)
 {
@@ -89,7 +92,7 @@ static void pools_have_policy_and_servers(void **state)
 	const struct snapshot *snapshot = *state;
 	const struct pool *web = snapshot->pools[0];
 	const struct pool_policy *policy = web->policy;
-	assert_int_equal(snapshot->pool_count, 2);
+	assert_int_equal(snapshot->pool_count, 5);
 	assert_string_equal(web->name, "web");
 	assert_null(web->view);
 	assert_true(web->is_view_stale);
@@ -119,6 +122,27 @@ static void checks_own_their_bytes(void **state)
 	assert_memory_equal(policy->check.expect.data, "pong", 4);
 	assert_false(policy->closes_tcp_on_down);
 	assert_true(policy->keeps_sessions_on_down);
+}
+
+static void checks_own_their_texts(void **state)
+{
+	const struct snapshot *snapshot = *state;
+	const struct pool_policy *pages = snapshot->pools[2]->policy;
+	assert_string_equal(pool_check_word(pages->check.kind), "http");
+	assert_string_equal(pages->check.http.method, "GET");
+	assert_string_equal(pages->check.http.path, "/x");
+	assert_string_equal(pages->check.http.host, "a");
+	assert_true(http_statuses_has(&pages->check.http.statuses, 200));
+	assert_false(http_statuses_has(&pages->check.http.statuses, 201));
+	assert_null(snapshot->pools[3]->policy->check.http.host);
+	const struct pool_policy *names = snapshot->pools[3]->policy;
+	assert_string_equal(pool_check_word(names->check.kind), "dns");
+	assert_string_equal(names->check.dns.name, "a.test");
+	assert_int_equal(names->check.dns.type, 1);
+	assert_int_equal(names->check.dns.rcodes, 1 << 3);
+	const struct pool_policy *programs = snapshot->pools[4]->policy;
+	assert_string_equal(pool_check_word(programs->check.kind), "exec");
+	assert_string_equal(programs->check.program, "/bin/sh");
 }
 
 static void servers_have_their_settings(void **state)
@@ -200,6 +224,7 @@ int main(void)
 		cmocka_unit_test(numbers_of_the_daemon_are_taken_over),
 		cmocka_unit_test(pools_have_policy_and_servers),
 		cmocka_unit_test(checks_own_their_bytes),
+		cmocka_unit_test(checks_own_their_texts),
 		cmocka_unit_test(servers_have_their_settings),
 		cmocka_unit_test(services_have_policy_and_listens),
 		cmocka_unit_test(guards_follow_rules_and_limits),

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "health/probe_datagram.h"
+
+#include "net/socket.h"
+
+#include <errno.h>
+
+/* Without this a connected socket is told of "port unreachable" only, not of host and network (ip(7), IP_RECVERR). */
+static void ask_for_icmp_errors(const struct probe *probe)
+{
+	int one = 1;
+	if (probe->request.addr.sa.sa_family == AF_INET6)
+		setsockopt(probe->source.fd, IPPROTO_IPV6, IPV6_RECVERR, &one, sizeof(one));
+	else
+		setsockopt(probe->source.fd, IPPROTO_IP, IP_RECVERR, &one, sizeof(one));
+}
+
+int probe_datagram_open(struct probe *probe)
+{
+	if (addr_is_unix(&probe->request.addr))
+		return -EAFNOSUPPORT; /* refused by the configuration already */
+	int result = socket_connect_datagram(&probe->request.addr, &probe->source.fd);
+	if (result < 0)
+		return result;
+	if (probe_meets_itself(probe))
+		return -ECONNREFUSED;
+	ask_for_icmp_errors(probe);
+	probe->is_connected = true;
+	probe->lack = "no answer";
+	const struct span *send_span = &probe->request.send;
+	if (send(probe->source.fd, send_span->data, send_span->len, MSG_NOSIGNAL) < 0)
+		return -errno;
+	probe->sent_len = send_span->len;
+	return 0;
+}
