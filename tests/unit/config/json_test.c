@@ -159,7 +159,7 @@ static const struct {
 	  "   accepted: round-robin least-connections source-hash random maglev first\n" },
 	{ "{" SERVICE_A ",'pool':{'a':{'balance':{'slow-start':'5s'},'check':'tcp','server':['10.0.0.1:80']}}}",
 	  "request:/pool/a/balance: error: 'balance' needs a word: round-robin least-connections source-hash random "
-	  "first\n"
+	  "maglev first\n"
 	  "   accepted: balance round-robin|least-connections|source-hash|random|maglev|first [slow-start=TIME] "
 	  "[load=PERCENT]\n" },
 	{ "{'timeout':{'drain':10}," SERVICE_A "," POOL_A "}",
