@@ -66,7 +66,7 @@ tsan: ## unit and integration tests with the thread sanitizer
 	@TSAN_OPTIONS=suppressions=$(CURDIR)/tests/unit/thread_sanitizer_suppressions.txt STRAIT=build-tsan/strait $(PYTEST) -q -n $(JOBS) tests/integration --junitxml=build-tsan/results/integration.xml
 
 fuzz: ## fuzz for FUZZ_SECONDS (default 600) with libFuzzer, keeping what it finds in build-fuzz
-	@CC=clang $(SETUP) build-fuzz -Db_sanitize=address,undefined -Db_lundef=false && ninja -C build-fuzz --quiet
+	@CC=clang $(SETUP) build-fuzz -Db_sanitize=address,undefined -Db_lundef=false -Dc_args=-fsanitize=fuzzer-no-link && ninja -C build-fuzz --quiet
 	@scripts/run_fuzzers build-fuzz $${FUZZ_SECONDS:-600}
 
 bench: ## compare with haproxy and nginx (ONLY=name for one workload)
