@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What differs between two configurations, in words. */
+#include "config/diff.h"
+
+#include "config/load.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct config *config_of(const char *text)
+{
+	struct diagnostics diagnostics;
+	diagnostics_init(&diagnostics);
+	struct config *config = config_load_text("test", span_from_text(text), &diagnostics);
+	diagnostics_done(&diagnostics);
+	assert_non_null(config);
+	return config;
+}
+
+/* The lines, one behind the other; in a buffer that the next call overwrites. */
+static const char *diff_of(const char *older_text, const char *newer_text)
+{
+	static char text[4096];
+	size_t len = 0;
+	struct config *older = config_of(older_text);
+	struct config *newer = config_of(newer_text);
+	struct diff diff;
+	diff_make(older, newer, &diff);
+	text[0] = '\0';
+	for (size_t i = 0; i < diff.count; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s\n", diff.lines[i]);
+	diff_done(&diff);
+	config_free(&newer);
+	config_free(&older);
+	return text;
+}
+
+static void log_sinks(void **state)
+{
+	(void)state;
+	assert_string_equal(diff_of("log stderr\n", "log stderr\n"), "");
+	assert_string_equal(diff_of("", "log stderr format=text level=info\n"), "");
+	assert_string_equal(diff_of("log stderr\n", "log stderr format=json level=error\n"),
+			    "log stderr: format is json, was text\nlog stderr: level is error, was info\n");
+	assert_string_equal(diff_of("log stderr\n", "log file:/a\n"), "log /a added\nlog stderr removed\n");
+	assert_string_equal(diff_of("log file:/a\nlog file:/b\n", "log file:/c level=debug\nlog file:/a\n"),
+			    "log /c added\nlog /b removed\n");
+	assert_string_equal(diff_of("log file:/a\nlog file:/b\n", "log file:/b\nlog file:/a\n"), "");
+}
+
+static void what_needs_a_restart(void **state)
+{
+	(void)state;
+	struct config *older = config_of("workers 2\nlog stderr\n");
+	struct config *other_log = config_of("workers 2\nlog file:/a\n");
+	struct config *other_workers = config_of("workers 3\nlog stderr\n");
+	assert_null(diff_find_fixed(older, older));
+	assert_null(diff_find_fixed(older, other_log));
+	assert_string_equal(diff_find_fixed(older, other_workers), "workers");
+	config_free(&other_workers);
+	config_free(&other_log);
+	config_free(&older);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(log_sinks),
+		cmocka_unit_test(what_needs_a_restart),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
