@@ -25,8 +25,10 @@ struct log_sink_entry {
 
 struct log_sink_set {
 	_Atomic(struct log_sink_set *) next;
-	uint64_t first_event; /* where in the ring of events its first event stands */
-	bool wants_form[2];   /* by enum config_log_format */
+	/* Where in the rings its first messages stand. */
+	uint64_t first_event;
+	uint64_t first_records[CONFIG_WORKERS_MAX];
+	bool wants_form[2]; /* by enum config_log_format */
 	bool wants_flows;
 	size_t count;
 	struct log_sink_entry entries[];

@@ -27,15 +27,11 @@
  * least one of them sees the other, so no message is left lying. The fence is the one of liburcu, which thread
  * sanitizer accepts; what is in the rings is ordered by the rings themselves.
  *
- * Changing the sinks. Control appends a set to the chain; the writer goes on to it. Nobody waits for the other. What was
- * put into the rings before belongs to the older set, what comes after to the newer one:
- *
- *   events     are formatted for the sinks of the set that was the newest then, so the place in their ring at which the
- *              set begins is written down in it. A writer that has taken an event finds the set that control appended
- *              before it, because both come from one thread.
- *   records    have no such place, and need none: those that are in the rings when the writer goes on are taken
- *              before. Only a set that wants no records must not take one that was written for its successor; since
- *              that one is in the chain before workers are told to write, the writer looks there first.
+ * Changing the sinks. Control appends a set to the chain; the writer goes on to it. Nobody waits for the other. Where the
+ * set begins in each ring is written down in it: what stands before belongs to the older sinks, what comes after to the
+ * newer ones, for which control formats events from then on. Whoever puts a message because of the new set (control
+ * itself, a worker that was told to write records) has appended it or seen it before; so a writer that finds the
+ * message finds the set, too, if it looks for it between finding and taking.
  *
  * A removed sink leaves: it gets nothing new and is closed when its buffer is empty, or after LOG_STOP_MS. If a new sink
  * has the same name, it waits for that, so that lines neither mix nor change their order.
@@ -203,6 +199,8 @@ void log_writer_commit(struct log_writer *log, struct log_sink_set *change)
 	if (change == NULL)
 		return;
 	change->first_event = ring_put_bytes(&log->events);
+	for (size_t i = 0; i < log->ring_count; i++)
+		change->first_records[i] = ring_put_bytes(log->worker_rings[i]);
 	atomic_store_explicit(&log->newest->next, change, memory_order_release);
 	log->newest = change;
 	log->changes_given++;
@@ -329,18 +327,31 @@ static struct log_sink_set *next_sinks(const struct log_writer *log)
 	return atomic_load_explicit(&log->active->next, memory_order_acquire);
 }
 
-/* What was put for the active sinks before the others came: all records that are there, and events up to their place. */
-static void append_what_is_queued(struct log_writer *log, const struct log_sink_set *next)
+static bool is_empty(const struct ring *ring)
 {
-	for (size_t i = 0; i < log->ring_count && log->active->wants_flows; i++) {
-		struct ring *ring = log->worker_rings[i];
-		uint64_t end = ring_put_bytes(ring);
-		while (ring_taken_bytes(ring) < end && ring_take(ring, &log->record, sizeof(log->record)) > 0)
-			append_record(log);
-	}
-	while (ring_taken_bytes(&log->events) < next->first_event &&
-	       ring_take(&log->events, &log->event, sizeof(log->event)) > 0)
-		append_event(log);
+	return ring_taken_bytes(ring) == ring_put_bytes(ring);
+}
+
+static void take_event(struct log_writer *log)
+{
+	ring_take(&log->events, &log->event, sizeof(log->event));
+	append_event(log);
+}
+
+static void take_record(struct log_writer *log, struct ring *ring)
+{
+	ring_take(ring, &log->record, sizeof(log->record));
+	append_record(log);
+}
+
+/* What was put for the active sinks before the next ones came. */
+static void take_what_is_before(struct log_writer *log, const struct log_sink_set *next)
+{
+	for (size_t i = 0; i < log->ring_count; i++)
+		while (ring_taken_bytes(log->worker_rings[i]) < next->first_records[i])
+			take_record(log, log->worker_rings[i]);
+	while (ring_taken_bytes(&log->events) < next->first_event)
+		take_event(log);
 }
 
 /* Is there, in the list of the leaving before end, one of the same name as this sink? */
@@ -400,7 +411,7 @@ static void hold_back_namesakes(struct log_writer *log)
 static void take_next_sinks(struct log_writer *log)
 {
 	struct log_sink_set *next = next_sinks(log);
-	append_what_is_queued(log, next);
+	take_what_is_before(log, next);
 	let_leave(log, next);
 	flush_leaving(log);
 	free(log->active); /* its sinks are next's, or leave */
@@ -412,25 +423,24 @@ static void take_next_sinks(struct log_writer *log)
 
 static size_t take_events(struct log_writer *log)
 {
+	const struct ring *ring = &log->events;
 	size_t count = 0;
-	for (; count < MESSAGES_PER_TURN; count++) {
-		uint64_t place = ring_taken_bytes(&log->events);
-		if (ring_take(&log->events, &log->event, sizeof(log->event)) == 0)
-			break;
-		while (next_sinks(log) != NULL && next_sinks(log)->first_event <= place)
+	for (; count < MESSAGES_PER_TURN && !is_empty(ring); count++) {
+		while (next_sinks(log) != NULL && next_sinks(log)->first_event <= ring_taken_bytes(ring))
 			take_next_sinks(log);
-		append_event(log);
+		take_event(log);
 	}
 	return count;
 }
 
-static size_t take_records(struct log_writer *log, struct ring *ring)
+static size_t take_records(struct log_writer *log, size_t index)
 {
+	struct ring *ring = log->worker_rings[index];
 	size_t count = 0;
-	for (; count < MESSAGES_PER_TURN && ring_take(ring, &log->record, sizeof(log->record)) > 0; count++) {
-		while (!log->active->wants_flows && next_sinks(log) != NULL)
+	for (; count < MESSAGES_PER_TURN && !is_empty(ring); count++) {
+		while (next_sinks(log) != NULL && next_sinks(log)->first_records[index] <= ring_taken_bytes(ring))
 			take_next_sinks(log);
-		append_record(log);
+		take_record(log, ring);
 	}
 	return count;
 }
@@ -443,7 +453,7 @@ static size_t take_messages(struct log_writer *log)
 {
 	size_t most = 0;
 	for (size_t i = 0; i < log->ring_count; i++) {
-		size_t count = take_records(log, log->worker_rings[i]);
+		size_t count = take_records(log, i);
 		most = count > most ? count : most;
 	}
 	size_t count = take_events(log);

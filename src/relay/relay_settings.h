@@ -24,7 +24,7 @@ struct relay_settings {
 	void *log;
 };
 
-/* Acquires: a record that is put because of it comes after the sinks that want it were given to the log. */
+/* Acquires: whoever puts a record because of it has seen that the log was given sinks that want it. */
 static inline bool relay_settings_write_records(const struct relay_settings *settings)
 {
 	return atomic_load_explicit(&settings->writes_records, memory_order_acquire);
