@@ -30,4 +30,15 @@ bool ring_put(struct ring *ring, const void *message, size_t len);
 /* Copies the oldest message out, at most buf_bytes of it. Returns its length, or 0 when the ring is empty. Consumer. */
 size_t ring_take(struct ring *ring, void *buf, size_t buf_bytes);
 
+/* How many bytes have gone in, and come out, ever: places in the stream of messages. Any thread. */
+static inline uint64_t ring_put_bytes(const struct ring *ring)
+{
+	return atomic_load_explicit(&ring->put_bytes, memory_order_acquire);
+}
+
+static inline uint64_t ring_taken_bytes(const struct ring *ring)
+{
+	return atomic_load_explicit(&ring->taken_bytes, memory_order_acquire);
+}
+
 #endif

@@ -173,6 +173,48 @@ static void compare_pools(struct diff *diff, const struct config_pool *a, const 
 	name_index_free(&older);
 }
 
+/* --- log sinks --------------------------------------------------------------------------------------------------- */
+
+static const char *sink_name(const struct config_log *log)
+{
+	return log->sink == CONFIG_LOG_FILE ? log->path : "stderr";
+}
+
+static const struct config_log *find_sink(const struct config *config, const struct config_log *like)
+{
+	for (size_t i = 0; i < config->log_count; i++)
+		if (config->logs[i].sink == like->sink && is_same_text(config->logs[i].path, like->path))
+			return &config->logs[i];
+	return NULL;
+}
+
+static void compare_sinks(struct diff *diff, const struct config_log *a, const struct config_log *b)
+{
+	static const char *const formats[] = { [CONFIG_LOG_TEXT] = "text", [CONFIG_LOG_JSON] = "json" };
+	static const char *const levels[] = { [CONFIG_LEVEL_ERROR] = "error",
+					      [CONFIG_LEVEL_WARNING] = "warning",
+					      [CONFIG_LEVEL_INFO] = "info",
+					      [CONFIG_LEVEL_DEBUG] = "debug" };
+	if (a->format != b->format)
+		add(diff, "log %s: format is %s, was %s", sink_name(b), formats[b->format], formats[a->format]);
+	if (a->level != b->level)
+		add(diff, "log %s: level is %s, was %s", sink_name(b), levels[b->level], levels[a->level]);
+}
+
+static void diff_logs(struct diff *diff, const struct config *older, const struct config *newer)
+{
+	for (size_t i = 0; i < newer->log_count; i++) {
+		const struct config_log *before = find_sink(older, &newer->logs[i]);
+		if (before != NULL)
+			compare_sinks(diff, before, &newer->logs[i]);
+		else
+			add(diff, "log %s added", sink_name(&newer->logs[i]));
+	}
+	for (size_t i = 0; i < older->log_count; i++)
+		if (find_sink(newer, &older->logs[i]) == NULL)
+			add(diff, "log %s removed", sink_name(&older->logs[i]));
+}
+
 /* --- all --------------------------------------------------------------------------------------------------------- */
 
 static void diff_services(struct diff *diff, const struct config *older, const struct config *newer)
@@ -225,6 +267,7 @@ void diff_make(const struct config *older, const struct config *newer, struct di
 		add(ret_diff, "limits of the daemon changed");
 	if (older->drain_ms != newer->drain_ms)
 		add(ret_diff, "time-out for draining changed");
+	diff_logs(ret_diff, older, newer);
 	diff_services(ret_diff, older, newer);
 	diff_pools(ret_diff, older, newer);
 }
@@ -235,17 +278,6 @@ void diff_done(struct diff *diff)
 		free(diff->lines[i]);
 	free(diff->lines);
 	*diff = (struct diff){ 0 };
-}
-
-static bool have_same_logs(const struct config *a, const struct config *b)
-{
-	if (a->log_count != b->log_count)
-		return false;
-	for (size_t i = 0; i < a->log_count; i++)
-		if (a->logs[i].sink != b->logs[i].sink || a->logs[i].format != b->logs[i].format ||
-		    a->logs[i].level != b->logs[i].level || !is_same_text(a->logs[i].path, b->logs[i].path))
-			return false;
-	return true;
 }
 
 static bool have_same_admins(const struct config *a, const struct config *b)
@@ -263,8 +295,6 @@ const char *diff_find_fixed(const struct config *older, const struct config *new
 {
 	if (older->workers != newer->workers)
 		return "workers";
-	if (!have_same_logs(older, newer))
-		return "log";
 	if (!have_same_admins(older, newer))
 		return "admin";
 	return NULL;

@@ -63,29 +63,50 @@ static void open_stderr(struct log_sink *sink)
 	sink->way = fd >= 0 ? LOG_SINK_WRITE : LOG_SINK_POLL;
 }
 
-int log_sink_open(struct log_sink *sink, const struct config_log *config)
+int log_sink_open(const struct config_log *config, _Atomic uint64_t *all_dropped, struct log_sink **ret_sink)
 {
-	*sink = (struct log_sink){ .format = config->format, .level = config->level, .fd = -1 };
+	struct log_sink *sink = memory_alloc_zeroed(1, sizeof(*sink));
+	sink->fd = -1;
+	sink->all_dropped = all_dropped;
 	if (config->sink == CONFIG_LOG_FILE) {
 		int error = open_file(sink, config->path);
-		if (error < 0)
+		if (error < 0) {
+			free(sink);
 			return error;
+		}
 		sink->path = memory_copy_text(config->path);
 	} else {
 		open_stderr(sink);
 	}
 	sink->buffer = memory_alloc(LOG_SINK_BUFFER_BYTES);
+	*ret_sink = sink;
 	return 0;
 }
 
+bool log_sink_is_of(const struct log_sink *sink, const struct config_log *config)
+{
+	if (config->sink != CONFIG_LOG_FILE)
+		return sink->path == NULL;
+	return sink->path != NULL && strcmp(sink->path, config->path) == 0;
+}
+
+bool log_sink_is_namesake(const struct log_sink *a, const struct log_sink *b)
+{
+	if (a->path == NULL || b->path == NULL)
+		return a->path == b->path;
+	return strcmp(a->path, b->path) == 0;
+}
+
+/* In this order, and log_sink_dropped acquires: whoever adds up all sinks never finds more than there are in all. */
 static void count_dropped(struct log_sink *sink, uint64_t lines)
 {
-	atomic_fetch_add_explicit(&sink->dropped, lines, memory_order_relaxed);
+	atomic_fetch_add_explicit(sink->all_dropped, lines, memory_order_relaxed);
+	atomic_fetch_add_explicit(&sink->dropped, lines, memory_order_release);
 }
 
 uint64_t log_sink_dropped(const struct log_sink *sink)
 {
-	return atomic_load_explicit(&sink->dropped, memory_order_relaxed);
+	return atomic_load_explicit(&sink->dropped, memory_order_acquire);
 }
 
 static uint64_t count_lines(const char *text, size_t len)
@@ -112,18 +133,17 @@ static void drop_buffered(struct log_sink *sink)
 	sink->len = kept;
 }
 
-void log_sink_close(struct log_sink *sink)
+void log_sink_close(struct log_sink **sink_pointer)
 {
-	if (sink->buffer == NULL)
-		return;
+	struct log_sink *sink = *sink_pointer;
+	*sink_pointer = NULL;
 	sink->is_torn = false;
 	drop_buffered(sink);
 	if (sink->owns_fd)
 		fd_close(&sink->fd);
 	free(sink->buffer);
 	free(sink->path);
-	sink->buffer = NULL;
-	sink->path = NULL;
+	free(sink);
 }
 
 static bool has_room(const struct log_sink *sink, size_t len)

@@ -15,11 +15,13 @@
  * a line that was begun is always written before the next one. A full buffer and a write error (no space, no reader)
  * drop lines that are not begun, and count them.
  *
- * Owns its descriptor and its buffer. Used by the log writer's thread; log_sink_dropped by any.
+ * Owns its descriptor and its buffer. Opened by control, then used by the log writer's thread; its path, which does not
+ * change, and log_sink_dropped by both.
  */
 #ifndef CONTROL_LOG_SINK_H
 #define CONTROL_LOG_SINK_H
 
+#include "base/list.h"
 #include "config/config.h"
 
 #include <stdatomic.h>
@@ -32,8 +34,8 @@ enum { LOG_SINK_BUFFER_BYTES = 512 * 1024 };
 enum log_sink_way { LOG_SINK_WRITE, LOG_SINK_POLL, LOG_SINK_SEND };
 
 struct log_sink {
-	enum config_log_format format;
-	enum config_log_level level;
+	struct list link; /* for its owner, as is give_up_ms */
+	uint64_t give_up_ms;
 	char *path; /* NULL: stderr */
 	int fd;
 	bool owns_fd;
@@ -45,12 +47,22 @@ struct log_sink {
 	size_t start;
 	size_t len;
 	_Atomic uint64_t dropped; /* lines */
+	_Atomic uint64_t *all_dropped;
 };
 
-/* Returns 0 or -errno of opening the file. A closed stderr is not an error: what is written to it is dropped. */
-int log_sink_open(struct log_sink *sink, const struct config_log *config);
-/* Lines still in the buffer are counted as dropped. */
-void log_sink_close(struct log_sink *sink);
+/*
+ * Returns 0 or -errno of opening the file. A closed stderr is not an error: what is written to it is dropped. Lines that
+ * are dropped are also counted in *all_dropped, which sinks share and which outlives them.
+ */
+int log_sink_open(const struct config_log *config, _Atomic uint64_t *all_dropped, struct log_sink **ret_sink);
+/* Lines still in the buffer are counted as dropped. Clears the pointer. */
+void log_sink_close(struct log_sink **sink);
+
+/* Is it the one that the directive names? */
+bool log_sink_is_of(const struct log_sink *sink, const struct config_log *config);
+
+/* Do both write to stderr, or to the same path? */
+bool log_sink_is_namesake(const struct log_sink *a, const struct log_sink *b);
 
 /* Adds one whole line to the buffer. */
 void log_sink_append(struct log_sink *sink, const char *line, size_t len);

@@ -4,8 +4,10 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/list.h"
 #include "base/memory.h"
 #include "control/log_sink.h"
+#include "control/log_sink_set.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -24,6 +26,15 @@
  * says that it sleeps, then looks whether there are messages. With a full fence between the two steps on both sides at
  * least one of them sees the other, so no message is left lying. The fence is the one of liburcu, which thread
  * sanitizer accepts; what is in the rings is ordered by the rings themselves.
+ *
+ * Changing the sinks. Control appends a set to the chain; the writer goes on to it. Nobody waits for the other. Where the
+ * set begins in each ring is written down in it: what stands before belongs to the older sinks, what comes after to the
+ * newer ones, for which control formats events from then on. Whoever puts a message because of the new set (control
+ * itself, a worker that was told to write records) has appended it or seen it before; so a writer that finds the
+ * message finds the set, too, if it looks for it between finding and taking.
+ *
+ * A removed sink leaves: it gets nothing new and is closed when its buffer is empty, or after LOG_STOP_MS. If a new sink
+ * has the same name, it waits for that, so that lines neither mix nor change their order.
  *
  * Stopping. Control sets is_stopping and waits for finished_fd, for a limited time. A writer that hangs inside a system
  * call (a dead network file system) is left behind with all its memory: the process is about to end.
@@ -45,10 +56,14 @@ struct event_message {
 };
 
 struct log_writer {
-	struct log_sink *sinks;
-	struct pollfd *pollfds; /* one for each sink and one for wake_fd */
-	size_t sink_count;
-	bool wants_form[2]; /* by enum config_log_format */
+	struct log_sink_set *newest;   /* control's; the end of the chain */
+	uint32_t changes_given;        /* likewise: sets appended ever */
+	_Atomic uint32_t changes_done; /* of these, what the writer has gone on to */
+	struct log_sink_set *active;   /* the writer's; the beginning of the chain */
+	struct list leaving;           /* likewise: removed sinks */
+	size_t leaving_count;
+	struct pollfd *pollfds;         /* likewise: one for each sink and one for wake_fd */
+	_Atomic uint64_t sinks_dropped; /* by all sinks there ever were */
 	struct ring events;
 	struct ring *worker_rings[CONFIG_WORKERS_MAX];
 	size_t ring_count;
@@ -67,26 +82,26 @@ struct log_writer {
 	alignas(64) _Atomic bool is_sleeping;
 };
 
-static bool has_stderr(const struct log_writer *log)
+static bool has_stderr(const struct log_sink_set *set)
 {
-	for (size_t i = 0; i < log->sink_count; i++) {
-		if (log->sinks[i].path == NULL)
+	for (size_t i = 0; i < set->count; i++)
+		if (set->entries[i].sink->path == NULL)
 			return true;
-	}
 	return false;
 }
 
-static int open_sinks(struct log_writer *log, const struct config *config, const struct config_log **ret_failed)
+static void make_room_for_polling(struct log_writer *log)
 {
-	for (; log->sink_count < config->log_count; log->sink_count++) {
-		const struct config_log *directive = &config->logs[log->sink_count];
-		int error = log_sink_open(&log->sinks[log->sink_count], directive);
-		if (error < 0) {
-			*ret_failed = directive;
-			return error;
-		}
-		log->wants_form[directive->format] = true;
-	}
+	log->pollfds = memory_resize(log->pollfds, 1 + log->active->count + log->leaving_count, sizeof(*log->pollfds));
+}
+
+static int open_first_sinks(struct log_writer *log, const struct config *config, const struct config_log **ret_failed)
+{
+	int error = log_sink_set_open(config, NULL, &log->sinks_dropped, &log->newest, ret_failed);
+	if (error < 0)
+		return error;
+	log->active = log->newest;
+	make_room_for_polling(log);
 	return 0;
 }
 
@@ -96,19 +111,31 @@ int log_writer_new(const struct config *config, struct log_writer **ret_log, con
 	CHECK(log != NULL);
 	memset(log, 0, sizeof(*log));
 	*ret_failed = NULL;
-	log->sinks = memory_alloc_zeroed(config->log_count, sizeof(*log->sinks));
-	log->pollfds = memory_alloc_zeroed(config->log_count + 1, sizeof(*log->pollfds));
+	list_init(&log->leaving);
 	ring_init(&log->events, EVENT_RING_BYTES);
 	log->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	log->finished_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	bool has_fds = log->wake_fd >= 0 && log->finished_fd >= 0;
-	int error = has_fds ? open_sinks(log, config, ret_failed) : -errno;
+	int error = has_fds ? open_first_sinks(log, config, ret_failed) : -errno;
 	if (error < 0) {
 		log_writer_free(&log);
 		return error;
 	}
 	*ret_log = log;
 	return 0;
+}
+
+static void close_all_sinks(struct log_writer *log)
+{
+	for (struct list *link; (link = list_take_first(&log->leaving)) != NULL;) {
+		struct log_sink *sink = LIST_OWNER(link, struct log_sink, link);
+		log_sink_close(&sink);
+	}
+	while (log->active != NULL) {
+		struct log_sink_set *next = log->active->next;
+		log_sink_set_free(&log->active, next);
+		log->active = next;
+	}
 }
 
 void log_writer_free(struct log_writer **log_pointer)
@@ -118,13 +145,11 @@ void log_writer_free(struct log_writer **log_pointer)
 	if (log == NULL || log->is_abandoned)
 		return;
 	CHECK(!log->is_started);
-	for (size_t i = 0; i < log->sink_count; i++)
-		log_sink_close(&log->sinks[i]);
+	close_all_sinks(log);
 	fd_close(&log->wake_fd);
 	fd_close(&log->finished_fd);
 	ring_done(&log->events);
 	free(log->pollfds);
-	free(log->sinks);
 	free(log);
 }
 
@@ -151,13 +176,45 @@ void log_writer_wake(void *log_pointer)
 		signal_fd(log->wake_fd);
 }
 
+int log_writer_prepare(struct log_writer *log, const struct config *config, struct log_sink_set **ret_change,
+		       const struct config_log **ret_failed)
+{
+	struct log_sink_set *set;
+	*ret_failed = NULL;
+	int error = log_sink_set_open(config, log->newest, &log->sinks_dropped, &set, ret_failed);
+	if (error < 0)
+		return error;
+	uint32_t waiting = log->changes_given - atomic_load_explicit(&log->changes_done, memory_order_relaxed);
+	bool is_same = log_sink_set_equal(set, log->newest);
+	if (is_same || waiting >= LOG_CHANGES_WAITING_MAX)
+		log_sink_set_free(&set, log->newest);
+	if (!is_same && set == NULL)
+		return -EBUSY;
+	*ret_change = set;
+	return 0;
+}
+
+void log_writer_commit(struct log_writer *log, struct log_sink_set *change)
+{
+	if (change == NULL)
+		return;
+	change->first_event = ring_put_bytes(&log->events);
+	for (size_t i = 0; i < log->ring_count; i++)
+		change->first_records[i] = ring_put_bytes(log->worker_rings[i]);
+	atomic_store_explicit(&log->newest->next, change, memory_order_release);
+	log->newest = change;
+	log->changes_given++;
+	log_writer_wake(log);
+}
+
+void log_writer_abandon(const struct log_writer *log, struct log_sink_set *change)
+{
+	log_sink_set_free(&change, log->newest);
+}
+
 bool log_writer_wants_flows(const struct log_writer *log)
 {
-	for (size_t i = 0; i < log->sink_count; i++) {
-		if (log->sinks[i].level >= CONFIG_LEVEL_INFO)
-			return true;
-	}
-	return false;
+	return log->newest->wants_flows;
 }
 
 static uint64_t rings_dropped(const struct log_writer *log)
@@ -168,26 +225,34 @@ static uint64_t rings_dropped(const struct log_writer *log)
 	return dropped;
 }
 
+/* What sinks dropped that are no longer configured. */
+static uint64_t removed_dropped(const struct log_writer *log)
+{
+	uint64_t present = 0;
+	for (size_t i = 0; i < log->newest->count; i++)
+		present += log_sink_dropped(log->newest->entries[i].sink);
+	return atomic_load_explicit(&log->sinks_dropped, memory_order_relaxed) - present;
+}
+
 bool log_writer_read_place(const struct log_writer *log, size_t index, struct log_writer_place *ret_place)
 {
-	if (index > log->sink_count)
-		return false;
+	size_t sink_count = log->newest->count;
 	if (index == 0) {
 		*ret_place = (struct log_writer_place){ "rings", rings_dropped(log) };
-		return true;
+	} else if (index <= sink_count) {
+		const struct log_sink *sink = log->newest->entries[index - 1].sink;
+		const char *name = sink->path != NULL ? sink->path : "stderr";
+		*ret_place = (struct log_writer_place){ name, log_sink_dropped(sink) };
+	} else {
+		*ret_place = (struct log_writer_place){ "removed", removed_dropped(log) };
+		return index == sink_count + 1 && ret_place->dropped > 0;
 	}
-	const struct log_sink *sink = &log->sinks[index - 1];
-	*ret_place = (struct log_writer_place){ sink->path != NULL ? sink->path : "stderr", log_sink_dropped(sink) };
 	return true;
 }
 
 uint64_t log_writer_dropped(const struct log_writer *log)
 {
-	uint64_t dropped = 0;
-	struct log_writer_place place;
-	for (size_t i = 0; log_writer_read_place(log, i, &place); i++)
-		dropped += place.dropped;
-	return dropped;
+	return rings_dropped(log) + atomic_load_explicit(&log->sinks_dropped, memory_order_relaxed);
 }
 
 static size_t count_fields(const struct record_field *fields)
@@ -212,12 +277,12 @@ void log_writer_put_event(struct log_writer *log, enum config_log_level level, c
 	struct event_message *message = &log->control_message;
 	struct record_line *line = &log->control_line;
 	*message = (struct event_message){ .level = level };
-	if (log->wants_form[CONFIG_LOG_JSON]) {
+	if (log->newest->wants_form[CONFIG_LOG_JSON]) {
 		record_format_event(&event, CONFIG_LOG_JSON, line);
 		memcpy(message->lines, line->text, line->len);
 		message->json_bytes = (uint32_t)line->len;
 	}
-	if (log->wants_form[CONFIG_LOG_TEXT]) {
+	if (log->newest->wants_form[CONFIG_LOG_TEXT]) {
 		record_format_event(&event, CONFIG_LOG_TEXT, line);
 		memcpy(message->lines + message->json_bytes, line->text, line->len);
 		message->text_bytes = (uint32_t)line->len;
@@ -232,40 +297,151 @@ void log_writer_put_event(struct log_writer *log, enum config_log_level level, c
 static void append_line(struct log_writer *log, enum config_log_format format, enum config_log_level level,
 			struct span line)
 {
-	for (size_t i = 0; i < log->sink_count; i++) {
-		struct log_sink *sink = &log->sinks[i];
-		if (sink->format == format && sink->level >= level)
-			log_sink_append(sink, line.data, line.len);
+	for (size_t i = 0; i < log->active->count; i++) {
+		const struct log_sink_entry *entry = &log->active->entries[i];
+		if (entry->format == format && entry->level >= level)
+			log_sink_append(entry->sink, line.data, line.len);
 	}
 }
 
-static size_t take_events(struct log_writer *log)
+static void append_event(struct log_writer *log)
 {
-	struct event_message *event = &log->event;
-	size_t count = 0;
-	for (; count < MESSAGES_PER_TURN && ring_take(&log->events, event, sizeof(*event)) > 0; count++) {
-		append_line(log, CONFIG_LOG_JSON, event->level, (struct span){ event->lines, event->json_bytes });
-		append_line(log, CONFIG_LOG_TEXT, event->level,
-			    (struct span){ event->lines + event->json_bytes, event->text_bytes });
-	}
-	return count;
+	const struct event_message *event = &log->event;
+	append_line(log, CONFIG_LOG_JSON, event->level, (struct span){ event->lines, event->json_bytes });
+	append_line(log, CONFIG_LOG_TEXT, event->level,
+		    (struct span){ event->lines + event->json_bytes, event->text_bytes });
 }
 
 static void append_record(struct log_writer *log)
 {
 	for (enum config_log_format format = CONFIG_LOG_TEXT; format <= CONFIG_LOG_JSON; format++) {
-		if (!log->wants_form[format])
+		if (!log->active->wants_form[format])
 			continue;
 		record_format_flow(&log->record, format, &log->line);
 		append_line(log, format, CONFIG_LEVEL_INFO, (struct span){ log->line.text, log->line.len });
 	}
 }
 
-static size_t take_records(struct log_writer *log, struct ring *ring)
+static struct log_sink_set *next_sinks(const struct log_writer *log)
 {
+	return atomic_load_explicit(&log->active->next, memory_order_acquire);
+}
+
+static bool is_empty(const struct ring *ring)
+{
+	return ring_taken_bytes(ring) == ring_put_bytes(ring);
+}
+
+static void take_event(struct log_writer *log)
+{
+	ring_take(&log->events, &log->event, sizeof(log->event));
+	append_event(log);
+}
+
+static void take_record(struct log_writer *log, struct ring *ring)
+{
+	ring_take(ring, &log->record, sizeof(log->record));
+	append_record(log);
+}
+
+/* What was put for the active sinks before the next ones came. */
+static void take_what_is_before(struct log_writer *log, const struct log_sink_set *next)
+{
+	for (size_t i = 0; i < log->ring_count; i++)
+		while (ring_taken_bytes(log->worker_rings[i]) < next->first_records[i])
+			take_record(log, log->worker_rings[i]);
+	while (ring_taken_bytes(&log->events) < next->first_event)
+		take_event(log);
+}
+
+/* Is there, in the list of the leaving before end, one of the same name as this sink? */
+static bool has_namesake(const struct log_writer *log, const struct log_sink *sink, const struct list *end)
+{
+	for (const struct list *link = log->leaving.next; link != end; link = link->next)
+		if (log_sink_is_namesake(LIST_OWNER(link, const struct log_sink, link), sink))
+			return true;
+	return false;
+}
+
+static void let_leave(struct log_writer *log, const struct log_sink_set *next)
+{
+	for (size_t i = 0; i < log->active->count; i++) {
+		struct log_sink *sink = log->active->entries[i].sink;
+		if (log_sink_set_has(next, sink))
+			continue;
+		sink->give_up_ms = clock_monotonic_ms() + LOG_STOP_MS;
+		list_add_last(&log->leaving, &sink->link);
+		log->leaving_count++;
+	}
+}
+
+static void remove_leaving(struct log_writer *log, struct log_sink *sink)
+{
+	list_remove(&sink->link);
+	log->leaving_count--;
+	log_sink_close(&sink);
+}
+
+/* Returns true when one of them waits for its reader. */
+static bool flush_leaving(struct log_writer *log)
+{
+	struct list *next;
+	for (struct list *link = log->leaving.next; link != &log->leaving; link = next) {
+		struct log_sink *sink = LIST_OWNER(link, struct log_sink, link);
+		next = link->next;
+		if (!has_namesake(log, sink, link))
+			log_sink_flush(sink);
+		if (sink->len == 0 || clock_monotonic_ms() >= sink->give_up_ms)
+			remove_leaving(log, sink);
+	}
+	return !list_is_empty(&log->leaving);
+}
+
+/* A sink whose namesake is still leaving. Being blocked, it is only written to by flush_sinks, which asks first. */
+static void hold_back_namesakes(struct log_writer *log)
+{
+	for (size_t i = 0; i < log->active->count; i++) {
+		struct log_sink *sink = log->active->entries[i].sink;
+		if (has_namesake(log, sink, &log->leaving))
+			sink->is_blocked = true;
+	}
+}
+
+/* Goes on to the next sinks, which are there. */
+static void take_next_sinks(struct log_writer *log)
+{
+	struct log_sink_set *next = next_sinks(log);
+	take_what_is_before(log, next);
+	let_leave(log, next);
+	flush_leaving(log);
+	free(log->active); /* its sinks are next's, or leave */
+	log->active = next;
+	hold_back_namesakes(log);
+	make_room_for_polling(log);
+	atomic_fetch_add_explicit(&log->changes_done, 1, memory_order_relaxed);
+}
+
+static size_t take_events(struct log_writer *log)
+{
+	const struct ring *ring = &log->events;
 	size_t count = 0;
-	for (; count < MESSAGES_PER_TURN && ring_take(ring, &log->record, sizeof(log->record)) > 0; count++)
-		append_record(log);
+	for (; count < MESSAGES_PER_TURN && !is_empty(ring); count++) {
+		while (next_sinks(log) != NULL && next_sinks(log)->first_event <= ring_taken_bytes(ring))
+			take_next_sinks(log);
+		take_event(log);
+	}
+	return count;
+}
+
+static size_t take_records(struct log_writer *log, size_t index)
+{
+	struct ring *ring = log->worker_rings[index];
+	size_t count = 0;
+	for (; count < MESSAGES_PER_TURN && !is_empty(ring); count++) {
+		while (next_sinks(log) != NULL && next_sinks(log)->first_records[index] <= ring_taken_bytes(ring))
+			take_next_sinks(log);
+		take_record(log, ring);
+	}
 	return count;
 }
 
@@ -277,20 +453,25 @@ static size_t take_messages(struct log_writer *log)
 {
 	size_t most = 0;
 	for (size_t i = 0; i < log->ring_count; i++) {
-		size_t count = take_records(log, log->worker_rings[i]);
+		size_t count = take_records(log, i);
 		most = count > most ? count : most;
 	}
 	size_t count = take_events(log);
-	return count > most ? count : most;
+	most = count > most ? count : most;
+	for (; next_sinks(log) != NULL; most = most > 0 ? most : 1)
+		take_next_sinks(log);
+	return most;
 }
 
 /* Returns true when a sink waits for its reader. */
 static bool flush_sinks(struct log_writer *log)
 {
-	bool is_blocked = false;
-	for (size_t i = 0; i < log->sink_count; i++) {
-		log_sink_flush(&log->sinks[i]);
-		is_blocked = is_blocked || log->sinks[i].is_blocked;
+	bool is_blocked = flush_leaving(log);
+	for (size_t i = 0; i < log->active->count; i++) {
+		struct log_sink *sink = log->active->entries[i].sink;
+		if (!has_namesake(log, sink, &log->leaving))
+			log_sink_flush(sink);
+		is_blocked = is_blocked || sink->is_blocked;
 	}
 	return is_blocked;
 }
@@ -312,18 +493,23 @@ static void report_reopen_failure(struct log_writer *log, const char *path, int 
 	struct record_event event = make_event("log_reopen_failed", fields);
 	append_own_event(log, CONFIG_LEVEL_ERROR, &event);
 	struct pollfd pollfd = { .fd = STDERR_FILENO, .events = POLLOUT };
-	if (has_stderr(log) || poll(&pollfd, 1, 0) != 1)
+	if (has_stderr(log->active) || poll(&pollfd, 1, 0) != 1)
 		return;
 	record_format_event(&event, CONFIG_LOG_TEXT, &log->line);
 	ssize_t result = write(STDERR_FILENO, log->line.text, log->line.len);
 	(void)result; /* there is nobody left to tell */
 }
 
+/* Sinks that are about to leave are not opened anew, those that are about to come are. */
 static void reopen_sinks(struct log_writer *log)
 {
 	uint64_t reopened_count = 0;
-	for (size_t i = 0; i < log->sink_count; i++) {
-		struct log_sink *sink = &log->sinks[i];
+	const struct log_sink_set *last = log->active;
+	for (const struct log_sink_set *next = last; next != NULL;
+	     next = atomic_load_explicit(&last->next, memory_order_acquire))
+		last = next;
+	for (size_t i = 0; i < last->count; i++) {
+		struct log_sink *sink = last->entries[i].sink;
 		if (sink->path == NULL)
 			continue;
 		int error = log_sink_reopen(sink);
@@ -338,16 +524,24 @@ static void reopen_sinks(struct log_writer *log)
 		append_own_event(log, CONFIG_LEVEL_INFO, &event);
 }
 
+static nfds_t add_pollfd(struct log_writer *log, nfds_t count, const struct log_sink *sink, const struct list *end)
+{
+	if (!sink->is_blocked || has_namesake(log, sink, end))
+		return count;
+	log->pollfds[count] = (struct pollfd){ .fd = sink->fd, .events = POLLOUT };
+	return count + 1;
+}
+
 /* Waits for a wake-up, for the reader of a blocked sink, or for the time to pass (-1: for ever). */
 static void wait_for_work(struct log_writer *log, int timeout_ms)
 {
 	nfds_t count = 1;
 	uint64_t ignored;
 	log->pollfds[0] = (struct pollfd){ .fd = log->wake_fd, .events = POLLIN };
-	for (size_t i = 0; i < log->sink_count; i++) {
-		if (log->sinks[i].is_blocked)
-			log->pollfds[count++] = (struct pollfd){ .fd = log->sinks[i].fd, .events = POLLOUT };
-	}
+	for (size_t i = 0; i < log->active->count; i++)
+		count = add_pollfd(log, count, log->active->entries[i].sink, &log->leaving);
+	for (const struct list *link = log->leaving.next; link != &log->leaving; link = link->next)
+		count = add_pollfd(log, count, LIST_OWNER(link, const struct log_sink, link), link);
 	poll(log->pollfds, count, timeout_ms);
 	ssize_t result = read(log->wake_fd, &ignored, sizeof(ignored));
 	(void)result; /* EAGAIN: it was not the wake-up */
@@ -360,7 +554,7 @@ static size_t sleep_until_woken(struct log_writer *log)
 	cmm_smp_mb();
 	size_t taken = take_messages(log);
 	if (taken == 0)
-		wait_for_work(log, -1);
+		wait_for_work(log, list_is_empty(&log->leaving) ? -1 : STOP_POLL_MS);
 	atomic_store_explicit(&log->is_sleeping, false, memory_order_relaxed);
 	return taken;
 }

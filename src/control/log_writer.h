@@ -28,10 +28,13 @@
 
 enum {
 	LOG_LINGER_MS = 4,
-	LOG_STOP_MS = 1000, /* how long log_writer_stop waits for sinks that do not take what is left */
+	LOG_STOP_MS =
+		1000, /* how long a sink that goes may take for what is left in its buffer; at the stop, all together */
+	LOG_CHANGES_WAITING_MAX = 16,
 };
 
 struct log_writer;
+struct log_sink_set;
 
 /*
  * Opens all sinks; the thread does not run yet, but events may be written already. Returns 0, or -errno with
@@ -48,6 +51,21 @@ int log_writer_start(struct log_writer *log);
 /* A struct log_writer, after something was put into a ring. Any thread. */
 void log_writer_wake(void *log);
 
+/*
+ * Changing the sinks while records are written, in two steps. Prepare opens the files that are new and says nothing to the
+ * writer; commit cannot fail and does not wait. From there on records go to the new sinks; what was put before still
+ * goes to the old ones, and those that are removed are closed after it. A sink of the same name keeps its open file.
+ *
+ * Prepare returns 0 and the change, NULL when nothing is to change (commit and abandon accept that); or -errno as
+ * log_writer_new. It is -EBUSY when the writer hangs in a system call and LOG_CHANGES_WAITING_MAX changes wait for it.
+ * Opening a file may block, as it may at the start.
+ */
+int log_writer_prepare(struct log_writer *log, const struct config *config, struct log_sink_set **ret_change,
+		       const struct config_log **ret_failed);
+void log_writer_commit(struct log_writer *log, struct log_sink_set *change);
+/* Closes again what was opened. */
+void log_writer_abandon(const struct log_writer *log, struct log_sink_set *change);
+
 /* Opens files anew, soon and by their names; what cannot be opened stays as it was, and an event says so. */
 void log_writer_reopen(struct log_writer *log);
 
@@ -60,15 +78,18 @@ void log_writer_stop(struct log_writer *log);
 /* Accepts NULL; clears the pointer. After stop. */
 void log_writer_free(struct log_writer **log);
 
-/* Does any sink want access records? They are of level info. */
+/* Does any sink want access records? They are of level info. To be asked again after each commit. */
 bool log_writer_wants_flows(const struct log_writer *log);
 
 /* Records and events dropped so far, by full rings and by all sinks. */
 uint64_t log_writer_dropped(const struct log_writer *log);
 
-/* The same by place: 0 is the rings, then the sinks in the order written. False when there is no such place. */
+/*
+ * The same by place: 0 is the rings, then the sinks in the order written, then, if they dropped any, those that are no
+ * longer configured. False when there is no such place.
+ */
 struct log_writer_place {
-	const char *name; /* "rings", "stderr" or the path; lives as long as the log */
+	const char *name; /* "rings", "stderr", the path, or "removed"; lives until the next commit */
 	uint64_t dropped;
 };
 bool log_writer_read_place(const struct log_writer *log, size_t index, struct log_writer_place *ret_place);

@@ -13,13 +13,36 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
-static void tell_problem(struct reload_report *report, const struct listeners_error *error)
+struct prepared {
+	struct log_sink_set *sinks;
+	struct snapshot *snapshot;
+	struct listeners_change *listeners;
+};
+
+__attribute__((format(printf, 2, 3))) static void refuse(struct reload_report *report, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(report->problem, sizeof(report->problem), format, arguments);
+	va_end(arguments);
+	report->outcome = RELOAD_REFUSED;
+}
+
+static void tell_log_problem(struct reload_report *report, const struct config_log *failed, int error)
+{
+	if (failed != NULL)
+		refuse(report, "cannot open the log file %s: %s", failed->path, strerror(-error));
+	else
+		refuse(report, "the log writer hangs, and %d changes of its sinks wait for it",
+		       LOG_CHANGES_WAITING_MAX);
+}
+
+static void tell_listener_problem(struct reload_report *report, const struct listeners_error *error)
 {
 	char address[ADDR_TEXT_BYTES];
-	report->outcome = RELOAD_REFUSED;
-	snprintf(report->problem, sizeof(report->problem), "service %s cannot listen on %s%s: %s",
-		 error->listen->service->name, error->listen->protocol == FLOW_UDP ? "udp " : "",
-		 addr_format(&error->listen->addr, address, sizeof(address)), strerror(-error->error));
+	refuse(report, "service %s cannot listen on %s%s: %s", error->listen->service->name,
+	       error->listen->protocol == FLOW_UDP ? "udp " : "",
+	       addr_format(&error->listen->addr, address, sizeof(address)), strerror(-error->error));
 }
 
 /* A service may be sent to a new pool the moment it is published, so the pool must be able to choose. */
@@ -37,12 +60,20 @@ static void replace_reflection(struct daemon *daemon)
 	reflection_free_later(replaced);
 }
 
-/* Nothing can fail from here on. Returns the configuration that was in force, which is the caller's now. */
-static struct config *publish(struct daemon *daemon, struct config *config, struct snapshot *snapshot,
-			      struct listeners_change *change)
+static void change_log(struct daemon *daemon, struct log_sink_set *sinks)
 {
+	log_writer_commit(daemon->log, sinks);
+	atomic_store_explicit(&daemon->relay_settings.writes_records, log_writer_wants_flows(daemon->log),
+			      memory_order_release);
+}
+
+/* Nothing can fail from here on. Returns the configuration that was in force, which is the caller's now. */
+static struct config *publish(struct daemon *daemon, struct config *config, struct prepared *prepared)
+{
+	struct snapshot *snapshot = prepared->snapshot;
 	struct snapshot_leftovers leftovers;
 	struct config *replaced = daemon->config;
+	change_log(daemon, prepared->sinks);
 	own_addresses_mark_servers(snapshot);
 	publish_views_of_new_pools(daemon, snapshot);
 	snapshot_publish(snapshot, config, &daemon->snapshot, &leftovers);
@@ -52,20 +83,43 @@ static struct config *publish(struct daemon *daemon, struct config *config, stru
 	server_states_publish(daemon);
 	replace_reflection(daemon);
 	ceilings_apply(config, daemon->worker_count, &daemon->budget);
-	listeners_commit(daemon->listeners, change);
+	listeners_commit(daemon->listeners, prepared->listeners);
 	health_watch(daemon->health, snapshot);
 	pool_update_retire(daemon, &leftovers);
 	daemon->config = config;
 	return replaced;
 }
 
-__attribute__((format(printf, 2, 3))) static void refuse(struct reload_report *report, const char *format, ...)
+/* What is made before anything is changed, and thrown away when one of them cannot be made. */
+static bool prepare(struct daemon *daemon, const struct config *config, struct prepared *ret_prepared,
+		    struct reload_report *report)
 {
-	va_list arguments;
-	va_start(arguments, format);
-	vsnprintf(report->problem, sizeof(report->problem), format, arguments);
-	va_end(arguments);
-	report->outcome = RELOAD_REFUSED;
+	struct prepared prepared;
+	const struct config_log *failed;
+	int result = log_writer_prepare(daemon->log, config, &prepared.sinks, &failed);
+	if (result < 0) {
+		tell_log_problem(report, failed, result);
+		return false;
+	}
+	struct listeners_error error;
+	uint64_t generation = daemon->snapshot->generation + 1;
+	prepared.snapshot = snapshot_build(config, generation, daemon->worker_count, daemon->snapshot);
+	prepared.listeners = listeners_prepare(daemon->listeners, prepared.snapshot, &error);
+	if (prepared.listeners == NULL) {
+		tell_listener_problem(report, &error);
+		snapshot_discard(&prepared.snapshot, daemon->snapshot);
+		log_writer_abandon(daemon->log, prepared.sinks);
+		return false;
+	}
+	*ret_prepared = prepared;
+	return true;
+}
+
+static void throw_away(struct daemon *daemon, struct prepared *prepared)
+{
+	listeners_abandon(prepared->listeners);
+	snapshot_discard(&prepared->snapshot, daemon->snapshot);
+	log_writer_abandon(daemon->log, prepared->sinks);
 }
 
 /* Takes the configuration over when it is taken and returns the one before; else returns NULL and it stays the
@@ -81,19 +135,13 @@ static struct config *take(struct daemon *daemon, struct config *config, bool is
 		refuse(report, "the configuration has no service; was its file being written?");
 		return NULL;
 	}
-	uint64_t generation = daemon->snapshot->generation + 1;
-	struct snapshot *snapshot = snapshot_build(config, generation, daemon->worker_count, daemon->snapshot);
-	struct listeners_error error;
-	struct listeners_change *change = listeners_prepare(daemon->listeners, snapshot, &error);
-	if (change == NULL)
-		tell_problem(report, &error);
-	else
-		diff_make(daemon->config, config, &report->diff);
-	if (change != NULL && !is_dry)
-		return publish(daemon, config, snapshot, change);
-	if (change != NULL)
-		listeners_abandon(change);
-	snapshot_discard(&snapshot, daemon->snapshot);
+	struct prepared prepared;
+	if (!prepare(daemon, config, &prepared, report))
+		return NULL;
+	diff_make(daemon->config, config, &report->diff);
+	if (!is_dry)
+		return publish(daemon, config, &prepared);
+	throw_away(daemon, &prepared);
 	return NULL;
 }
 

@@ -118,7 +118,7 @@ void flow_describe_session(const struct udp_session *session, struct flow_record
 void flow_report_connection(const struct tcp_connection *connection, enum reason reason)
 {
 	struct flow_record record;
-	if (!connection->relay->settings->writes_records)
+	if (!relay_settings_write_records(connection->relay->settings))
 		return;
 	describe_connection(connection, reason, &record);
 	put_record(connection->relay, &record);
@@ -127,7 +127,7 @@ void flow_report_connection(const struct tcp_connection *connection, enum reason
 void flow_report_session(const struct udp_session *session, enum reason reason)
 {
 	struct flow_record record;
-	if (!session->relay->settings->writes_records)
+	if (!relay_settings_write_records(session->relay->settings))
 		return;
 	describe_session(session, reason, &record);
 	put_record(session->relay, &record);
@@ -157,7 +157,7 @@ void flow_report_refusal(struct relay *relay, const struct flow_refusal *refusal
 	counter_add(&counters->refused[refusal->reason], 1);
 	if (is_limit(refusal->reason))
 		report_limit(relay, refusal);
-	if (!relay->settings->writes_records)
+	if (!relay_settings_write_records(relay->settings))
 		return;
 	struct flow_record record;
 	begin_record(&record, refusal->service, refusal->protocol, refusal->reason);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the daemon gives to all relays alike; immutable while workers run. */
+/* What the daemon gives to all relays alike; immutable while workers run, but for what says otherwise. */
 #ifndef RELAY_RELAY_SETTINGS_H
 #define RELAY_RELAY_SETTINGS_H
 
 #include "event/mailbox.h"
 #include "guard/flow_budget.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -18,10 +19,16 @@ struct relay_settings {
 	uint32_t connections_capacity;
 	uint32_t sessions_capacity;
 	uint32_t tails_capacity;     /* of one worker */
-	bool writes_records;         /* a log sink wants access records */
+	_Atomic bool writes_records; /* a log sink wants access records; control changes it, with release */
 	void (*wake_log)(void *log); /* cheap; called after turns that wrote records */
 	void *log;
 };
+
+/* Acquires: whoever puts a record because of it has seen that the log was given sinks that want it. */
+static inline bool relay_settings_write_records(const struct relay_settings *settings)
+{
+	return atomic_load_explicit(&settings->writes_records, memory_order_acquire);
+}
 
 /* message.kind of what workers tell control. */
 enum relay_report {

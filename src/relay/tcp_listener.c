@@ -75,7 +75,7 @@ static void refuse(struct tcp_listener *listener, struct tcp_client *client, enu
 		.client = client->endpoint,
 	};
 	struct addr listen;
-	if (listener->relay->settings->writes_records && socket_local_addr(client->fd, &listen) == 0)
+	if (relay_settings_write_records(listener->relay->settings) && socket_local_addr(client->fd, &listen) == 0)
 		refusal.listen = &listen;
 	flow_report_refusal(listener->relay, &refusal);
 	flow_ceiling_give(&listener->relay->settings->budget->descriptors, DESCRIPTORS_PER_CONNECTION);

@@ -6,6 +6,7 @@
  *   server MODE ADDRESS PORT NAME          server MODE unix:PATH 0 NAME
  *
  *   echo      sends back what comes
+ *   port      TCP as echo; a datagram is sent back with a space and the sender's port behind it
  *   name      answers every message with "NAME PEER-PORT\n", except "ping", which is answered with "pong\n"
  *   discard   reads and forgets; a TCP connection is closed when the client has finished
  *   mute      TCP as discard; UDP is read and never answered
@@ -29,7 +30,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum mode { MODE_ECHO, MODE_NAME, MODE_DISCARD, MODE_MUTE };
+enum mode { MODE_ECHO, MODE_NAME, MODE_DISCARD, MODE_MUTE, MODE_PORT };
 enum { BUFFER_BYTES = 65536, DESCRIPTORS_MAX = 32768 };
 
 struct connection {
@@ -70,13 +71,20 @@ static int port_of(const struct sockaddr_storage *address)
 /* What to answer to a message of `bytes` in the buffer; the answer stands in the buffer afterwards. */
 static ssize_t answer(ssize_t bytes, int peer_port)
 {
-	if (mode == MODE_ECHO)
+	if (mode == MODE_ECHO || mode == MODE_PORT)
 		return bytes;
 	if (mode != MODE_NAME)
 		return -1;
 	if (bytes >= 4 && memcmp(buffer, "ping", 4) == 0)
 		return snprintf(buffer, sizeof buffer, "pong\n");
 	return snprintf(buffer, sizeof buffer, "%s %d\n", name, peer_port);
+}
+
+static ssize_t answer_datagram(ssize_t bytes, int peer_port)
+{
+	if (mode != MODE_PORT)
+		return answer(bytes, peer_port);
+	return bytes + snprintf(buffer + bytes, sizeof buffer - (size_t)bytes, " %d", peer_port);
 }
 
 static void connection_close(int fd)
@@ -167,7 +175,7 @@ static void datagrams_read(void)
 			return;
 		if (bytes < 0)
 			continue; /* an ICMP error of an earlier answer */
-		ssize_t reply = answer(bytes, port_of(&peer));
+		ssize_t reply = answer_datagram(bytes, port_of(&peer));
 		if (reply >= 0)
 			sendto(udp_fd, buffer, (size_t)reply, 0, (struct sockaddr *)&peer, length);
 	}
@@ -232,8 +240,8 @@ static void turn(void)
 
 static enum mode mode_of(const char *word)
 {
-	static const char *const words[] = { "echo", "name", "discard", "mute" };
-	for (int i = 0; i < 4; i++)
+	static const char *const words[] = { "echo", "name", "discard", "mute", "port" };
+	for (int i = 0; i < 5; i++)
 		if (strcmp(word, words[i]) == 0)
 			return (enum mode)i;
 	die("unknown mode");
@@ -243,7 +251,7 @@ static enum mode mode_of(const char *word)
 int main(int argc, char **argv)
 {
 	if (argc != 5) {
-		fprintf(stderr, "usage: server echo|name|discard|mute ADDRESS|unix:PATH PORT NAME\n");
+		fprintf(stderr, "usage: server echo|name|discard|mute|port ADDRESS|unix:PATH PORT NAME\n");
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);

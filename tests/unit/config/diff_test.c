@@ -1,22 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Each setting of a check is seen when it changes. */
+/* What differs between two configurations, in words. */
 #include "config/diff.h"
 
-#include "config/config.h"
+#include "config/load.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
-static struct config *config_with_check(const char *check)
+static struct config *config_of(const char *text)
 {
-	char text[512];
 	struct diagnostics diagnostics;
-	snprintf(text, sizeof(text), "service a { listen *:80; to a }\npool a { check %s; server 10.0.0.1:80 }\n",
-		 check);
 	diagnostics_init(&diagnostics);
 	struct config *config = config_load_text("test", span_from_text(text), &diagnostics);
 	diagnostics_done(&diagnostics);
@@ -24,19 +21,48 @@ static struct config *config_with_check(const char *check)
 	return config;
 }
 
-static size_t count_changes(const char *older_check, const char *newer_check)
+/* The lines, one behind the other; in a buffer that the next call overwrites. */
+static const char *diff_of(const char *older_text, const char *newer_text)
 {
-	struct config *older = config_with_check(older_check);
-	struct config *newer = config_with_check(newer_check);
+	static char text[4096];
+	size_t len = 0;
+	struct config *older = config_of(older_text);
+	struct config *newer = config_of(newer_text);
 	struct diff diff;
 	diff_make(older, newer, &diff);
-	size_t count = diff.count;
-	if (count > 0)
-		assert_string_equal(diff.lines[0], "pool a: health check changed");
+	text[0] = '\0';
+	for (size_t i = 0; i < diff.count; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s\n", diff.lines[i]);
 	diff_done(&diff);
 	config_free(&newer);
 	config_free(&older);
-	return count;
+	return text;
+}
+
+static void log_sinks(void **state)
+{
+	(void)state;
+	assert_string_equal(diff_of("log stderr\n", "log stderr\n"), "");
+	assert_string_equal(diff_of("", "log stderr format=text level=info\n"), "");
+	assert_string_equal(diff_of("log stderr\n", "log stderr format=json level=error\n"),
+			    "log stderr: format is json, was text\nlog stderr: level is error, was info\n");
+	assert_string_equal(diff_of("log stderr\n", "log file:/a\n"), "log /a added\nlog stderr removed\n");
+	assert_string_equal(diff_of("log file:/a\nlog file:/b\n", "log file:/c level=debug\nlog file:/a\n"),
+			    "log /c added\nlog /b removed\n");
+	assert_string_equal(diff_of("log file:/a\nlog file:/b\n", "log file:/b\nlog file:/a\n"), "");
+}
+
+#define CHECKED_BY "service a { listen *:80; to a }\npool a { check %s; server 10.0.0.1:80 }\n"
+
+static int has_changed(const char *older_check, const char *newer_check)
+{
+	char older[512];
+	char newer[512];
+	snprintf(older, sizeof(older), CHECKED_BY, older_check);
+	snprintf(newer, sizeof(newer), CHECKED_BY, newer_check);
+	const char *lines = diff_of(older, newer);
+	assert_true(lines[0] == '\0' || strcmp(lines, "pool a: health check changed\n") == 0);
+	return lines[0] != '\0';
 }
 
 static void changes_of_checks_are_seen(void **state)
@@ -63,17 +89,33 @@ static void changes_of_checks_are_seen(void **state)
 		{ "exec program=/bin/true", "exec program=/bin/false" },
 	};
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-		assert_int_equal(count_changes(checks[i][0], checks[i][0]), 0);
-		assert_int_equal(count_changes(checks[i][1], checks[i][1]), 0);
-		assert_int_equal(count_changes(checks[i][0], checks[i][1]), 1);
-		assert_int_equal(count_changes(checks[i][1], checks[i][0]), 1);
+		assert_int_equal(has_changed(checks[i][0], checks[i][0]), 0);
+		assert_int_equal(has_changed(checks[i][1], checks[i][1]), 0);
+		assert_int_equal(has_changed(checks[i][0], checks[i][1]), 1);
+		assert_int_equal(has_changed(checks[i][1], checks[i][0]), 1);
 	}
+}
+
+static void what_needs_a_restart(void **state)
+{
+	(void)state;
+	struct config *older = config_of("workers 2\nlog stderr\n");
+	struct config *other_log = config_of("workers 2\nlog file:/a\n");
+	struct config *other_workers = config_of("workers 3\nlog stderr\n");
+	assert_null(diff_find_fixed(older, older));
+	assert_null(diff_find_fixed(older, other_log));
+	assert_string_equal(diff_find_fixed(older, other_workers), "workers");
+	config_free(&other_workers);
+	config_free(&other_log);
+	config_free(&older);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(log_sinks),
 		cmocka_unit_test(changes_of_checks_are_seen),
+		cmocka_unit_test(what_needs_a_restart),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
