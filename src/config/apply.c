@@ -3,6 +3,7 @@
 
 #include "config/config_memory.h"
 #include "config/problem.h"
+#include "config/server_address.h"
 #include "config/store.h"
 
 /* The object that a statement makes, or the block it adds to. */
@@ -93,25 +94,13 @@ static void rule_add(struct reading *reading, const struct token *token)
 	*array_append(reading->apply, service->rules, service->rule_count) = reading->made.rule;
 }
 
-/* A unix path may be longer than a name: then the end of it, which tells more than the beginning, is kept. */
-static void server_name_default(struct config_server *server)
-{
-	char text[ADDR_TEXT_BYTES];
-	addr_format(&server->addr, text, sizeof(text));
-	size_t len = strlen(text);
-	size_t cut = len < sizeof(server->name) ? 0 : len - (sizeof(server->name) - 1);
-	span_copy(span_from_text(text + cut), server->name, sizeof(server->name));
-	if (cut > 0)
-		memcpy(server->name, "unix:", 5);
-}
-
 static void server_add(struct reading *reading, const struct token *token)
 {
 	struct config_pool *pool = parsed_block(reading->apply->parsed, SCHEMA_POOL);
 	struct config_server *server = &reading->made.server;
 	server->place = token->place;
 	if (server->name[0] == '\0')
-		server_name_default(server);
+		server_address_name(server, server->name);
 	*array_append(reading->apply, pool->servers, pool->server_count) = *server;
 }
 

@@ -34,21 +34,23 @@ enum schema_target {
 
 /* What a value is, and with it the type of its field. */
 enum schema_kind {
-	SCHEMA_TIME,      /* uint64_t, ms */
-	SCHEMA_SIZE,      /* uint64_t, bytes */
-	SCHEMA_COUNT,     /* uint64_t; or one of the words */
-	SCHEMA_PERCENT,   /* uint64_t */
-	SCHEMA_RATE,      /* struct config_rate */
-	SCHEMA_WORD,      /* an enum: one of the words */
-	SCHEMA_FLAG,      /* bool, or an enum when there are words (then one) */
-	SCHEMA_NAME,      /* char[CONFIG_NAME_BYTES] */
-	SCHEMA_REFERENCE, /* const char *: a name given elsewhere */
-	SCHEMA_BYTES,     /* struct config_bytes */
-	SCHEMA_FILE,      /* const char *: the path behind "file:" */
-	SCHEMA_SINK,      /* struct config_log */
-	SCHEMA_PATTERN,   /* no field: files to include */
-	SCHEMA_ADDRESS,   /* struct addr */
-	SCHEMA_NETWORK,   /* struct network */
+	SCHEMA_TIME,           /* uint64_t, ms */
+	SCHEMA_SIZE,           /* uint64_t, bytes */
+	SCHEMA_COUNT,          /* uint64_t; or one of the words */
+	SCHEMA_PERCENT,        /* uint64_t */
+	SCHEMA_RATE,           /* struct config_rate */
+	SCHEMA_WORD,           /* an enum: one of the words */
+	SCHEMA_FLAG,           /* bool, or an enum when there are words (then one) */
+	SCHEMA_NAME,           /* char[CONFIG_NAME_BYTES] */
+	SCHEMA_REFERENCE,      /* const char *: a name given elsewhere */
+	SCHEMA_BYTES,          /* struct config_bytes */
+	SCHEMA_FILE,           /* const char *: the path behind "file:" */
+	SCHEMA_SINK,           /* struct config_log */
+	SCHEMA_PATTERN,        /* no field: files to include */
+	SCHEMA_ADDRESS,        /* struct addr */
+	SCHEMA_SERVER_ADDRESS, /* struct config_server: its address or name */
+	SCHEMA_NAME_SERVER,    /* struct config_resolver: one more of its addresses */
+	SCHEMA_NETWORK,        /* struct network */
 };
 
 enum schema_role {

@@ -19,6 +19,7 @@ void validate_services(struct parsed *parsed, const struct name_index *pools);
 void validate_rules(struct parsed *parsed);
 void validate_pools(struct parsed *parsed, const struct name_index *pools);
 void validate_listeners(struct parsed *parsed);
+void validate_resolvers(struct parsed *parsed);
 
 /* For the parts. */
 bool validate_is_group(const struct addr *addr); /* multicast or broadcast */
