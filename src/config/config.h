@@ -112,7 +112,7 @@ struct config_bytes {
 struct config_resolved {
 	struct addr addr;   /* of a host name without a port: the server's is used; of SRV records with it */
 	uint32_t weight;    /* of the SRV record, 1..CONFIG_WEIGHT_MAX; 0: that of the directive */
-	uint32_t is_backup; /* 1: of an SRV record that has not the lowest priority; no padding, compared bytewise */
+	bool is_backup;     /* an SRV record that has not the lowest priority */
 };
 
 struct config_server {

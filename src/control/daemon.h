@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "control/listeners.h"
 #include "control/log_writer.h"
+#include "control/names.h"
 #include "control/retired.h"
 #include "event/loop.h"
 #include "event/mailbox.h"
@@ -57,6 +58,7 @@ struct daemon {
 	struct list ejections;     /* struct ejection, see server_states.c */
 	struct log_writer *log;
 	struct health *health;
+	struct names *names;
 	struct admin *admin; /* NULL when no admin listener is configured */
 	int exit_code;
 };

@@ -53,6 +53,7 @@ static void publish(struct daemon *daemon, struct config *config, struct snapsho
 	retired_add(daemon->retired, &leftovers, daemon->loop.now_ms);
 	config_free(&daemon->config);
 	daemon->config = config;
+	names_watch(daemon->names, config);
 }
 
 /* Takes the configuration over when it is taken; else it stays the caller's. */
@@ -64,6 +65,7 @@ static bool take(struct daemon *daemon, struct config *config, struct reload_rep
 		return false;
 	}
 	uint64_t generation = daemon->snapshot->generation + 1;
+	names_attach(daemon->names, config);
 	struct snapshot *snapshot = snapshot_build(config, generation, daemon->worker_count, daemon->snapshot);
 	struct listeners_error error;
 	struct listeners_change *change = listeners_prepare(daemon->listeners, snapshot, &error);
