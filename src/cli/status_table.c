@@ -109,14 +109,19 @@ static struct row *table_add(struct table *table)
 }
 
 /* What comes from the daemon may not steer the terminal. */
+static void clean_text(char *text)
+{
+	for (char *at = text; *at != '\0'; at++)
+		*at = (unsigned char)*at < 0x20 || *at == 0x7f ? '?' : *at;
+}
+
 static void __attribute__((format(printf, 3, 4))) set_cell(struct row *row, size_t column, const char *format, ...)
 {
 	va_list arguments;
 	va_start(arguments, format);
 	vsnprintf(row->cells[column], CELL_BYTES, format, arguments);
 	va_end(arguments);
-	for (char *at = row->cells[column]; *at != '\0'; at++)
-		*at = (unsigned char)*at < 0x20 || *at == 0x7f ? '?' : *at;
+	clean_text(row->cells[column]);
 }
 
 static int column_width(const struct table *table, size_t column)
@@ -283,6 +288,29 @@ static void print_servers(const json_t *status, enum status_colour colour, FILE 
 	table_print(&table, colour, out);
 }
 
+/* A name that could not be resolved, or a part of it. */
+static void print_troubled_names(const json_t *pool, FILE *out)
+{
+	char age[STATUS_NUMBER_BYTES];
+	char text[CELL_BYTES];
+	size_t index;
+	const json_t *name;
+	json_array_foreach(json_object_get(pool, "names"), index, name)
+	{
+		size_t count = json_array_size(json_object_get(name, "addresses"));
+		if (!json_is_string(json_object_get(name, "last_error")))
+			continue;
+		snprintf(text, sizeof(text), "pool %s, name %s: %s", text_of(pool, "name"), text_of(name, "host"),
+			 text_of(name, "last_error"));
+		clean_text(text);
+		fprintf(out, "%s: %s; %zu address%s known", text_of(name, "state"), text, count,
+			count == 1 ? "" : "es");
+		if (json_is_integer(json_object_get(name, "age_ms")))
+			fprintf(out, ", of %s ago", status_table_time(number_of(name, "age_ms") / 1000, age));
+		fputc('\n', out);
+	}
+}
+
 static void print_degraded(const json_t *status, FILE *out)
 {
 	size_t index;
@@ -295,6 +323,7 @@ static void print_degraded(const json_t *status, FILE *out)
 			fprintf(out, "degraded: pool %s has %llu of %zu servers available\n", text_of(pool, "name"),
 				(unsigned long long)number_of(pool, "available_count"),
 				json_array_size(json_object_get(pool, "servers")));
+		print_troubled_names(pool, out);
 	}
 }
 
