@@ -110,9 +110,9 @@ struct config_bytes {
 
 /* One address that a name stands for at the moment. */
 struct config_resolved {
-	struct addr addr;   /* of a host name without a port: the server's is used; of SRV records with it */
-	uint32_t weight;    /* of the SRV record, 1..CONFIG_WEIGHT_MAX; 0: that of the directive */
-	bool is_backup;     /* an SRV record that has not the lowest priority */
+	struct addr addr; /* of a host name without a port: the server's is used; of SRV records with it */
+	uint32_t weight;  /* of the SRV record, 1..CONFIG_WEIGHT_MAX; 0: that of the directive */
+	bool is_backup;   /* an SRV record that has not the lowest priority */
 };
 
 struct config_server {
