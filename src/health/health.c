@@ -282,6 +282,16 @@ void health_watch(struct health *health, const struct snapshot *snapshot)
 	}
 }
 
+static void leave_pool(struct health *health, struct pool *pool)
+{
+	for (size_t i = 0; i < pool->server_count; i++) {
+		struct watch *watch = find_watch(health, pool->servers[i]);
+		if (watch != NULL)
+			remove_watch(watch);
+	}
+	free_from_verdict(health, pool);
+}
+
 void health_watch_pool(struct health *health, const struct snapshot *snapshot, size_t pool_index,
 		       struct server *const *removed, size_t removed_count)
 {
@@ -294,7 +304,7 @@ void health_watch_pool(struct health *health, const struct snapshot *snapshot, s
 	if (is_checked(pool))
 		watch_pool(health, snapshot, pool_index);
 	else
-		free_from_verdict(health, pool);
+		leave_pool(health, pool);
 	start_waiting(health);
 }
 
