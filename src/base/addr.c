@@ -52,7 +52,7 @@ static bool number_parse(struct span text, uint32_t max, uint32_t *ret_number)
 	return true;
 }
 
-static int port_parse(struct span text, uint16_t *ret_port, const char **ret_problem)
+int addr_parse_port(struct span text, uint16_t *ret_port, const char **ret_problem)
 {
 	uint32_t number = 0;
 	if (text.len == 0)
@@ -160,7 +160,7 @@ static int bracketed_parse(struct span text, struct addr *ret_addr, const char *
 		return refuse("what stands in [ ] is not an IPv6 address", ret_problem);
 	if (rest.len == 0 || rest.data[0] != ':')
 		return refuse("the port is missing: [fd00::1]:53", ret_problem);
-	int error = port_parse(span_from(rest, 1), &port, ret_problem);
+	int error = addr_parse_port(span_from(rest, 1), &port, ret_problem);
 	if (error == 0)
 		*ret_addr = addr_from_ipv6(&ip, scope_id, port);
 	return error;
@@ -185,9 +185,9 @@ static int hosted_parse(struct span host, struct span port_text, struct addr *re
 	if (!is_star && host.len > 0 && !ipv4_parse(host, &ip)) {
 		if (span_has_only(host, "0123456789."))
 			return refuse("an IPv4 address has four numbers from 0 to 255", ret_problem);
-		return refuse("host names are not supported yet: write the IP address", ret_problem);
+		return refuse("a host name cannot stand here: write the IP address", ret_problem);
 	}
-	int error = port_parse(port_text, &port, ret_problem);
+	int error = addr_parse_port(port_text, &port, ret_problem);
 	if (error == 0)
 		*ret_addr = host.len > 0 ? addr_from_ipv4(ip, port) : addr_from_ipv6(&in6addr_any, 0, port);
 	return error;

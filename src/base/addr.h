@@ -46,6 +46,9 @@ struct addr {
  */
 int addr_parse(struct span text, struct addr *ret_addr, const char **ret_problem);
 
+/* Reads "80": 1 to 65535. Returns as addr_parse. */
+int addr_parse_port(struct span text, uint16_t *ret_port, const char **ret_problem);
+
 /* Writes the text form that addr_parse reads; 0.0.0.0 is written out, not as '*'. buf: ADDR_TEXT_BYTES. Returns buf. */
 char *addr_format(const struct addr *addr, char *buf, size_t buf_bytes);
 

@@ -153,6 +153,29 @@ void status_table_print_pools(const json_t *pools, enum table_colour colour, FIL
 	table_print(&table, colour, out);
 }
 
+/* A name that could not be resolved, or a part of it. */
+static void print_troubled_names(const json_t *pool, FILE *out)
+{
+	char age[TABLE_NUMBER_BYTES];
+	char text[TABLE_CELL_BYTES];
+	size_t index;
+	const json_t *name;
+	json_array_foreach(json_object_get(pool, "names"), index, name)
+	{
+		size_t count = json_array_size(json_object_get(name, "addresses"));
+		if (!json_is_string(json_object_get(name, "last_error")))
+			continue;
+		snprintf(text, sizeof(text), "pool %s, name %s: %s", text_of(pool, "name"), text_of(name, "host"),
+			 text_of(name, "last_error"));
+		table_clean(text);
+		fprintf(out, "%s: %s; %zu address%s known", text_of(name, "state"), text, count,
+			count == 1 ? "" : "es");
+		if (json_is_integer(json_object_get(name, "age_ms")))
+			fprintf(out, ", of %s ago", table_time(number_of(name, "age_ms") / 1000, age));
+		fputc('\n', out);
+	}
+}
+
 static void print_degraded(const json_t *status, FILE *out)
 {
 	size_t index;
@@ -165,6 +188,7 @@ static void print_degraded(const json_t *status, FILE *out)
 			fprintf(out, "degraded: pool %s has %llu of %zu servers available\n", text_of(pool, "name"),
 				(unsigned long long)number_of(pool, "available_count"),
 				json_array_size(json_object_get(pool, "servers")));
+		print_troubled_names(pool, out);
 	}
 }
 

@@ -78,14 +78,19 @@ struct table_row *table_add(struct table *table)
 	return row;
 }
 
+void table_clean(char *text)
+{
+	for (char *at = text; *at != '\0'; at++)
+		*at = (unsigned char)*at < 0x20 || *at == 0x7f ? '?' : *at;
+}
+
 void table_set(struct table_row *row, size_t column, const char *format, ...)
 {
 	va_list arguments;
 	va_start(arguments, format);
 	vsnprintf(row->cells[column], TABLE_CELL_BYTES, format, arguments);
 	va_end(arguments);
-	for (char *at = row->cells[column]; *at != '\0'; at++)
-		*at = (unsigned char)*at < 0x20 || *at == 0x7f ? '?' : *at;
+	table_clean(row->cells[column]);
 }
 
 static int column_width(const struct table *table, size_t column)

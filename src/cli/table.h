@@ -32,6 +32,8 @@ void table_begin(struct table *table, const char *const *heads, size_t column_co
 struct table_row *table_add(struct table *table);
 /* Control characters become '?'. */
 void table_set(struct table_row *row, size_t column, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Makes control characters of a text from the daemon '?'. */
+void table_clean(char *text);
 /* Ends it: releases the rows. Colours only repeat what the words say. */
 void table_print(struct table *table, enum table_colour colour, FILE *out);
 

@@ -4,6 +4,7 @@
 #include "config/config_memory.h"
 #include "config/edit.h"
 #include "config/problem.h"
+#include "config/server_address.h"
 #include "config/store.h"
 
 /* The object that a statement makes, or the block it adds to. */
@@ -100,7 +101,7 @@ static void server_add(struct reading *reading, const struct token *token)
 	struct config_server *server = &reading->made.server;
 	server->place = token->place;
 	if (server->name[0] == '\0')
-		config_server_name_default(server, server->name);
+		server_address_name(server, server->name);
 	*array_append(reading->apply, pool->servers, pool->server_count) = *server;
 }
 

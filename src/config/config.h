@@ -12,6 +12,7 @@
 #define CONFIG_CONFIG_H
 
 #include "base/addr.h"
+#include "base/host_name.h"
 #include "base/http_statuses.h"
 #include "config/diagnostics.h"
 
@@ -26,6 +27,7 @@ enum {
 	CONFIG_RETRIES_MAX = 10,
 	CONFIG_WORKERS_MAX = 64,
 	CONFIG_CHECK_BYTES_MAX = 1024, /* of send= and expect= */
+	CONFIG_NAME_SERVERS_MAX = 8,   /* of one resolver */
 };
 
 /* Where a thing was written; line and column count from 1, columns in bytes. file: index into config.files. */
@@ -132,9 +134,26 @@ struct config_bytes {
 	size_t len;
 };
 
+/* One address that a name stands for at the moment. */
+struct config_resolved {
+	struct addr addr; /* of a host name without a port: the server's is used; of SRV records with it */
+	uint32_t weight;  /* of the SRV record, 1..CONFIG_WEIGHT_MAX; 0: that of the directive */
+	bool is_backup;   /* an SRV record that has not the lowest priority */
+};
+
 struct config_server {
-	struct addr addr;
-	char name[CONFIG_NAME_BYTES]; /* name=, else the text of the address (of a long unix path, its end) */
+	struct addr addr;           /* when host is empty */
+	char host[HOST_NAME_BYTES]; /* a name to be resolved, in lower case; empty: addr is the address */
+	uint16_t port;              /* of a host that is not SRV */
+	bool is_srv;                /* host has SRV records, which tell targets and ports */
+	bool has_name;              /* name= was written */
+	/*
+	 * What the host stands for now; the one part of a tree that changes. Not the tree's: control puts its own answers
+	 * here before servers are built of them. A name without an answer has none, and so no servers.
+	 */
+	const struct config_resolved *resolved;
+	size_t resolved_count;
+	char name[CONFIG_NAME_BYTES]; /* name=, else what server_address.h makes of the address */
 	uint64_t weight;              /* 1..CONFIG_WEIGHT_MAX */
 	uint64_t max_connections;     /* 0 = no limit */
 	bool is_backup;
@@ -142,9 +161,18 @@ struct config_server {
 	struct config_place place;
 };
 
+/* Whom to ask for names. */
+struct config_resolver {
+	struct addr *addrs;
+	size_t addr_count;   /* at most CONFIG_NAME_SERVERS_MAX; 0 = not written: what the system asks */
+	uint64_t ttl_ms;     /* 0 = that of the answer, within bounds */
+	uint64_t timeout_ms; /* of each try */
+};
+
 struct config_pool {
 	char name[CONFIG_NAME_BYTES];
 	struct config_place place;
+	struct config_resolver resolver; /* see config_pool_resolver */
 	enum config_balance balance;
 	uint64_t slow_start_ms; /* 0 = none */
 	uint64_t load_percent;  /* 0 = none */
@@ -214,6 +242,7 @@ struct config {
 		uint64_t memory_bytes; /* 0 = no ceiling of its own */
 	} limit;
 	uint64_t drain_ms; /* timeout drain= */
+	struct config_resolver resolver;
 	struct config_service *services;
 	size_t service_count;
 	struct config_pool *pools;
@@ -237,6 +266,13 @@ struct config *config_load_text(const char *name, struct span text, struct diagn
  * the tree has no place (line 0).
  */
 struct config *config_load_json(const char *name, struct span text, struct diagnostics *diagnostics);
+
+/* The pool's own resolver, or that of the top level. */
+static inline const struct config_resolver *config_pool_resolver(const struct config *config,
+								 const struct config_pool *pool)
+{
+	return pool->resolver.addr_count > 0 ? &pool->resolver : &config->resolver;
+}
 
 /* Accepts NULL; clears the pointer. */
 void config_free(struct config **config);

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "config/name_index.h"
+#include "config/server_address.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -111,6 +112,16 @@ static bool have_same_checks(const struct config_pool *a, const struct config_po
 	       a->check.fall == b->check.fall && a->check.port == b->check.port && have_same_requests(a, b);
 }
 
+static bool have_same_resolvers(const struct config_resolver *a, const struct config_resolver *b)
+{
+	if (a->addr_count != b->addr_count || a->ttl_ms != b->ttl_ms || a->timeout_ms != b->timeout_ms)
+		return false;
+	for (size_t i = 0; i < a->addr_count; i++)
+		if (!addr_equal(&a->addrs[i], &b->addrs[i]))
+			return false;
+	return true;
+}
+
 static void compare_pool_settings(struct diff *diff, const struct config_pool *a, const struct config_pool *b)
 {
 	if (a->balance != b->balance || a->slow_start_ms != b->slow_start_ms || a->load_percent != b->load_percent)
@@ -119,6 +130,8 @@ static void compare_pool_settings(struct diff *diff, const struct config_pool *a
 		add(diff, "pool %s: health check changed", b->name);
 	if (a->eject.failures != b->eject.failures || a->eject.for_ms != b->eject.for_ms)
 		add(diff, "pool %s: ejection changed", b->name);
+	if (!have_same_resolvers(&a->resolver, &b->resolver))
+		add(diff, "pool %s: resolver changed", b->name);
 	if (a->panic_percent != b->panic_percent || a->on_down != b->on_down)
 		add(diff, "pool %s: what happens when servers are down changed", b->name);
 }
@@ -134,7 +147,7 @@ static const char *state_word(enum config_server_state state)
 static void compare_servers(struct diff *diff, const char *pool, const struct config_server *a,
 			    const struct config_server *b)
 {
-	if (!addr_equal(&a->addr, &b->addr))
+	if (!server_address_equal(a, b))
 		add(diff, "pool %s: server %s has another address", pool, b->name);
 	if (a->weight != b->weight)
 		add(diff, "pool %s: server %s has weight %llu, was %llu", pool, b->name, (unsigned long long)b->weight,
@@ -268,6 +281,8 @@ void diff_make(const struct config *older, const struct config *newer, struct di
 	if (older->drain_ms != newer->drain_ms)
 		add(ret_diff, "time-out for draining changed");
 	diff_logs(ret_diff, older, newer);
+	if (!have_same_resolvers(&older->resolver, &newer->resolver))
+		add(ret_diff, "resolver changed");
 	diff_services(ret_diff, older, newer);
 	diff_pools(ret_diff, older, newer);
 }

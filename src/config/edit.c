@@ -2,19 +2,9 @@
 #include "config/edit.h"
 
 #include "config/config_memory.h"
+#include "config/server_address.h"
 
 #include <errno.h>
-
-void config_server_name_default(const struct config_server *server, char *ret_name)
-{
-	char text[ADDR_TEXT_BYTES];
-	addr_format(&server->addr, text, sizeof(text));
-	size_t len = strlen(text);
-	size_t cut = len < CONFIG_NAME_BYTES ? 0 : len - (CONFIG_NAME_BYTES - 1);
-	span_copy(span_from_text(text + cut), ret_name, CONFIG_NAME_BYTES);
-	if (cut > 0)
-		memcpy(ret_name, "unix:", 5);
-}
 
 struct config_pool *config_find_pool(struct config *config, const char *name)
 {
@@ -52,8 +42,10 @@ int config_pool_add_server(struct config *config, struct config_pool *pool, cons
 {
 	struct config_server added = *server;
 	added.place = (struct config_place){ 0 };
+	added.resolved = NULL; /* what it stands for is for others to say */
+	added.resolved_count = 0;
 	if (added.name[0] == '\0')
-		config_server_name_default(server, added.name);
+		server_address_name(server, added.name);
 	if (config_pool_find_server(pool, added.name) != NULL)
 		return -EEXIST;
 	servers_make_room(config, pool);

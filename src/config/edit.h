@@ -10,9 +10,6 @@
 
 #include "config/config.h"
 
-/* What a server without name= is called: the text of its address, or the end of a long path. ret_name: CONFIG_NAME_BYTES. */
-void config_server_name_default(const struct config_server *server, char *ret_name);
-
 /*
  * Appends a copy; a server without a name gets its default. Pointers to the pool's servers are void afterwards. Returns
  * 0, or -EEXIST when a server of the pool has that name.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/fetch.h"
 
+#include "config/server_address.h"
 #include "config/config.h"
 #include "config/values.h"
 
@@ -176,6 +177,7 @@ static bool network_fetch(const struct schema_value *value, const void *target, 
 bool fetch_required_value(const struct schema_value *value, const void *target, struct config_memory *memory,
 			  struct span *ret_text)
 {
+	char server[SERVER_ADDRESS_TEXT_BYTES];
 	switch (value->kind) {
 	case SCHEMA_TIME:
 	case SCHEMA_SIZE:
@@ -213,6 +215,10 @@ bool fetch_required_value(const struct schema_value *value, const void *target, 
 		return address_fetch(value, target, memory, ret_text);
 	case SCHEMA_NETWORK:
 		return network_fetch(value, target, memory, ret_text);
+	case SCHEMA_SERVER_ADDRESS:
+		*ret_text = text_copy(memory, server_address_format(target, server));
+		return true;
+	case SCHEMA_NAME_SERVER: /* several in one: see unparse.c */
 	case SCHEMA_PATTERN:
 		break;
 	}

@@ -71,6 +71,11 @@ static const struct kind_text {
 	[SCHEMA_DNS_NAME] = { "a name of the DNS", "example.com . _dns.example.com", "NAME" },
 	[SCHEMA_PROGRAM] = { "the path of a program", "/usr/local/bin/check-web", "PATH" },
 	[SCHEMA_ADDRESS] = { "an address", "10.0.0.1:80 [fd00::1]:53 unix:/run/x.sock", "ADDRESS" },
+	[SCHEMA_SERVER_ADDRESS] = { "an address or name",
+				    "10.0.0.1:80 [fd00::1]:53 unix:/run/x.sock db.example.com:5432 "
+				    "srv:_http._tcp.example.com",
+				    "ADDRESS" },
+	[SCHEMA_NAME_SERVER] = { "a name server", "10.0.0.53 10.0.0.53:5353 [fd00::53] [fd00::53]:5353", "ADDRESS" },
 	[SCHEMA_NETWORK] = { "a network", "10.0.0.0/8 2001:db8::/32 192.0.2.7 unix:", "NETWORK" },
 };
 

@@ -53,8 +53,10 @@ enum schema_kind {
 	SCHEMA_STATUSES, /* struct http_statuses */
 	SCHEMA_DNS_NAME, /* const char *, as the next */
 	SCHEMA_PROGRAM,
-	SCHEMA_ADDRESS, /* struct addr */
-	SCHEMA_NETWORK, /* struct network */
+	SCHEMA_ADDRESS,        /* struct addr */
+	SCHEMA_SERVER_ADDRESS, /* struct config_server: its address or name */
+	SCHEMA_NAME_SERVER,    /* struct config_resolver: one more of its addresses */
+	SCHEMA_NETWORK,        /* struct network */
 };
 
 enum schema_role {

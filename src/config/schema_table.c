@@ -83,6 +83,29 @@ static const struct schema_value top_timeout_values[] = {
 	  .help = "how long a graceful stop waits for flows to end" },
 };
 
+#define RESOLVER_VALUES(type)                                                                                          \
+	{                                                                                                              \
+		{ POSITIONAL("ADDRESS", SCHEMA_NAME_SERVER), FIELD(type, resolver),                                    \
+		  .noun = "the address of a name server", .flags = SCHEMA_REQUIRED | SCHEMA_MANY,                      \
+		  .help = "name servers, asked in this order; at most 8; without a port, port 53" },                   \
+			{ KEY("ttl", SCHEMA_TIME),                                                                     \
+			  FIELD(type, resolver.ttl_ms),                                                                \
+			  .min = 1 * SECOND,                                                                           \
+			  .max = 1 * DAY,                                                                              \
+			  .absent = "the TTL of the answer, but at least 1s and at most 1h",                           \
+			  .help = "how long an answer is used before it is asked for again, whatever its TTL" },       \
+			{ KEY("timeout", SCHEMA_TIME),                                                                 \
+			  FIELD(type, resolver.timeout_ms),                                                            \
+			  .min = 10,                                                                                   \
+			  .max = 1 * MINUTE,                                                                           \
+			  .zero_hint = NO_NEVER,                                                                       \
+			  .fallback = "2s",                                                                            \
+			  .help = "for an answer of one name server, before the next is asked; each is asked twice" }, \
+	}
+
+static const struct schema_value top_resolver_values[] = RESOLVER_VALUES(config);
+static const struct schema_value pool_resolver_values[] = RESOLVER_VALUES(config_pool);
+
 static const struct schema_value include_values[] = {
 	{ POSITIONAL("PATTERN", SCHEMA_PATTERN), .flags = SCHEMA_REQUIRED, .noun = "a file or pattern",
 	  .help = "a file, or a pattern with * ? [ ] for several, relative to the including file" },
@@ -296,13 +319,16 @@ static const struct schema_word drain_word[] = { { "drain", CONFIG_SERVER_DRAIN,
 static const struct schema_word maint_word[] = { { "maint", CONFIG_SERVER_MAINT, NULL }, { NULL, 0, NULL } };
 
 static const struct schema_value server_values[] = {
-	{ POSITIONAL("ADDRESS", SCHEMA_ADDRESS), FIELD(config_server, addr), .flags = SCHEMA_REQUIRED,
-	  .noun = "the address of a server", .help = "IP address and port, or unix:PATH for TCP" },
+	{ POSITIONAL("ADDRESS", SCHEMA_SERVER_ADDRESS), .flags = SCHEMA_REQUIRED, .noun = "the address of a server",
+	  .help = "IP address and port, or unix:PATH for TCP; or a name that is resolved: HOST:PORT makes a server of "
+		  "each "
+		  "of its addresses, srv:NAME one of each address of the targets of its SRV records" },
 	{ KEY("weight", SCHEMA_COUNT), FIELD(config_server, weight), .min = 1, .max = CONFIG_WEIGHT_MAX,
 	  .fallback = "1", .zero_hint = "a server without new flows is written drain or maint",
 	  .help = "its share of new flows, against the other servers" },
-	{ KEY("name", SCHEMA_NAME), FIELD(config_server, name), .absent = "the address",
-	  .help = "its name in logs, metrics and the API" },
+	{ KEY("name", SCHEMA_NAME), FIELD(config_server, name),
+	  .given_offset = offsetof(struct config_server, has_name), .absent = "the address or name",
+	  .help = "its name in logs, metrics and the API; those made of a name are called NAME@ADDRESS" },
 	{ KEY("max-connections", SCHEMA_COUNT), FIELD(config_server, max_connections), COUNT_BOUNDS,
 	  .absent = "no limit", .help = "flows at a time; a full server is passed over" },
 	{ SWITCH("backup"), FIELD(config_server, is_backup),
@@ -326,6 +352,9 @@ const struct schema_directive schema_directives[] = {
 	  "limit connections=100k memory=1g" },
 	{ SCHEMA_TOP, "timeout", SCHEMA_INTO_CONFIG, 0, SCHEMA_MERGED, VALUES(top_timeout_values),
 	  "how long the daemon as a whole waits", "timeout drain=1m" },
+	{ SCHEMA_TOP, "resolver", SCHEMA_INTO_CONFIG, 0, 0, VALUES(top_resolver_values),
+	  "who is asked for the names of servers; without it /etc/hosts and the name servers of /etc/resolv.conf",
+	  "resolver 10.0.0.53 [fd00::53]:5353 ttl=10s" },
 	{ SCHEMA_TOP, "include", SCHEMA_INTO_NOTHING, 0, SCHEMA_REPEATED, VALUES(include_values),
 	  "reads other files as if they stood here, in the order of their names", "include conf.d/*.conf" },
 	{ SCHEMA_TOP, "service", SCHEMA_INTO_SERVICE, 0, SCHEMA_BLOCK | SCHEMA_REPEATED, VALUES(service_values),
@@ -366,6 +395,9 @@ const struct schema_directive schema_directives[] = {
 	  "when fewer servers than this are up all are used, rather than overloading the last ones", "panic 30%" },
 	{ SCHEMA_POOL, "on-down", SCHEMA_INTO_POOL, 0, 0, VALUES(on_down_values),
 	  "what becomes of the flows of a server that went down", "on-down close" },
+	{ SCHEMA_POOL, "resolver", SCHEMA_INTO_POOL, 0, 0, VALUES(pool_resolver_values),
+	  "who is asked for the names of this pool's servers, instead of the resolver of the top level",
+	  "resolver 127.0.0.1:8600 ttl=5s" },
 	{ SCHEMA_POOL, "server", SCHEMA_INTO_SERVER, 0, SCHEMA_REPEATED | SCHEMA_REQUIRED, VALUES(server_values),
 	  "a server of the pool; several may share an address if their names differ",
 	  "server 10.0.1.12:8443 name=blue weight=3" },

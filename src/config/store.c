@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "config/check_values.h"
 #include "config/config.h"
+#include "config/server_address.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -238,6 +239,42 @@ static int address_store(const struct schema_value *value, struct span text, voi
 	return 0;
 }
 
+static int server_store(struct span text, struct config_server *target, struct store_note *ret_note)
+{
+	const char *problem = "";
+	int error = server_address_parse(text, target, &problem);
+	return error != 0 ? refuse(error, ret_note, problem) : 0;
+}
+
+/* As an address, but the port may be left out: then it is 53. */
+static int name_server_parse(struct span text, struct addr *ret_addr, const char **ret_problem)
+{
+	char with_port[ADDR_TEXT_BYTES];
+	bool is_bracketed = text.len > 0 && text.data[0] == '[' && text.data[text.len - 1] == ']';
+	bool is_portless = is_bracketed || (text.len > 0 && memchr(text.data, ':', text.len) == NULL);
+	if (is_portless && text.len < 64) {
+		snprintf(with_port, sizeof(with_port), "%.*s:53", (int)text.len, text.data);
+		text = span_from_text(with_port);
+	}
+	return addr_parse(text, ret_addr, ret_problem);
+}
+
+static int name_server_store(const struct schema_value *value, struct span text, struct config_memory *memory,
+			     void *target, struct store_note *ret_note)
+{
+	struct config_resolver *resolver = field_of(value, target);
+	const char *problem = "";
+	struct addr addr;
+	int error = name_server_parse(text, &addr, &problem);
+	if (error != 0)
+		return refuse(error, ret_note, problem);
+	if (resolver->addr_count == CONFIG_NAME_SERVERS_MAX)
+		return refuse(-EINVAL, ret_note, "there are 8 before it, the most that can be");
+	resolver->addrs = config_memory_grow(memory, resolver->addrs, resolver->addr_count, sizeof(*resolver->addrs));
+	resolver->addrs[resolver->addr_count++] = addr;
+	return 0;
+}
+
 static int network_store(const struct schema_value *value, struct span text, void *target, struct store_note *ret_note)
 {
 	const char *problem = "";
@@ -284,6 +321,10 @@ int store_value(const struct schema_value *value, struct span text, struct confi
 		return sink_store(text, memory, target, ret_note);
 	case SCHEMA_ADDRESS:
 		return address_store(value, text, target, ret_note);
+	case SCHEMA_SERVER_ADDRESS:
+		return server_store(text, target, ret_note);
+	case SCHEMA_NAME_SERVER:
+		return name_server_store(value, text, memory, target, ret_note);
 	case SCHEMA_NETWORK:
 		return network_store(value, text, target, ret_note);
 	case SCHEMA_PATTERN:

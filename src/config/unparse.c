@@ -2,8 +2,8 @@
 #include "config/unparse.h"
 
 #include "base/check.h"
-#include "config/edit.h"
 #include "config/fetch.h"
+#include "config/server_address.h"
 #include "config/store.h"
 
 #include <stdio.h>
@@ -91,10 +91,25 @@ static bool object_value_fetch(struct unparsing *unparsing, enum schema_target t
 	if (!fetch_value(value, object, defaults_of(unparsing, target), unparsing->memory, ret_text))
 		return false;
 	if (target == SCHEMA_INTO_SERVER && value->kind == SCHEMA_NAME) {
-		config_server_name_default(object, name);
+		server_address_name(object, name);
 		return !span_equals(*ret_text, name);
 	}
 	return true;
+}
+
+/* The one row that has several values in one statement. */
+static size_t name_servers_fetch(struct unparsing *unparsing, const struct schema_value *value, const void *target,
+				 struct unparsed_value *ret_values)
+{
+	char text[ADDR_TEXT_BYTES];
+	const struct config_resolver *resolver = (const void *)((const char *)target + value->offset);
+	for (size_t i = 0; i < resolver->addr_count; i++) {
+		addr_format(&resolver->addrs[i], text, sizeof(text));
+		ret_values[i] =
+			(struct unparsed_value){ value,
+						 span_from_text(config_memory_format(unparsing->memory, "%s", text)) };
+	}
+	return resolver->addr_count;
 }
 
 /* Hands over one statement; one that would say nothing but defaults is left out, unless it makes an object. */
@@ -103,10 +118,15 @@ static void statement_write(struct unparsing *unparsing, const struct schema_dir
 	struct unparsed_value values[UNPARSE_VALUES_MAX];
 	size_t count = 0;
 	bool is_needed = directive->target >= SCHEMA_INTO_ADMIN;
-	CHECK(directive->value_count <= UNPARSE_VALUES_MAX);
+	CHECK(directive->value_count + CONFIG_NAME_SERVERS_MAX <= UNPARSE_VALUES_MAX);
 	for (size_t i = 0; i < directive->value_count; i++) {
 		const struct schema_value *value = &directive->values[i];
 		struct span text;
+		if (value->kind == SCHEMA_NAME_SERVER) {
+			count += name_servers_fetch(unparsing, value, target, values);
+			is_needed = count > 0;
+			continue;
+		}
 		bool is_written = object_value_fetch(unparsing, directive->target, value, target, &text);
 		is_needed = is_needed || is_written;
 		if (!is_written && (value->flags & SCHEMA_REQUIRED) != 0)

@@ -14,7 +14,7 @@
 
 #include <stddef.h>
 
-enum { UNPARSE_VALUES_MAX = 16 }; /* in a statement: each row of a directive gives one at most */
+enum { UNPARSE_VALUES_MAX = 24 }; /* in a statement: each row of a directive gives one, only name servers several */
 
 struct unparsed_value {
 	const struct schema_value *value;

@@ -69,4 +69,5 @@ void validate(struct parsed *parsed, const struct name_index *pools)
 	validate_rules(parsed);
 	validate_pools(parsed, pools);
 	validate_listeners(parsed);
+	validate_resolvers(parsed);
 }

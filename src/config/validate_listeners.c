@@ -90,6 +90,8 @@ static void service_listeners_add(struct listeners *listeners, const struct conf
 static void circle_check(struct listeners *listeners, size_t pool_index, const struct config_server *server)
 {
 	static const enum config_protocol protocols[] = { CONFIG_TCP, CONFIG_UDP };
+	if (server->host[0] != '\0')
+		return;
 	/* A server at all addresses is refused anyway. */
 	for (size_t i = 0; !addr_is_any(&server->addr) && i < sizeof(protocols) / sizeof(protocols[0]); i++) {
 		struct listener_key key = key_of(protocols[i], &server->addr);

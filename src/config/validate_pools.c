@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/validate.h"
 
+#include "config/server_address.h"
 #include "config/values.h"
 
 #include <errno.h>
@@ -20,6 +21,8 @@ static const struct config_place *written(const struct checked_pool *checked, co
 
 static void server_address_check(struct report *report, const struct config_server *server)
 {
+	if (server->host[0] != '\0')
+		return;
 	if (addr_is_any(&server->addr))
 		report_error_hint(report, server->place, "this machine itself is 127.0.0.1 or [::1]",
 				  "a server has one address, not all of them");
@@ -67,13 +70,20 @@ void validate_added_server(struct report *report, const struct config *config, c
 static void server_repeated_report(struct report *report, const struct config_server *server,
 				   const struct config_server *first)
 {
-	if (addr_equal(&server->addr, &first->addr))
+	if (server_address_equal(server, first))
 		report_error_hint(report, server->place,
 				  "if both are meant give one a name=", "this server is listed twice; first at %s",
 				  report_place(report, first->place));
 	else
 		report_error(report, server->place, "the name \"%s\" is used twice in this pool; first at %s",
 			     server->name, report_place(report, first->place));
+}
+
+static void srv_weight_check(struct report *report, const struct config_server *server)
+{
+	if (server->is_srv && server->weight != 1)
+		report_warning_hint(report, server->place, NULL,
+				    "\"weight=\" has no effect with srv: the records tell the weights");
 }
 
 static void servers_check(struct checked_pool *checked)
@@ -86,6 +96,7 @@ static void servers_check(struct checked_pool *checked)
 		size_t first = 0;
 		backup_count += server->is_backup;
 		server_address_check(checked->report, server);
+		srv_weight_check(checked->report, server);
 		if (!addr_is_any(&server->addr) && !name_index_add(names, span_from_text(server->name), i, &first))
 			server_repeated_report(checked->report, server, &pool->servers[first]);
 	}

@@ -67,8 +67,15 @@ static json_t *statement_make(const struct schema_directive *directive, const st
 	if (json_form_is_bare(directive) && count == 1)
 		return value_make(&values[0]);
 	json_t *object = json_object();
-	for (size_t i = 0; i < count; i++)
-		json_object_set_new(object, json_form_name(values[i].value, name), value_make(&values[i]));
+	for (size_t i = 0; i < count; i++) {
+		bool is_one_of_many = i + 1 < count && values[i + 1].value == values[i].value;
+		bool is_further = i > 0 && values[i - 1].value == values[i].value;
+		json_form_name(values[i].value, name);
+		if (is_one_of_many || is_further)
+			json_array_append_new(member_open(object, name, json_array), value_make(&values[i]));
+		else
+			json_object_set_new(object, name, value_make(&values[i]));
+	}
 	return object;
 }
 

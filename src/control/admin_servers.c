@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/admin_servers.h"
 
+#include "base/memory.h"
 #include "config/edit.h"
+#include "config/server_address.h"
 #include "config/server_json.h"
 #include "control/live_flows.h"
+#include "control/names.h"
 #include "control/pool_update.h"
 #include "control/server_changes.h"
 #include "control/status.h"
 
-#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Where a request points to. */
@@ -43,8 +46,23 @@ static bool find_target(struct admin_request *request, bool wants_server, struct
 static void answer_server(struct daemon *daemon, const struct target *target, const char *name,
 			  enum admin_status status, struct admin_answer *answer)
 {
+	char address[SERVER_ADDRESS_TEXT_BYTES];
 	const struct server *server = pool_find_server(daemon->snapshot->pools[target->number], name);
-	admin_answer_json(answer, status, status_build_server(daemon, server));
+	if (server != NULL) {
+		admin_answer_json(answer, status, status_build_server(daemon, server));
+		return;
+	}
+	/* A name, which stands for any number of servers; /v1/pools/NAME tells which. */
+	server_address_format(config_pool_find_server(target->pool, name), address);
+	admin_answer_json(answer, status, json_pack("{s:s, s:s}", "name", name, "address", address));
+}
+
+/* Names of the pool's servers may have come or gone. */
+static void publish(struct daemon *daemon, const struct target *target)
+{
+	names_attach(daemon->names, daemon->config);
+	pool_update_publish(daemon, target->number);
+	names_watch(daemon->names, daemon->config);
 }
 
 static void write_event(struct daemon *daemon, const char *event, const struct target *target,
@@ -70,7 +88,7 @@ static void add(struct admin_request *request, struct target *target, const stru
 	}
 	const struct config_server *added = &target->pool->servers[target->pool->server_count - 1];
 	server_changes_note(daemon->changes, target->pool->name, NULL, added);
-	pool_update_publish(daemon, target->number);
+	publish(daemon, target);
 	write_event(daemon, "server_added", target, added);
 	answer_server(daemon, target, added->name, ADMIN_CREATED, answer);
 }
@@ -151,10 +169,61 @@ static const char *read_change(const json_t *document, struct config_server *ser
 	return NULL;
 }
 
-static size_t close_flows(struct daemon *daemon, const struct server *server)
+/* The servers that a directive comes to, each held. */
+struct held_servers {
+	struct server **servers;
+	size_t count;
+};
+
+static bool comes_to(const struct config_server *config, const struct server *server)
 {
-	const struct flow_filter filter = { .server = server };
-	return live_flows_close(daemon, &filter);
+	if (config->host[0] == '\0')
+		return strcmp(config->name, server->name) == 0;
+	for (size_t i = 0; i < config->resolved_count; i++) {
+		struct addr addr = config->resolved[i].addr;
+		if (!config->is_srv)
+			addr_set_port(&addr, config->port);
+		if (addr_equal(&addr, &server->addr))
+			return true;
+	}
+	return false;
+}
+
+static struct held_servers hold_servers(const struct pool *pool, const struct config_server *config)
+{
+	struct held_servers held = { memory_alloc_zeroed(pool->server_count, sizeof(held.servers[0])), 0 };
+	for (size_t i = 0; i < pool->server_count; i++) {
+		if (!comes_to(config, pool->servers[i]))
+			continue;
+		server_acquire_reference(pool->servers[i]);
+		held.servers[held.count++] = pool->servers[i];
+	}
+	return held;
+}
+
+static void release_servers(struct held_servers *held)
+{
+	for (size_t i = 0; i < held->count; i++)
+		server_release_reference(held->servers[i]);
+	free(held->servers);
+}
+
+static size_t close_flows(struct daemon *daemon, const struct held_servers *held)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < held->count; i++) {
+		const struct flow_filter filter = { .server = held->servers[i] };
+		count += live_flows_close(daemon, &filter);
+	}
+	return count;
+}
+
+static size_t count_active(const struct held_servers *held)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < held->count; i++)
+		count += server_active(held->servers[i]);
+	return count;
 }
 
 void admin_servers_show(struct admin_request *request, struct admin_answer *answer)
@@ -181,11 +250,13 @@ void admin_servers_change(struct admin_request *request, struct admin_answer *an
 		admin_refuse(answer, ADMIN_BAD_REQUEST, problem);
 		return;
 	}
+	struct held_servers held = hold_servers(daemon->snapshot->pools[target.number], &before);
 	*target.server = after;
 	server_changes_note(daemon->changes, target.pool->name, &before, &after);
-	pool_update_publish(daemon, target.number);
+	publish(daemon, &target);
 	if (closes)
-		close_flows(daemon, pool_find_server(daemon->snapshot->pools[target.number], after.name));
+		close_flows(daemon, &held);
+	release_servers(&held);
 	write_event(daemon, "server_changed", &target, &after);
 	answer_server(daemon, &target, after.name, ADMIN_OK, answer);
 }
@@ -205,19 +276,19 @@ void admin_servers_remove(struct admin_request *request, struct admin_answer *an
 	if (!find_target(request, true, &target, answer))
 		return;
 	struct config_server before = *target.server;
-	struct server *server = pool_find_server(daemon->snapshot->pools[target.number], before.name);
+	struct held_servers held = hold_servers(daemon->snapshot->pools[target.number], &before);
 	if (config_pool_remove_server(target.pool, before.name) < 0) {
+		release_servers(&held);
 		admin_refuse(answer, ADMIN_CONFLICT, "it is the last server of the pool; set it to maint instead");
 		return;
 	}
 	server_changes_note(daemon->changes, target.pool->name, &before, NULL);
-	server_acquire_reference(server);
-	pool_update_publish(daemon, target.number);
-	size_t closed_count = closes ? close_flows(daemon, server) : 0;
-	json_int_t kept_count = (json_int_t)server_active(server);
-	server_release_reference(server);
+	publish(daemon, &target);
+	size_t closed_count = closes ? close_flows(daemon, &held) : 0;
+	size_t active_count = count_active(&held);
+	release_servers(&held);
 	write_event(daemon, "server_removed", &target, &before);
 	admin_answer_json(answer, ADMIN_OK,
 			  json_pack("{s:s, s:I, s:I}", "removed", before.name, "flows_closed", (json_int_t)closed_count,
-				    "flows_active", kept_count));
+				    "flows_active", (json_int_t)active_count));
 }

@@ -104,9 +104,12 @@ void admin_state_pools(struct admin_request *request, struct admin_answer *answe
 
 void admin_state_pool(struct admin_request *request, struct admin_answer *answer)
 {
-	const struct pool *pool = snapshot_find_pool(request->daemon->snapshot, request->names[0]);
-	if (pool == NULL)
+	const struct snapshot *snapshot = request->daemon->snapshot;
+	size_t number = 0;
+	while (number < snapshot->pool_count && strcmp(snapshot->pools[number]->name, request->names[0]) != 0)
+		number++;
+	if (number == snapshot->pool_count)
 		admin_refuse(answer, ADMIN_NOT_FOUND, "there is no pool of that name; /v1/pools lists all");
 	else
-		admin_answer_json(answer, ADMIN_OK, status_build_pool(request->daemon, pool));
+		admin_answer_json(answer, ADMIN_OK, status_build_pool(request->daemon, number));
 }

@@ -11,6 +11,8 @@
 enum {
 	DESCRIPTORS_OF_PROCESS = 32, /* standard streams, epoll, events, libraries, log files */
 	DESCRIPTORS_OF_WORKER = 4,   /* epoll and mailbox */
+	SERVERS_OF_NAME = 8,         /* for their health checks */
+	NAME_SERVER_SOCKETS = 8,     /* of the common resolver, at most */
 	FLOWS_MIN = 2,               /* with however few descriptors: better a refused flow than no daemon */
 	TAIL_SHARE_OF_MEMORY = 8,    /* an eighth of the machine's memory, when nothing is configured */
 	TAILS_MIN = 64,
@@ -30,6 +32,23 @@ static uint64_t count_sockets(const struct config *config)
 	return count;
 }
 
+static bool has_name(const struct config_pool *pool)
+{
+	for (size_t i = 0; i < pool->server_count; i++)
+		if (pool->servers[i].host[0] != '\0')
+			return true;
+	return false;
+}
+
+/* How many servers a name comes to is not known before. */
+static uint64_t count_servers(const struct config_pool *pool)
+{
+	uint64_t count = 0;
+	for (size_t i = 0; i < pool->server_count; i++)
+		count += pool->servers[i].host[0] != '\0' ? SERVERS_OF_NAME : 1;
+	return count;
+}
+
 /* Descriptors of checks that run at once; that of a program has two. */
 static uint64_t count_of_checks(const struct config *config)
 {
@@ -37,11 +56,22 @@ static uint64_t count_of_checks(const struct config *config)
 	uint64_t program_count = 0;
 	for (size_t i = 0; i < config->pool_count; i++) {
 		if (config->pools[i].check.kind != CONFIG_CHECK_NONE)
-			check_count += config->pools[i].server_count;
+			check_count += count_servers(&config->pools[i]);
 		if (config->pools[i].check.kind == CONFIG_CHECK_EXEC)
-			program_count += config->pools[i].server_count;
+			program_count += count_servers(&config->pools[i]);
 	}
 	return min(check_count, HEALTH_RUNNING_MAX) + min(program_count, HEALTH_PROGRAMS_MAX);
+}
+
+/* A client of a resolver asks each of its servers over UDP, and over TCP when an answer is long. */
+static uint64_t count_name_sockets(const struct config *config)
+{
+	uint64_t count = 0;
+	for (size_t i = 0; i < config->pool_count; i++)
+		if (has_name(&config->pools[i]))
+			count += 2 *
+				 (config->pools[i].resolver.addr_count > 0 ? config->pools[i].resolver.addr_count : 1);
+	return count > 0 ? count + NAME_SERVER_SOCKETS : 0;
 }
 
 /* What is set aside before flows get any. */
@@ -51,7 +81,8 @@ static uint64_t reserve(const struct config *config, const struct ceilings_resou
 	uint64_t share_max = resources->descriptor_limit / 8; /* few descriptors are not all set aside */
 	uint64_t admin = config->admin_count * (1 + min(ADMIN_CONNECTIONS_MAX, share_max));
 	uint64_t workers = resources->worker_count * (DESCRIPTORS_OF_WORKER + count_sockets(config));
-	return DESCRIPTORS_OF_PROCESS + config->log_count + workers + admin + min(checks, share_max);
+	uint64_t names = min(count_name_sockets(config), share_max);
+	return DESCRIPTORS_OF_PROCESS + config->log_count + workers + admin + min(checks, share_max) + names;
 }
 
 static uint64_t at_most(uint64_t possible, uint64_t configured)

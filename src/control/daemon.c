@@ -8,6 +8,7 @@
 #include "control/admin.h"
 #include "control/ceilings.h"
 #include "control/own_addresses.h"
+#include "control/pool_update.h"
 #include "control/reload.h"
 #include "control/server_states.h"
 
@@ -266,12 +267,16 @@ static bool start(struct daemon *daemon)
 	if (!make_workers(daemon) || !start_admin(daemon) || !start_threads(daemon))
 		return false;
 	health_watch(daemon->health, daemon->snapshot);
+	daemon->names = names_new(&daemon->loop, &daemon->wheel, daemon->log, pool_update_on_names, daemon);
+	names_watch(daemon->names, daemon->config);
 	daemon->phase = DAEMON_RUNNING;
 	log_event(daemon->log, CONFIG_LEVEL_INFO, "started", record_text("version", STRAIT_VERSION),
 		  record_number("generation", daemon->snapshot->generation),
 		  record_number("workers", daemon->worker_count),
 		  record_number("connections_max", daemon->budget.connections.max),
 		  record_number("sessions_max", daemon->budget.sessions.max));
+	/* What the system's files say of names is there before the first client. */
+	loop_end_turn(&daemon->loop);
 	notify_ready(daemon);
 	return true;
 }
@@ -311,6 +316,7 @@ static void stop_threads(struct daemon *daemon)
 static void done(struct daemon *daemon)
 {
 	reload_done(daemon);
+	names_free(&daemon->names);
 	health_free(&daemon->health);
 	stop_threads(daemon);
 	admin_free(&daemon->admin);

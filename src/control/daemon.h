@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "control/listeners.h"
 #include "control/log_writer.h"
+#include "control/names.h"
 #include "control/retired.h"
 #include "control/server_changes.h"
 #include "event/loop.h"
@@ -62,6 +63,7 @@ struct daemon {
 	struct list ejections;     /* struct ejection, see server_states.c */
 	struct log_writer *log;
 	struct health *health;
+	struct names *names;
 	struct admin *admin; /* NULL when no admin listener is configured */
 	int exit_code;
 };

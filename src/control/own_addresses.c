@@ -38,18 +38,28 @@ static bool is_own(const struct snapshot *snapshot, const struct ifaddrs *interf
 	return false;
 }
 
-void own_addresses_mark_servers(const struct snapshot *snapshot)
+static void mark_pools(const struct snapshot *snapshot, struct pool *const *pools, size_t pool_count)
 {
 	struct ifaddrs *interfaces = NULL;
 	if (getifaddrs(&interfaces) < 0)
 		interfaces = NULL;
-	for (size_t i = 0; i < snapshot->pool_count; i++) {
-		const struct pool *pool = snapshot->pools[i];
+	for (size_t i = 0; i < pool_count; i++) {
+		const struct pool *pool = pools[i];
 		for (size_t j = 0; j < pool->server_count; j++)
 			pool->servers[j]->is_own = is_own(snapshot, interfaces, &pool->servers[j]->addr);
 	}
 	if (interfaces != NULL)
 		freeifaddrs(interfaces);
+}
+
+void own_addresses_mark_servers(const struct snapshot *snapshot)
+{
+	mark_pools(snapshot, snapshot->pools, snapshot->pool_count);
+}
+
+void own_addresses_mark_pool(const struct snapshot *snapshot, struct pool *pool)
+{
+	mark_pools(snapshot, &pool, 1);
 }
 
 /* A growing list of endpoints. */

@@ -10,8 +10,9 @@
 #include "guard/reflection.h"
 #include "pool/snapshot.h"
 
-/* Sets is_own of the servers of the snapshot's pools. */
+/* Sets is_own of the servers of the snapshot's pools, or of one of them. */
 void own_addresses_mark_servers(const struct snapshot *snapshot);
+void own_addresses_mark_pool(const struct snapshot *snapshot, struct pool *pool);
 
 /* The caller's. */
 struct reflection *own_addresses_build_reflection(const struct snapshot *snapshot);

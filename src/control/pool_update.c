@@ -13,13 +13,20 @@ void pool_update_retire(struct daemon *daemon, struct snapshot_leftovers *leftov
 		worker_close_lost(daemon->workers[i]);
 }
 
-void pool_update_publish(struct daemon *daemon, size_t number)
+void pool_update_publish(struct daemon *daemon, size_t pool_number)
 {
+	struct snapshot *snapshot = daemon->snapshot;
 	struct snapshot_leftovers leftovers;
-	snapshot_update_pool(daemon->snapshot, daemon->config, number, &leftovers);
-	own_addresses_mark_servers(daemon->snapshot);
+	snapshot_update_pool(snapshot, daemon->config, pool_number, &leftovers);
+	/* Workers see the servers with the view. */
+	own_addresses_mark_pool(snapshot, snapshot->pools[pool_number]);
 	daemon->has_stale_views = true;
 	server_states_publish(daemon);
-	health_watch(daemon->health, daemon->snapshot);
+	health_watch_pool(daemon->health, snapshot, pool_number, leftovers.servers, leftovers.server_count);
 	pool_update_retire(daemon, &leftovers);
+}
+
+void pool_update_on_names(void *owner, size_t pool_number)
+{
+	pool_update_publish(owner, pool_number);
 }

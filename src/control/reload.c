@@ -87,11 +87,12 @@ static struct config *publish(struct daemon *daemon, struct config *config, stru
 	health_watch(daemon->health, snapshot);
 	pool_update_retire(daemon, &leftovers);
 	daemon->config = config;
+	names_watch(daemon->names, config);
 	return replaced;
 }
 
 /* What is made before anything is changed, and thrown away when one of them cannot be made. */
-static bool prepare(struct daemon *daemon, const struct config *config, struct prepared *ret_prepared,
+static bool prepare(struct daemon *daemon, struct config *config, struct prepared *ret_prepared,
 		    struct reload_report *report)
 {
 	struct prepared prepared;
@@ -103,6 +104,7 @@ static bool prepare(struct daemon *daemon, const struct config *config, struct p
 	}
 	struct listeners_error error;
 	uint64_t generation = daemon->snapshot->generation + 1;
+	names_attach(daemon->names, config);
 	prepared.snapshot = snapshot_build(config, generation, daemon->worker_count, daemon->snapshot);
 	prepared.listeners = listeners_prepare(daemon->listeners, prepared.snapshot, &error);
 	if (prepared.listeners == NULL) {

@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "base/memory.h"
 #include "config/edit.h"
+#include "config/server_address.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -72,7 +73,7 @@ static struct change *find(const struct server_changes *changes, const char *poo
 
 static bool is_same(const struct config_server *a, const struct config_server *b)
 {
-	return addr_equal(&a->addr, &b->addr) && a->weight == b->weight && a->max_connections == b->max_connections &&
+	return server_address_equal(a, b) && a->weight == b->weight && a->max_connections == b->max_connections &&
 	       a->is_backup == b->is_backup && a->state == b->state;
 }
 
@@ -121,6 +122,8 @@ static bool apply(const struct change *change, struct config *config)
 	struct config_place place = server->place;
 	*server = change->now;
 	server->place = place;
+	server->resolved = NULL; /* control/names.h fills it in */
+	server->resolved_count = 0;
 	return true;
 }
 

@@ -51,9 +51,24 @@ size_t status_available_count(const struct pool *pool)
 	return count;
 }
 
-static bool pool_is_degraded(const struct pool *pool)
+static bool has_failed_name(const struct daemon *daemon, size_t pool_number)
 {
-	bool has_lost = false;
+	if (daemon->names == NULL)
+		return false;
+	const struct config_pool *pool = &daemon->config->pools[pool_number];
+	for (size_t i = 0; i < pool->server_count; i++) {
+		struct name_status name;
+		if (names_read(daemon->names, pool, &pool->servers[i], &name) && name.state == NAME_FAILED)
+			return true;
+	}
+	return false;
+}
+
+/* A server is down, a name cannot be resolved, or nothing is left. */
+static bool pool_is_degraded(const struct daemon *daemon, size_t number)
+{
+	const struct pool *pool = daemon->snapshot->pools[number];
+	bool has_lost = has_failed_name(daemon, number);
 	for (size_t i = 0; i < pool->server_count; i++)
 		has_lost = has_lost || (state_of(pool->servers[i]) & SERVER_UNHEALTHY) != 0;
 	return has_lost || status_available_count(pool) == 0;
@@ -262,8 +277,50 @@ json_t *status_build_server(const struct daemon *daemon, const struct server *se
 	return object;
 }
 
-json_t *status_build_pool(const struct daemon *daemon, const struct pool *pool)
+/* An answer of a host has no ports: they stand in the directive. */
+static json_t *resolved_build(const struct config_server *server)
 {
+	json_t *addresses = json_array();
+	for (size_t i = 0; i < server->resolved_count; i++) {
+		char text[ADDR_TEXT_BYTES];
+		struct addr addr = server->resolved[i].addr;
+		if (!server->is_srv)
+			addr_set_port(&addr, server->port);
+		json_array_append_new(addresses, make_text(addr_format(&addr, text, sizeof(text))));
+	}
+	return addresses;
+}
+
+static json_t *name_build(const struct config_server *server, const struct name_status *name)
+{
+	json_t *object = json_object();
+	put_text(object, "host", server->host);
+	put_boolean(object, "is_srv", server->is_srv);
+	put_text(object, "state", name_state_word(name->state));
+	json_object_set_new(object, "age_ms", name->has_answer ? json_integer((json_int_t)name->age_ms) : json_null());
+	put_number(object, "ttl_ms", name->ttl_ms);
+	json_object_set_new(object, "addresses", resolved_build(server));
+	json_object_set_new(object, "last_error", name->last_error != NULL ? make_text(name->last_error) : json_null());
+	return object;
+}
+
+static json_t *names_build(const struct daemon *daemon, size_t number)
+{
+	json_t *names = json_array();
+	if (daemon->names == NULL)
+		return names;
+	const struct config_pool *pool = &daemon->config->pools[number];
+	for (size_t i = 0; i < pool->server_count; i++) {
+		struct name_status name;
+		if (names_read(daemon->names, pool, &pool->servers[i], &name))
+			json_array_append_new(names, name_build(&pool->servers[i], &name));
+	}
+	return names;
+}
+
+json_t *status_build_pool(const struct daemon *daemon, size_t number)
+{
+	const struct pool *pool = daemon->snapshot->pools[number];
 	json_t *object = json_object();
 	json_t *servers = json_array();
 	for (size_t i = 0; i < pool->server_count; i++)
@@ -272,8 +329,9 @@ json_t *status_build_pool(const struct daemon *daemon, const struct pool *pool)
 	put_text(object, "algorithm", pool_algorithm_word(pool->policy->algorithm));
 	put_text(object, "check", pool_check_word(pool->policy->check.kind));
 	put_number(object, "available_count", status_available_count(pool));
-	put_boolean(object, "is_degraded", pool_is_degraded(pool));
+	put_boolean(object, "is_degraded", pool_is_degraded(daemon, number));
 	json_object_set_new(object, "servers", servers);
+	json_object_set_new(object, "names", names_build(daemon, number));
 	return object;
 }
 
@@ -281,14 +339,14 @@ json_t *status_build_pools(const struct daemon *daemon)
 {
 	json_t *pools = json_array();
 	for (size_t i = 0; i < daemon->snapshot->pool_count; i++)
-		json_array_append_new(pools, status_build_pool(daemon, daemon->snapshot->pools[i]));
+		json_array_append_new(pools, status_build_pool(daemon, i));
 	return pools;
 }
 
 static bool is_degraded(const struct daemon *daemon)
 {
 	for (size_t i = 0; i < daemon->snapshot->pool_count; i++) {
-		if (pool_is_degraded(daemon->snapshot->pools[i]))
+		if (pool_is_degraded(daemon, i))
 			return true;
 	}
 	return false;

@@ -18,7 +18,7 @@ json_t *status_build(const struct daemon *daemon);
 json_t *status_build_services(const struct snapshot *snapshot);
 json_t *status_build_service(const struct snapshot *snapshot, const struct service *service);
 json_t *status_build_pools(const struct daemon *daemon);
-json_t *status_build_pool(const struct daemon *daemon, const struct pool *pool);
+json_t *status_build_pool(const struct daemon *daemon, size_t number); /* of the pool in the snapshot */
 json_t *status_build_server(const struct daemon *daemon, const struct server *server);
 
 /* How many servers of the pool may receive new flows, backups included; room is not considered. */

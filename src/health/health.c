@@ -26,7 +26,7 @@ struct watch {
 	struct verdict verdict;
 	struct health_last last;
 	bool has_last;
-	bool is_wanted;    /* by the snapshot that health_watch is reading */
+	uint64_t round;    /* the last of health_watch that has met it */
 	UT_hash_handle hh; /* by server */
 };
 
@@ -37,6 +37,7 @@ struct health {
 	void *owner;
 	struct random random;
 	uint64_t origin_ms; /* of the schedule's grid */
+	uint64_t round;     /* of health_watch */
 	uint32_t running_count;
 	uint32_t running_max;
 	struct programs *programs;
@@ -247,19 +248,22 @@ static void on_end_of_turn(struct loop_deferred *deferred)
 	free_removed(LIST_OWNER(deferred, struct health, removal));
 }
 
+static void remove_watch(struct watch *watch)
+{
+	struct health *health = watch->health;
+	stop_watch(watch);
+	/* An event of this turn may still point at it. */
+	list_add_last(&health->removed, &watch->link);
+	loop_defer(health->loop, &health->removal, on_end_of_turn);
+}
+
 static void remove_unwanted(struct health *health)
 {
 	struct watch *watch, *next;
 	HASH_ITER(hh, health->watches, watch, next)
 	{
-		bool was_wanted = watch->is_wanted;
-		watch->is_wanted = false;
-		if (was_wanted)
-			continue;
-		stop_watch(watch);
-		/* An event of this turn may still point at it. */
-		list_add_last(&health->removed, &watch->link);
-		loop_defer(health->loop, &health->removal, on_end_of_turn);
+		if (watch->round != health->round)
+			remove_watch(watch);
 	}
 }
 
@@ -285,7 +289,7 @@ static void watch_server(struct health *health, struct server *server, const str
 	bool keeps_time = watch != NULL && watch->schedule.period_ms == schedule->period_ms;
 	if (watch == NULL)
 		watch = add_watch(health, server);
-	watch->is_wanted = true;
+	watch->round = health->round;
 	watch->schedule = *schedule;
 	/* One that is known goes to its new place in the grid with the check after the next. */
 	if (!keeps_time)
@@ -321,6 +325,7 @@ static void free_from_verdict(struct health *health, struct pool *pool)
 
 void health_watch(struct health *health, const struct snapshot *snapshot)
 {
+	health->round++;
 	for (size_t i = 0; i < snapshot->pool_count; i++) {
 		if (is_checked(snapshot->pools[i]))
 			watch_pool(health, snapshot, i);
@@ -331,6 +336,32 @@ void health_watch(struct health *health, const struct snapshot *snapshot)
 		if (!is_checked(snapshot->pools[i]))
 			free_from_verdict(health, snapshot->pools[i]);
 	}
+}
+
+static void leave_pool(struct health *health, struct pool *pool)
+{
+	for (size_t i = 0; i < pool->server_count; i++) {
+		struct watch *watch = find_watch(health, pool->servers[i]);
+		if (watch != NULL)
+			remove_watch(watch);
+	}
+	free_from_verdict(health, pool);
+}
+
+void health_watch_pool(struct health *health, const struct snapshot *snapshot, size_t pool_index,
+		       struct server *const *removed, size_t removed_count)
+{
+	struct pool *pool = snapshot->pools[pool_index];
+	for (size_t i = 0; i < removed_count; i++) {
+		struct watch *watch = find_watch(health, removed[i]);
+		if (watch != NULL)
+			remove_watch(watch);
+	}
+	if (is_checked(pool))
+		watch_pool(health, snapshot, pool_index);
+	else
+		leave_pool(health, pool);
+	start_waiting(health);
 }
 
 /* --- life -------------------------------------------------------------------------------------------------------- */

@@ -41,8 +41,8 @@ struct health_verdict {
 };
 
 /*
- * owner is passed back. Called on the control thread for each change of verdict only; not to call health_watch or
- * health_free.
+ * owner is passed back. Called on the control thread for each change of verdict only; not to call health_watch,
+ * health_watch_pool or health_free.
  */
 typedef void health_verdict_fn(void *owner, const struct health_verdict *verdict);
 
@@ -54,6 +54,13 @@ struct health *health_new(struct loop *loop, struct timer_wheel *wheel, health_v
  * are left alone while they are, and decided anew by their first check after it.
  */
 void health_watch(struct health *health, const struct snapshot *snapshot);
+
+/*
+ * The same for one pool whose servers or policy have changed, at the cost of that pool: `removed` are those that it no
+ * longer has. Servers of other pools keep their places in time.
+ */
+void health_watch_pool(struct health *health, const struct snapshot *snapshot, size_t pool_index,
+		       struct server *const *removed, size_t removed_count);
 
 /* Tells the last outcome of a server for status: false if it was never checked. */
 struct health_last {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From the configuration tree to what workers use. The tree was validated: names are unique, numbers in bounds, pool
- * indexes right. This is the last file that sees configuration types.
+ * indexes right. This and server_plan.c are the last files that see configuration types.
  */
 #include "pool/snapshot.h"
 
@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "config/name_index.h"
 #include "guard/guard.h"
+#include "pool/server_plan.h"
 
 #include <stdlib.h>
 
@@ -117,11 +118,12 @@ static uint32_t server_state_build(enum config_server_state state)
 }
 
 /* What the file says of a server that is there; run-time changes stay where the file has not changed. */
-static void server_configure(struct server *server, const struct config_server *config)
+static void server_configure(struct server *server, const struct planned_server *planned)
 {
+	const struct config_server *config = planned->config;
 	uint32_t state = server_state_build(config->state);
-	uint32_t weight = narrow(config->weight);
-	atomic_store(&server->is_backup, config->is_backup);
+	uint32_t weight = narrow(planned->weight);
+	atomic_store(&server->is_backup, planned->is_backup);
 	atomic_store(&server->connections_max,
 		     config->max_connections != 0 ? narrow(config->max_connections) : UINT32_MAX);
 	if (weight != server->configured_weight)
@@ -135,11 +137,11 @@ static void server_configure(struct server *server, const struct config_server *
 	server->configured_state = state;
 }
 
-static struct server *server_build(const struct config_server *config, struct pool *pool, uint32_t worker_count)
+static struct server *server_build(const struct planned_server *planned, struct pool *pool, uint32_t worker_count)
 {
-	struct server *server = server_new(config->name, &config->addr, worker_count);
+	struct server *server = server_new(planned->name, &planned->addr, worker_count);
 	server->pool = pool;
-	server_configure(server, config);
+	server_configure(server, planned);
 	return server;
 }
 
@@ -147,11 +149,14 @@ static struct pool *pool_build(const struct config_pool *config, uint32_t worker
 {
 	struct pool *pool = pool_new(config->name);
 	pool->policy = pool_policy_build(config);
-	pool->servers = memory_alloc_zeroed(config->server_count, sizeof(pool->servers[0]));
-	pool->server_count = config->server_count;
+	struct server_plan plan;
+	server_plan_make(config, &plan);
+	pool->servers = memory_alloc_zeroed(plan.count, sizeof(pool->servers[0]));
+	pool->server_count = plan.count;
 	pool->is_view_stale = true;
-	for (size_t i = 0; i < config->server_count; i++)
-		pool->servers[i] = server_build(&config->servers[i], pool, worker_count);
+	for (size_t i = 0; i < plan.count; i++)
+		pool->servers[i] = server_build(&plan.servers[i], pool, worker_count);
+	server_plan_done(&plan);
 	return pool;
 }
 
@@ -325,16 +330,16 @@ static void add_leftover_server(struct snapshot_leftovers *leftovers, struct ser
 
 /* A server is the same one while its name and its address are. */
 static struct server *server_reuse(struct pool *pool, const struct name_index *known,
-				   const struct config_server *config)
+				   const struct planned_server *planned)
 {
 	size_t number;
-	if (!name_index_find(known, span_from_text(config->name), &number))
+	if (!name_index_find(known, span_from_text(planned->name), &number))
 		return NULL;
 	struct server *server = pool->servers[number];
-	if (!addr_equal(&server->addr, &config->addr))
+	if (!addr_equal(&server->addr, &planned->addr))
 		return NULL;
 	pool->servers[number] = NULL;
-	server_configure(server, config);
+	server_configure(server, planned);
 	return server;
 }
 
@@ -342,14 +347,16 @@ static void servers_reconfigure(struct pool *pool, const struct config_pool *con
 				struct snapshot_leftovers *leftovers)
 {
 	struct name_index *known = name_index_new();
+	struct server_plan plan;
 	size_t duplicate;
+	server_plan_make(config, &plan);
 	for (size_t i = 0; i < pool->server_count; i++)
 		name_index_add(known, span_from_text(pool->servers[i]->name), i, &duplicate);
-	struct server **servers = memory_alloc_zeroed(config->server_count, sizeof(servers[0]));
-	for (size_t i = 0; i < config->server_count; i++) {
-		servers[i] = server_reuse(pool, known, &config->servers[i]);
+	struct server **servers = memory_alloc_zeroed(plan.count, sizeof(servers[0]));
+	for (size_t i = 0; i < plan.count; i++) {
+		servers[i] = server_reuse(pool, known, &plan.servers[i]);
 		if (servers[i] == NULL)
-			servers[i] = server_build(&config->servers[i], pool, worker_count);
+			servers[i] = server_build(&plan.servers[i], pool, worker_count);
 	}
 	for (size_t i = 0; i < pool->server_count; i++)
 		if (pool->servers[i] != NULL)
@@ -357,7 +364,8 @@ static void servers_reconfigure(struct pool *pool, const struct config_pool *con
 	name_index_free(&known);
 	free(pool->servers);
 	pool->servers = servers;
-	pool->server_count = config->server_count;
+	pool->server_count = plan.count;
+	server_plan_done(&plan);
 }
 
 static void pool_reconfigure(struct pool *pool, const struct config_pool *config, uint32_t worker_count,

@@ -6,6 +6,7 @@ directory, and small ones for what no real server does on purpose. All run in th
 
 import functools
 import os
+import signal
 import socket
 from pathlib import Path
 
@@ -185,17 +186,33 @@ www AAAA 2001:db8::80
 
 
 class Knot:
-    """A DNS server, authoritative for example.test, with hosts 0..999 and names with large answers."""
+    """A DNS server, authoritative for example.test, with hosts 0..999 and names with large answers, or other records."""
 
-    def __init__(self, place, hosts, port=53):
-        directory = place.lab.directory / "knot"
-        directory.mkdir()
-        os.chown(directory, *user_ids("knot"))
+    def __init__(self, place, hosts, port=53, records=None):
+        self.place, self.host, self.port, self.serial = place, hosts[0], port, 1
+        self.directory = place.lab.directory / f"knot-{next(place.lab.numbers)}"
+        self.directory.mkdir()
+        os.chown(self.directory, *user_ids("knot"))
         listens = ", ".join(f'"{h}@{port}"' for h in hosts)
-        (directory / "knot.conf").write_text(KNOT_CONFIGURATION.format(directory=directory, listens=listens))
-        (directory / "example.test.zone").write_text(self.zone())
-        self.program = place.start(program_path("knotd"), "-c", directory / "knot.conf")
-        eventually(lambda: "192.0.2.80" in self.direct(place, hosts[0], port), 20, what="knotd answers")
+        (self.directory / "knot.conf").write_text(KNOT_CONFIGURATION.format(directory=self.directory, listens=listens))
+        self.write(self.zone() if records is None else ZONE_HEAD + records)
+        self.start()
+
+    def start(self):
+        self.program = self.place.start(program_path("knotd"), "-c", self.directory / "knot.conf")
+        eventually(lambda: "192.0.2.80" in self.ask("www.example.test", "A"), 20, what="knotd answers")
+
+    def write(self, zone):
+        zone = zone.replace("admin 1 3600", f"admin {self.serial} 3600")
+        (self.directory / "example.test.zone").write_text(zone)
+
+    def change(self, records):
+        """Serves other records; they are there when this returns."""
+        self.serial += 1
+        self.write(ZONE_HEAD + records)
+        self.program.signal(signal.SIGHUP)
+        eventually(lambda: f"admin.example.test. {self.serial} " in self.ask("example.test", "SOA"), 20,
+                   what="knotd has the new zone")
 
     @staticmethod
     def zone():
@@ -204,10 +221,9 @@ class Knot:
         huge = "".join(f'huge TXT "{i:03d}{"y" * 250}"\n' for i in range(150))
         return ZONE_HEAD + hosts + large + huge
 
-    @staticmethod
-    def direct(place, host, port):
-        return place.run("dig", f"@{host}", "-p", port, "www.example.test", "A", "+short", "+time=1", "+tries=1",
-                         check=False).stdout
+    def ask(self, name, kind):
+        return self.place.run("dig", f"@{self.host}", "-p", self.port, name, kind, "+short", "+time=1", "+tries=1",
+                              check=False).stdout
 
 
 NGINX_CONFIGURATION = """

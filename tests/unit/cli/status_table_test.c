@@ -47,7 +47,11 @@ static const char document[] =
 	"\"workers\":[{}],\"services\":[{\"name\":\"web\",\"pool\":\"web\",\"flows_active\":3,"
 	"\"listens\":[{\"protocol\":\"tcp\",\"address\":\"[::]:8080\",\"is_dual\":true},"
 	"{\"protocol\":\"udp\",\"address\":\"127.0.0.1:53\",\"is_dual\":false}]}],"
-	"\"pools\":[{\"name\":\"web\",\"available_count\":0,\"is_degraded\":true,\"servers\":[{\"name\":\"blue\","
+	"\"pools\":[{\"name\":\"web\",\"available_count\":0,\"is_degraded\":true,\"names\":[{\"host\":\"db.example."
+	"com\","
+	"\"state\":\"failed\",\"age_ms\":61000,\"addresses\":[\"10.0.0.1:80\"],\"last_error\":\"no answer\\u001b\"},"
+	"{\"host\":\"good.example.com\",\"state\":\"resolved\",\"addresses\":[],\"last_error\":null}],"
+	"\"servers\":[{\"name\":\"blue\","
 	"\"address\":\"10.0.0.1:80\",\"state\":\"down\",\"weight\":1,"
 	"\"last_check\":{\"good\":false,\"age_ms\":1500,\"duration_us\":3,\"cause\":\"refused\\u001b[2J\"}}]}]}";
 
@@ -61,6 +65,9 @@ static void a_table_says_what_is_wrong(void **state)
 	assert_non_null(strstr(text, "down"));
 	assert_non_null(strstr(text, "refused?[2J, 1s ago"));
 	assert_non_null(strstr(text, "degraded: pool web has 0 of 1 servers available\n"));
+	assert_non_null(
+		strstr(text, "failed: pool web, name db.example.com: no answer?; 1 address known, of 1m1s ago\n"));
+	assert_null(strstr(text, "good.example.com"));
 	assert_null(strchr(text, '\x1b'));
 	free(text);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/edit.h"
+#include "config/server_address.h"
 
 #include "config/tree_fixture.h"
 
@@ -25,6 +26,7 @@ static struct config_server server_make(const char *address, const char *name)
 	struct config_server server = { .weight = 1 };
 	assert_int_equal(addr_parse(span_from_text(address), &server.addr, &problem), 0);
 	snprintf(server.name, sizeof(server.name), "%s", name);
+	server.has_name = name[0] != '\0';
 	return server;
 }
 
@@ -122,7 +124,7 @@ static void long_paths_keep_their_end(void **state)
 	struct config_server server =
 		server_make("unix:/a/path/that/is/much/longer/than/any/name/of/a/server/can/be/x.sock", "");
 	char name[CONFIG_NAME_BYTES];
-	config_server_name_default(&server, name);
+	server_address_name(&server, name);
 	assert_int_equal(strlen(name), CONFIG_NAME_BYTES - 1);
 	assert_memory_equal(name, "unix:", 5);
 	assert_string_equal(name + strlen(name) - 6, "x.sock");

@@ -3,6 +3,7 @@
 
 #include "config/diff.h"
 #include "config/schema.h"
+#include "config/server_address.h"
 #include "config/write.h"
 
 #include <setjmp.h>
@@ -31,6 +32,16 @@ static bool is_same_bytes(const struct config_bytes *a, const struct config_byte
 static bool is_same_log(const struct config_log *a, const struct config_log *b)
 {
 	return a->sink == b->sink && is_same_text(&a->path, &b->path);
+}
+
+static bool is_same_resolver(const struct config_resolver *a, const struct config_resolver *b)
+{
+	if (a->addr_count != b->addr_count)
+		return false;
+	for (size_t i = 0; i < a->addr_count; i++)
+		if (!addr_equal(&a->addrs[i], &b->addrs[i]))
+			return false;
+	return true;
 }
 
 static bool is_same_field(const struct schema_value *value, const void *a, const void *b)
@@ -68,6 +79,10 @@ static bool is_same_field(const struct schema_value *value, const void *a, const
 		return addr_equal(a, b);
 	case SCHEMA_NETWORK:
 		return memcmp(a, b, sizeof(struct network)) == 0;
+	case SCHEMA_SERVER_ADDRESS:
+		return server_address_equal(a, b);
+	case SCHEMA_NAME_SERVER:
+		return is_same_resolver(a, b);
 	case SCHEMA_PATTERN:
 		break;
 	}

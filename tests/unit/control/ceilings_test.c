@@ -68,12 +68,31 @@ static void programs_of_checks_are_set_aside(void **state)
 {
 	(void)state;
 	struct config config = small_config();
-	struct config_pool pool = { .server_count = 10, .check.kind = CONFIG_CHECK_TCP };
+	struct config_server servers[10] = { 0 };
+	struct config_pool pool = { .servers = servers, .server_count = 10, .check.kind = CONFIG_CHECK_TCP };
 	config.pools = &pool;
 	config.pool_count = 1;
 	uint64_t with_tcp = ceilings_compute(&config, &resources).descriptors;
 	pool.check.kind = CONFIG_CHECK_EXEC;
 	assert_int_equal(ceilings_compute(&config, &resources).descriptors, with_tcp - 10);
+}
+
+static void names_and_their_checks_are_set_aside_for(void **state)
+{
+	(void)state;
+	struct config config = small_config();
+	struct config_server servers[2] = { { .host = "db.example.com", .port = 1 }, { .host = "srv.example.com" } };
+	struct config_pool pool = { .servers = servers, .server_count = 2 };
+	uint64_t without = ceilings_compute(&config, &resources).descriptors;
+	config.pools = &pool;
+	config.pool_count = 1;
+	uint64_t unchecked = ceilings_compute(&config, &resources).descriptors;
+	assert_in_range(without - unchecked, 2, 50);
+	pool.check.kind = CONFIG_CHECK_TCP;
+	assert_true(ceilings_compute(&config, &resources).descriptors < unchecked);
+	servers[0].host[0] = servers[1].host[0] = '\0';
+	pool.check.kind = CONFIG_CHECK_NONE;
+	assert_int_equal(ceilings_compute(&config, &resources).descriptors, without);
 }
 
 int main(void)
@@ -84,6 +103,7 @@ int main(void)
 		cmocka_unit_test(memory_bounds_flows_and_tails),
 		cmocka_unit_test(programs_of_checks_are_set_aside),
 		cmocka_unit_test(few_descriptors_still_leave_room_for_a_flow),
+		cmocka_unit_test(names_and_their_checks_are_set_aside_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

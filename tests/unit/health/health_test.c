@@ -505,6 +505,43 @@ static void another_snapshot_keeps_what_is_known(void **state)
 	datagram_server_stop(&server);
 }
 
+static void one_pool_gets_other_servers(void **state)
+{
+	(void)state;
+	struct datagram_server server;
+	struct addr addr = fixture_free_addr(AF_INET, SOCK_STREAM);
+	struct health_last last;
+	struct pool *other = add_scripted_pool(&server, "y");
+	struct pool *pool = add_pool(POOL_CHECK_TCP, 20, &addr, 2);
+	struct server *removed = pool->servers[0];
+	watch();
+	fixture_run_until_count(&test.fixture, &test.verdict_count, 2);
+	pool->servers[0] = server_new("b", &addr, 1);
+	pool->servers[0]->pool = pool;
+	health_watch_pool(test.health, &test.snapshot, 1, &removed, 1);
+	assert_false(health_read_last(test.health, removed, &last));
+	assert_int_equal(atomic_load(&removed->references), 1);
+	server_free(&removed);
+	/* The new one is found down, the one that stayed is known to be. */
+	fixture_run_until_count(&test.fixture, &test.verdict_count, 3);
+	assert_ptr_equal(test.verdicts[2].server, pool->servers[0]);
+	fixture_run_for(&test.fixture, 50);
+	assert_int_equal(test.verdict_count, 3);
+	/* Everybody is still watched, and nobody else after another look at all. */
+	watch();
+	assert_true(health_read_last(test.health, pool->servers[1], &last));
+	assert_true(health_read_last(test.health, other->servers[0], &last));
+	unsigned int received_count = server.received_count;
+	fixture_run_until_count(&test.fixture, &server.received_count, received_count + 3);
+	/* A pool that loses its check. */
+	pool->policy->check.kind = POOL_CHECK_NONE;
+	health_watch_pool(test.health, &test.snapshot, 1, NULL, 0);
+	assert_int_equal(test.verdict_count, 5);
+	assert_true(test.verdicts[4].is_up);
+	assert_false(health_read_last(test.health, pool->servers[1], &last));
+	datagram_server_stop(&server);
+}
+
 /* The policy of a check that runs may be replaced and freed. */
 static void running_check_needs_no_policy(void **state)
 {
@@ -570,6 +607,7 @@ int main(void)
 		health_unit_test(check_port_is_asked_instead),
 		health_unit_test(pool_without_check_is_not_watched),
 		health_unit_test(another_snapshot_keeps_what_is_known),
+		health_unit_test(one_pool_gets_other_servers),
 		health_unit_test(running_check_needs_no_policy),
 		health_unit_test(stops_while_checks_run),
 	};
