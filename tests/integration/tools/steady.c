@@ -202,7 +202,8 @@ static void run_tcp(uint32_t count)
 			is_ready = puts("ready") >= 0;
 		answer_question(tcp.done);
 	}
-	printf("{\"begun\": %llu, \"done\": %llu, \"refused\": %llu, \"reset\": %llu, \"short\": %llu, \"wrong\": %llu, "
+	printf("{\"begun\": %llu, \"done\": %llu, \"refused\": %llu, \"reset\": %llu, \"short\": %llu, \"wrong\": "
+	       "%llu, "
 	       "\"stuck\": %llu, \"local\": %llu}\n",
 	       tcp.begun, tcp.done, tcp.refused, tcp.reset, tcp.cut_short, tcp.wrong, tcp.stuck, tcp.local);
 }
