@@ -60,11 +60,17 @@ static bool is_server_used(const struct server *server)
 }
 
 /* A flow that uses a pool uses one of its servers, but for the moment between two of them, within a turn. */
-static bool is_pool_used(const struct pool *pool)
+static bool is_pool_used(const struct retired *retired, const struct pool *pool)
 {
 	for (size_t i = 0; i < pool->server_count; i++)
 		if (is_server_used(pool->servers[i]))
 			return true;
+	/* Servers that left it earlier refer to it as long as they are there. */
+	for (const struct list *link = retired->entries.next; link != &retired->entries; link = link->next) {
+		const struct entry *entry = entry_of((struct list *)link);
+		if (entry->kind == RETIRED_SERVER && entry->server->pool == pool)
+			return true;
+	}
 	return false;
 }
 
@@ -74,7 +80,7 @@ static bool is_used(const struct retired *retired, const struct entry *entry)
 	case RETIRED_SERVICE:
 		return is_service_used(retired, entry);
 	case RETIRED_POOL:
-		return is_pool_used(entry->pool);
+		return is_pool_used(retired, entry->pool);
 	case RETIRED_SERVER:
 		return is_server_used(entry->server);
 	}

@@ -171,6 +171,21 @@ def test_a_server_gets_another_address(strait, loopback):
         assert ask(s)[0] == "a"
 
 
+def test_flows_of_a_server_that_left_its_pool_before_the_pool_went(strait, loopback):
+    """A flow may outlive first its server and then the pool; what it looks at stays until it has ended."""
+    servers = name_servers(loopback.server, 2, "127.0.0.1")
+    other = pool(server_lines({"b": servers["b"]}), "other")
+    daemon = strait(loopback.proxy, service() + pool(server_lines(servers), more="balance first"))
+    with loopback.client.connect(FRONT) as s, loopback.client.udp(FRONT) as u:
+        assert ask(s)[0] == ask(u)[0] == "a"
+        daemon.hang_up(service() + pool(server_lines({"b": servers["b"]}), more="balance first"))
+        daemon.hang_up(service(to="other") + other)
+        for _ in range(5):
+            time.sleep(0.7)
+            assert ask(s)[0] == ask(u)[0] == "a"
+    eventually(lambda: daemon.status()["retired_count"] <= 2)
+
+
 def test_algorithm_and_weights_change(strait, loopback):
     """Weights and the algorithm hold from the reload on."""
     text, _ = names_configuration(loopback, 2)
