@@ -10,7 +10,7 @@
 
 enum {
 	DESCRIPTORS_OF_PROCESS = 32, /* standard streams, epoll, events, libraries, log files */
-	DESCRIPTORS_OF_WORKER = 4,   /* epoll and mailbox */
+	DESCRIPTORS_OF_WORKER = 4,   /* epoll, mailbox and bell */
 	FLOWS_MIN = 2,               /* with however few descriptors: better a refused flow than no daemon */
 	TAIL_SHARE_OF_MEMORY = 8,    /* an eighth of the machine's memory, when nothing is configured */
 	TAILS_MIN = 64,

@@ -51,6 +51,9 @@ static void publish(struct daemon *daemon, struct config *config, struct snapsho
 	listeners_commit(daemon->listeners, change);
 	health_watch(daemon->health, snapshot);
 	retired_add(daemon->retired, &leftovers, daemon->loop.now_ms);
+	/* After views have been withdrawn: who waits for a pool that is gone goes, too. */
+	for (uint32_t i = 0; i < daemon->worker_count; i++)
+		worker_review_queue(daemon->workers[i]);
 	config_free(&daemon->config);
 	daemon->config = config;
 }

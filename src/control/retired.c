@@ -60,11 +60,19 @@ static bool is_server_used(const struct server *server)
 	       atomic_load_explicit(&server->references, memory_order_acquire) > 1;
 }
 
-/* A flow that uses a pool uses one of its servers, but for the moment between two of them, within a turn. */
-static bool is_pool_used(const struct pool *pool)
+/*
+ * A flow that uses a pool waits for a place in it or uses one of its servers, but for the moment between two of them,
+ * within a turn. The server may have been removed from the pool earlier.
+ */
+static bool is_pool_used(const struct retired *retired, const struct pool *pool)
 {
+	if (!pool_queue_is_empty(&pool->queue))
+		return true;
 	for (size_t i = 0; i < pool->server_count; i++)
 		if (is_server_used(pool->servers[i]))
+			return true;
+	for (struct list *link = retired->entries.next; link != &retired->entries; link = link->next)
+		if (entry_of(link)->kind == RETIRED_SERVER && entry_of(link)->server->pool == pool)
 			return true;
 	return false;
 }
@@ -75,7 +83,7 @@ static bool is_used(const struct retired *retired, const struct entry *entry)
 	case RETIRED_SERVICE:
 		return is_service_used(retired, entry);
 	case RETIRED_POOL:
-		return is_pool_used(entry->pool);
+		return is_pool_used(retired, entry->pool);
 	case RETIRED_SERVER:
 		return is_server_used(entry->server);
 	}

@@ -13,6 +13,7 @@
 #define POOL_POOL_H
 
 #include "base/published.h"
+#include "pool/pool_queue.h"
 #include "pool/server.h"
 
 #include <stdbool.h>
@@ -70,6 +71,7 @@ struct pool {
 	bool is_view_stale; /* control's own: availability or weights have changed since the view was built */
 	/* The round-robin order is shared by all workers, so that a cycle is exact; on a line of its own. */
 	alignas(CACHE_LINE_BYTES) _Atomic uint64_t cursor;
+	struct pool_queue queue; /* who waits for a place at one of the servers; has lines once it was built */
 };
 
 /* For workers, inside their RCU read side. */

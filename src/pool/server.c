@@ -41,8 +41,11 @@ bool server_enter(struct server *server, uint32_t ignored_bits)
 
 void server_leave(struct server *server)
 {
-	/* Release: whoever sees 0 and frees the server must see all that this flow did before. */
-	uint32_t before = atomic_fetch_sub_explicit(&server->active, 1, memory_order_release);
+	/*
+	 * Whoever sees 0 and frees the server must see all that this flow did before; and either who waits for a place
+	 * sees this one, or the caller sees who waits (relay/tcp_queue.h).
+	 */
+	uint32_t before = atomic_fetch_sub_explicit(&server->active, 1, memory_order_seq_cst);
 	CHECK(before > 0);
 }
 

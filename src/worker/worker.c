@@ -11,6 +11,7 @@
 #include "relay/relay.h"
 #include "relay/tcp_connection.h"
 #include "relay/tcp_listener.h"
+#include "relay/tcp_queue.h"
 #include "relay/udp_listener.h"
 #include "relay/udp_session.h"
 
@@ -34,6 +35,7 @@ enum worker_order {
 	ORDER_REMOVE_LISTENER,  /* number: id */
 	ORDER_DRAIN,
 	ORDER_CLOSE_LOST,
+	ORDER_REVIEW_QUEUE,
 	ORDER_STOP,
 };
 
@@ -104,7 +106,8 @@ static void report_drained(struct worker *worker)
 /* One turn: wait, events, timers, what was left over, the end of the turn. Quiescent for RCU while waiting. */
 static void turn(struct worker *worker, bool is_busy)
 {
-	int wait_ms = is_busy ? 0 : timer_wheel_wait_ms(&worker->wheel, worker->loop.now_ms, WAIT_MS_MAX);
+	bool is_rushed = is_busy || worker->relay.queue.is_due;
+	int wait_ms = is_rushed ? 0 : timer_wheel_wait_ms(&worker->wheel, worker->loop.now_ms, WAIT_MS_MAX);
 	rcu_thread_offline();
 	loop_wait(&worker->loop, wait_ms);
 	rcu_thread_online();
@@ -258,6 +261,9 @@ static void carry_out(struct worker *worker, const struct message *message)
 	case ORDER_CLOSE_LOST:
 		worker->sweep_index = 0;
 		break;
+	case ORDER_REVIEW_QUEUE:
+		tcp_queue_review(&worker->relay);
+		break;
 	case ORDER_STOP:
 		worker->is_stopping = true;
 		break;
@@ -288,17 +294,25 @@ int worker_new(const struct relay_settings *settings, uint32_t index, struct wor
 	worker->sweep_index = SLAB_NONE;
 	list_init(&worker->listeners);
 	int result = loop_init(&worker->loop);
-	if (result == 0)
-		result = mailbox_open(&worker->orders, &worker->loop, on_order);
-	if (result < 0) {
-		loop_done(&worker->loop);
-		free(worker);
-		return result;
-	}
+	if (result < 0)
+		goto undo_loop;
+	result = mailbox_open(&worker->orders, &worker->loop, on_order);
+	if (result < 0)
+		goto undo_loop;
 	timer_wheel_init(&worker->wheel, worker->loop.now_ms);
 	relay_init(&worker->relay, settings, index, &worker->loop, &worker->wheel);
+	result = tcp_queue_open(&worker->relay);
+	if (result < 0)
+		goto undo_relay;
 	*ret_worker = worker;
 	return 0;
+undo_relay:
+	relay_done(&worker->relay);
+	mailbox_close(&worker->orders);
+undo_loop:
+	loop_done(&worker->loop);
+	free(worker);
+	return result;
 }
 
 int worker_start(struct worker *worker)
@@ -354,6 +368,11 @@ void worker_close_lost(struct worker *worker)
 	give_order(worker, (struct message){ .kind = ORDER_CLOSE_LOST });
 }
 
+void worker_review_queue(struct worker *worker)
+{
+	give_order(worker, (struct message){ .kind = ORDER_REVIEW_QUEUE });
+}
+
 void worker_stop(struct worker *worker)
 {
 	if (!worker->is_running)
@@ -383,6 +402,7 @@ void worker_free(struct worker **worker)
 	loop_end_turn(&doomed->loop);
 	for (struct list *link; (link = list_take_first(&doomed->listeners)) != NULL;)
 		free_listener(LIST_OWNER(link, struct worker_listener, link));
+	tcp_queue_close(&doomed->relay);
 	relay_done(&doomed->relay);
 	mailbox_close(&doomed->orders);
 	loop_done(&doomed->loop);
