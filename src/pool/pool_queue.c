@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-#define NO_TICKET UINT64_MAX
+#define NEVER_NS UINT64_MAX
 
 void pool_queue_init(struct pool_queue *queue, struct pool *pool, uint32_t worker_count)
 {
@@ -15,7 +15,7 @@ void pool_queue_init(struct pool_queue *queue, struct pool *pool, uint32_t worke
 	for (uint32_t i = 0; i < worker_count; i++) {
 		list_init(&queue->lines[i].waiters);
 		queue->lines[i].pool = pool;
-		atomic_init(&queue->lines[i].oldest_ticket, NO_TICKET);
+		atomic_init(&queue->lines[i].oldest_ns, NEVER_NS);
 	}
 }
 
@@ -36,13 +36,13 @@ bool pool_queue_is_empty_after_publishing(struct pool_queue *queue)
 uint32_t pool_queue_find_oldest(const struct pool_queue *queue)
 {
 	uint32_t oldest = POOL_QUEUE_NOBODY;
-	uint64_t oldest_ticket = NO_TICKET;
+	uint64_t oldest_ns = NEVER_NS;
 	for (uint32_t i = 0; i < queue->line_count; i++) {
-		uint64_t ticket = atomic_load_explicit(&queue->lines[i].oldest_ticket, memory_order_seq_cst);
-		if (ticket >= oldest_ticket)
+		uint64_t since_ns = atomic_load_explicit(&queue->lines[i].oldest_ns, memory_order_seq_cst);
+		if (since_ns >= oldest_ns)
 			continue;
 		oldest = i;
-		oldest_ticket = ticket;
+		oldest_ns = since_ns;
 	}
 	return oldest;
 }
@@ -56,18 +56,27 @@ struct pool_waiter *pool_queue_first(const struct pool_queue *queue, uint32_t wo
 static void show_oldest(struct pool_queue *queue, uint32_t worker)
 {
 	const struct pool_waiter *first = pool_queue_first(queue, worker);
-	uint64_t ticket = first != NULL ? first->ticket : NO_TICKET;
-	_Atomic uint64_t *shown = &queue->lines[worker].oldest_ticket;
-	if (atomic_load_explicit(shown, memory_order_relaxed) != ticket)
-		atomic_store_explicit(shown, ticket, memory_order_seq_cst);
+	uint64_t since_ns = first != NULL ? first->since_ns : NEVER_NS;
+	_Atomic uint64_t *shown = &queue->lines[worker].oldest_ns;
+	if (atomic_load_explicit(shown, memory_order_relaxed) != since_ns)
+		atomic_store_explicit(shown, since_ns, memory_order_seq_cst);
+}
+
+/* The one behind whom it stands; the head of the line when that is nobody. */
+static struct list *find_place(struct list *waiters, const struct pool_waiter *waiter)
+{
+	struct list *link = waiters->previous;
+	while (link != waiters && LIST_OWNER(link, struct pool_waiter, link)->since_ns > waiter->since_ns)
+		link = link->previous;
+	return link;
 }
 
 void pool_queue_join(struct pool_queue *queue, uint32_t worker, struct pool_waiter *waiter)
 {
-	waiter->ticket = atomic_fetch_add_explicit(&queue->next_ticket, 1, memory_order_relaxed);
-	list_add_last(&queue->lines[worker].waiters, &waiter->link);
+	struct list *before = find_place(&queue->lines[worker].waiters, waiter);
+	list_add_last(before->next, &waiter->link);
 	show_oldest(queue, worker);
-	/* After the ticket is shown: whoever finds the count above zero finds a ticket. */
+	/* After the time is shown: whoever finds the count above zero finds somebody. */
 	atomic_fetch_add_explicit(&queue->count, 1, memory_order_seq_cst);
 }
 

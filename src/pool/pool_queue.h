@@ -2,8 +2,9 @@
 /*
  * Who waits for a place at a pool's servers while all of them have as many flows as they may. For each worker there is
  * a line of the flows that it owns, first come first; only that worker touches it. What workers show each other is how
- * many wait in all, and the ticket of the first in each line: tickets are numbered in the order of coming, so whoever
- * frees a place finds the line whose first has waited longest.
+ * many wait in all, and since when the first in each line does: so whoever frees a place finds the line whose first has
+ * waited longest. (Workers read the same clock, once a turn: of two that come to different workers within a turn either
+ * may count as the first.)
  *
  * Nothing here wakes anybody (relay/tcp_queue.h does), and nothing here says how many may wait (struct service does).
  */
@@ -23,7 +24,7 @@ struct pool;
 /* Embedded in what waits; all zero: not waiting. */
 struct pool_waiter {
 	struct list link;
-	uint64_t ticket;
+	uint64_t since_ns; /* monotonic; set before it joins */
 };
 
 /* No line: nobody waits. */
@@ -34,14 +35,13 @@ struct pool_line {
 	alignas(CACHE_LINE_BYTES) struct list waiters; /* of struct pool_waiter; the worker's own */
 	struct list link;                              /* for the worker: its lines in which somebody waits */
 	struct pool *pool;
-	_Atomic uint64_t oldest_ticket; /* of the first; UINT64_MAX: nobody */
+	_Atomic uint64_t oldest_ns; /* since when the first waits; UINT64_MAX: nobody does */
 };
 
 /* A flow that ends reads the count and nothing else; while nobody waits nobody writes here. */
 struct pool_queue {
 	alignas(CACHE_LINE_BYTES) _Atomic uint32_t count; /* of all workers */
-	_Atomic uint64_t next_ticket;
-	struct pool_line *lines; /* by worker */
+	struct pool_line *lines;                          /* by worker */
 	uint32_t line_count;
 };
 
@@ -62,12 +62,12 @@ static inline bool pool_queue_is_empty(const struct pool_queue *queue)
  */
 bool pool_queue_is_empty_after_publishing(struct pool_queue *queue);
 
-/* The worker whose first waiter has come first, or POOL_QUEUE_NOBODY. Any thread. */
+/* The worker whose first waiter has waited longest, or POOL_QUEUE_NOBODY. Any thread. */
 uint32_t pool_queue_find_oldest(const struct pool_queue *queue);
 
 /* For the worker of that number, with its own line: */
 
-/* Stands last in line. */
+/* Takes its place in line: behind all who wait since the same moment or longer, which is nearly always the end. */
 void pool_queue_join(struct pool_queue *queue, uint32_t worker, struct pool_waiter *waiter);
 /* Goes from whatever place in the line. */
 void pool_queue_leave(struct pool_queue *queue, uint32_t worker, struct pool_waiter *waiter);

@@ -377,16 +377,12 @@ static bool has_queue(const struct tcp_connection *connection)
 /* All servers that could be chosen are full. Servers that it has tried may be chosen again when it has waited. */
 static void wait_for_place(struct tcp_connection *connection)
 {
-	struct relay *relay = connection->relay;
-	uint64_t queue_ms = service_policy(connection->service)->queue_ms;
 	if (!tcp_queue_join(connection)) {
 		tcp_connection_abort(connection, REASON_NO_SERVER);
 		return;
 	}
 	connection->state = TCP_WAITING;
 	connection->tried_from = connection->attempts != NULL ? (uint8_t)connection->attempts->count : 0;
-	connection->last_activity_ms = relay->loop->now_ms;
-	timer_arm(relay->wheel, &connection->timer, connection->last_activity_ms + queue_ms);
 }
 
 static bool is_pool_full(struct tcp_connection *connection)

@@ -42,7 +42,7 @@ struct tcp_connection {
 	uint64_t id;
 	uint64_t start_ns;
 	uint64_t connect_start_ns;
-	uint64_t last_activity_ms; /* WAITING: when that began */
+	uint64_t last_activity_ms;
 	uint32_t connect_us;
 	struct guard_ticket ticket;
 	uint8_t state;         /* enum tcp_state */

@@ -2,6 +2,7 @@
 #include "relay/tcp_queue.h"
 
 #include "balance/balance.h"
+#include "base/clock.h"
 #include "relay/relay.h"
 #include "relay/tcp_connection.h"
 
@@ -102,7 +103,13 @@ bool tcp_queue_continue(struct relay *relay)
 	return relay->queue.is_due;
 }
 
-/* --- a new configuration ----------------------------------------------------------------------------------------- */
+/* --- time and a new configuration ----------------------------------------------------------------------------------------- */
+
+static void arm_time_out(struct tcp_connection *connection, const struct service_policy *policy)
+{
+	uint64_t since_ms = connection->wait.since_ns / CLOCK_NS_PER_MS;
+	timer_arm(connection->relay->wheel, &connection->timer, since_ms + policy->queue_ms);
+}
 
 static void review(struct tcp_connection *connection)
 {
@@ -115,8 +122,7 @@ static void review(struct tcp_connection *connection)
 	if (policy->queue_ms == 0 || published_read(connection->pool->view) == NULL)
 		tcp_connection_abort(connection, REASON_NO_SERVER);
 	else
-		timer_arm(connection->relay->wheel, &connection->timer,
-			  connection->last_activity_ms + policy->queue_ms);
+		arm_time_out(connection, policy);
 }
 
 static void review_line(struct pool_line *line)
@@ -143,10 +149,13 @@ void tcp_queue_review(struct relay *relay)
 bool tcp_queue_join(struct tcp_connection *connection)
 {
 	struct service *service = connection->service;
-	if (!service_queue_enter(service, service_policy(service)->queue_max))
+	const struct service_policy *policy = service_policy(service);
+	if (!service_queue_enter(service, policy->queue_max))
 		return false;
 	counter_add(&service->counters[connection->relay->worker_index].queued, 1);
+	connection->wait.since_ns = connection->relay->loop->now_ns;
 	join_line(connection);
+	arm_time_out(connection, policy);
 	return true;
 }
 

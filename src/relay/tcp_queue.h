@@ -18,14 +18,13 @@
  *
  *   - Joining first counts the waiter and then looks for room; giving first frees the place and then looks at the count.
  *     All four are sequentially consistent, so at least one of the two sees the other.
- *   - Whoever sees the count finds a ticket, as that was shown before. The worker it belongs to may have served or lost
- *     that waiter meanwhile; but whoever takes a waiter out of a line looks for room again afterwards, and wakes the
- *     worker of the next one. So a place that is free while somebody waits always has one worker that is going to look,
- *     or that has just found no room, which is the case only when another flow has taken the place: and that one will
- *     give it back in the same way.
+ *   - Whoever sees the count finds a waiter, as that was shown before. Its worker may have served or lost it meanwhile;
+ *     but whoever takes a waiter out of a line looks for room again afterwards, and wakes the worker of the next one. So
+ *     while a place is free and somebody waits there always is a worker that is going to look, or one that has just
+ *     found no room because another flow was in the place for a moment: and that one will give it back in the same way.
  *   - A bell cannot be full, and what was done before it rang is seen by who hears it.
  *
- * Handing on ends: it goes to an older ticket each time, and the oldest waiter is either served, or there is no room.
+ * Handing on ends: it goes to an older waiter each time, and the oldest waiter is either served, or there is no room.
  *
  * More places can come without a flow that ends: a server that is up again, a raised max-connections, a new server.
  * Control tells workers then (tcp_queue_review). As a net under all this, each worker looks at its lines every
@@ -63,13 +62,14 @@ bool tcp_queue_continue(struct relay *relay);
 
 /*
  * The configuration has changed, or a server's state: those who wait go where their service goes now, with its present
- * time-out, and end where nothing can come any more. Then looks for places.
+ * time-out, and end where nothing can come any more. In their new line they stand as if they had always been there.
+ * Then looks for places.
  */
 void tcp_queue_review(struct relay *relay);
 
 /*
- * The connection waits from now on for a place in connection->pool, at the end of the line. Returns false when as many
- * as allowed wait for its service.
+ * The connection waits from now on for a place in connection->pool. Returns false when as many as allowed wait for its
+ * service.
  */
 bool tcp_queue_join(struct tcp_connection *connection);
 /* It has got a place. */
