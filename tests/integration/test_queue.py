@@ -101,18 +101,48 @@ def test_a_new_connection_does_not_overtake(strait, loopback, workers):
 
 
 def test_waiting_workers_are_served_promptly(strait, loopback):
-    """Places go from worker to worker at once, not when somebody happens to look."""
-    start(strait, loopback, workers=4)
-
-    def client():
-        for _ in range(15):
-            with loopback.client.connect(FRONT, timeout=60) as s:
-                exchange(s)
+    """A place goes from worker to worker at once, not when somebody happens to look."""
+    daemon = start(strait, loopback, workers=4)
+    served = exchange(loopback.client.connect(FRONT))
+    waiting = [loopback.client.connect(FRONT, timeout=60) for _ in range(400)]
+    wait_for_queued(daemon, 400)
+    for s in waiting:
+        s.sendall(b"hello")
     begun = time.monotonic()
-    for work in [thread(client) for _ in range(20)]:
-        work.join(60)
-    # 300 times waiting for the next look of somebody, at a tenth of a second each, would be 30 s.
-    assert time.monotonic() - begun < 12
+    with selectors.DefaultSelector() as selector:
+        for s in waiting:
+            selector.register(s, selectors.EVENT_READ)
+        served.close()
+        while selector.get_map():
+            for key, _ in selector.select(60):
+                assert receive_exactly(key.fileobj, 5) == b"hello"
+                selector.unregister(key.fileobj)
+                key.fileobj.close()
+    # Three of four places go to another worker, which would look within a tenth of a second: half of that each time.
+    assert time.monotonic() - begun < 10
+
+
+def test_many_places_at_once(strait, loopback):
+    """Workers hand on what they need not: as many as there are places are served without waiting for a look."""
+    daemon = start(strait, loopback, workers=4, places=200)
+    served = [exchange(loopback.client.connect(FRONT, timeout=60)) for _ in range(200)]
+    waiting = []
+    for i in range(300):
+        waiting.append(loopback.client.connect(FRONT, timeout=60))
+        waiting[-1].sendall(b"hello")
+        wait_for_queued(daemon, i + 1)
+    daemon.program.stop_and_hold()
+    for s in served:
+        reset(s)
+    begun = time.monotonic()
+    daemon.program.resume()
+    for s in waiting[:200]:
+        assert receive_exactly(s, 5) == b"hello"
+    assert time.monotonic() - begun < 4
+    assert all(is_silent(s) for s in waiting[200:])
+    for s in waiting:
+        reset(s)
+    daemon.wait_for_active("web", 0)
 
 
 def test_a_queue_without_movement_costs_nothing(strait, loopback):
