@@ -63,6 +63,52 @@ static bool is_tried(const struct server *server, const struct balance_request *
 	return false;
 }
 
+/* The servers of a tier that are up, and those that are of no use to this flow although they have room. */
+struct tier_places {
+	uint32_t untried;
+	uint32_t tried_with_room;
+};
+
+static struct tier_places tier_places(const struct balance_tier *tier, const struct balance_request *request,
+				      uint32_t ignored_bits)
+{
+	struct tier_places places = { 0, 0 };
+	for (uint32_t i = 0; i < tier->count; i++) {
+		const struct server *server = tier->servers[i];
+		if (!server_is_available(server, ignored_bits))
+			continue;
+		if (!is_tried(server, request))
+			places.untried++;
+		else
+			places.tried_with_room += server_has_room(server);
+	}
+	return places;
+}
+
+bool balance_is_full(const struct pool *pool, const struct balance_request *request)
+{
+	const struct balance_view *view = published_read(pool->view);
+	if (view == NULL)
+		return false;
+	struct tier_places primary = tier_places(&view->primary, request, view->ignored_bits);
+	struct tier_places backup = tier_places(&view->backup, request, 0);
+	return primary.untried + backup.untried > 0 && primary.tried_with_room + backup.tried_with_room == 0;
+}
+
+static bool tier_has_room(const struct balance_tier *tier, uint32_t ignored_bits)
+{
+	for (uint32_t i = 0; i < tier->count; i++)
+		if (server_is_available(tier->servers[i], ignored_bits) && server_has_room_now(tier->servers[i]))
+			return true;
+	return false;
+}
+
+bool balance_has_room(const struct pool *pool)
+{
+	const struct balance_view *view = published_read(pool->view);
+	return view != NULL && (tier_has_room(&view->primary, view->ignored_bits) || tier_has_room(&view->backup, 0));
+}
+
 bool balance_is_candidate(const struct server *server, const struct balance_request *request)
 {
 	return server_is_eligible(server, request->ignored_bits) && !is_tried(server, request);

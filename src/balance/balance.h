@@ -57,7 +57,7 @@ const struct balancer *balance_find(enum pool_algorithm algorithm);
 /*
  * Chooses and enters a server of the pool: a primary, or a backup when no primary is eligible (one that this flow has
  * tried in vain does not count). NULL when there is none. Called by workers inside their RCU read side. The flow gives
- * the place back with server_leave.
+ * the place back with server_leave (in a worker: tcp_queue_give_place, which also wakes who waits for it).
  */
 struct server *balance_enter(struct pool *pool, const struct balance_request *request);
 
@@ -66,6 +66,18 @@ struct server *balance_enter(struct pool *pool, const struct balance_request *re
  * chosen server's). For people who ask. Control.
  */
 struct server *balance_preview(struct pool *pool, const struct balance_request *request);
+
+/*
+ * Why has balance_enter found none: are all servers full that are up? Then waiting helps; not when none is up, nor when
+ * one that this flow has tried in vain has room. Any worker, inside its RCU read side.
+ */
+bool balance_is_full(const struct pool *pool, const struct balance_request *request);
+
+/*
+ * Could a flow that has tried none be given a server at this moment? Sequentially consistent with server_leave. Any
+ * worker, inside its RCU read side.
+ */
+bool balance_has_room(const struct pool *pool);
 
 /* For the algorithms, on one server: */
 

@@ -75,11 +75,13 @@ struct config_service {
 		struct config_rate rate;
 		uint64_t per_source; /* 0 = none */
 		struct config_rate per_source_rate;
+		uint64_t queue; /* connections that wait for a place at a server, when timeout.queue_ms is not 0 */
 	} limit;
 	struct {
 		uint64_t connect_ms;
 		uint64_t idle_ms;
 		uint64_t half_closed_ms;
+		uint64_t queue_ms; /* 0 = no queue */
 	} timeout;
 	uint64_t retries;
 	struct {

@@ -159,6 +159,9 @@ static const struct schema_value limit_values[] = {
 	  .help = "flows of one client address at a time" },
 	{ KEY("per-source-rate", SCHEMA_RATE), FIELD(config_service, limit.per_source_rate), COUNT_BOUNDS,
 	  .absent = "no limit", .help = "new flows of one client address in a time" },
+	{ KEY("queue", SCHEMA_COUNT), FIELD(config_service, limit.queue), COUNT_BOUNDS,
+	  .zero_hint = "without timeout queue= no connection waits", .fallback = "1000",
+	  .help = "TCP connections that wait for a place at a server, with timeout queue=" },
 };
 
 static const struct schema_value timeout_values[] = {
@@ -168,6 +171,8 @@ static const struct schema_value timeout_values[] = {
 	  .help = "without a byte in either direction" },
 	{ KEY("half-closed", SCHEMA_TIME), FIELD(config_service, timeout.half_closed_ms), TIME_BOUNDS, .fallback = "1m",
 	  .help = "without a byte, after one side has finished sending" },
+	{ KEY("queue", SCHEMA_TIME), FIELD(config_service, timeout.queue_ms), TIME_BOUNDS, .absent = "refused at once",
+	  .help = "for a place, when all servers that are up have max-connections; first come first served" },
 };
 
 static const struct schema_value retries_values[] = {

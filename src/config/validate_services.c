@@ -102,6 +102,7 @@ static void unused_settings_check(struct checked_service *checked)
 	} settings[] = {
 		{ "session", NULL, true },       { "limit", "sessions", true }, { "limit", "connections", false },
 		{ "timeout", "connect", false }, { "timeout", "idle", false },  { "timeout", "half-closed", false },
+		{ "timeout", "queue", false },   { "limit", "queue", false },
 	};
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
 		const char *value = settings[i].value;
@@ -140,6 +141,14 @@ static void limits_check(struct checked_service *checked)
 	if (per_source != NULL && is_below)
 		report_warning_hint(checked->report, *per_source, "\"connections=\" is lower",
 				    "\"limit per-source=\" is never reached");
+}
+
+static void queue_check(struct checked_service *checked)
+{
+	const struct config_place *limit = written(checked, "limit", "queue");
+	if (limit != NULL && written(checked, "timeout", "queue") == NULL)
+		report_warning_hint(checked->report, *limit, "add: timeout queue=TIME",
+				    "\"limit queue=\" has no effect: without a time-out no connection waits");
 }
 
 static const struct config_server *unix_server_find(const struct config_pool *pool)
@@ -182,6 +191,7 @@ void validate_services(struct parsed *parsed, const struct name_index *pools)
 		pool_find(&checked, pools);
 		unused_settings_check(&checked);
 		limits_check(&checked);
+		queue_check(&checked);
 		unix_servers_check(&checked, unix_servers);
 	}
 }

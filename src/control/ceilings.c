@@ -10,7 +10,7 @@
 
 enum {
 	DESCRIPTORS_OF_PROCESS = 32, /* standard streams, epoll, events, libraries, log files */
-	DESCRIPTORS_OF_WORKER = 4,   /* epoll and mailbox */
+	DESCRIPTORS_OF_WORKER = 4,   /* epoll, mailbox and bell */
 	SERVERS_OF_NAME = 8,         /* for their health checks */
 	NAME_SERVER_SOCKETS = 8,     /* of the common resolver, at most */
 	FLOWS_MIN = 2,               /* with however few descriptors: better a refused flow than no daemon */

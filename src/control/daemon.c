@@ -175,6 +175,7 @@ static void fill_relay_settings(struct daemon *daemon)
 		.own_flows = daemon->own_flows,
 		.reflection = own_addresses_build_reflection(daemon->snapshot),
 		.to_control = &daemon->reports,
+		.relays = daemon->relays,
 		.writes_records = log_writer_wants_flows(daemon->log),
 		.wake_log = log_writer_wake,
 		.log = daemon->log,

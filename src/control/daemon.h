@@ -53,6 +53,7 @@ struct daemon {
 	struct flow_budget budget;
 	struct own_flows *own_flows;
 	struct relay_settings relay_settings;
+	struct relay *relays[CONFIG_WORKERS_MAX]; /* the workers' own; they find each other here */
 	uint32_t worker_count;
 	uint32_t drained_count; /* workers without flows, while draining */
 	struct worker *workers[CONFIG_WORKERS_MAX];

@@ -86,6 +86,9 @@ static struct config *publish(struct daemon *daemon, struct config *config, stru
 	listeners_commit(daemon->listeners, prepared->listeners);
 	health_watch(daemon->health, snapshot);
 	pool_update_retire(daemon, &leftovers);
+	/* After views have been withdrawn: who waits for a pool that is gone goes, too. */
+	for (uint32_t i = 0; i < daemon->worker_count; i++)
+		worker_review_queue(daemon->workers[i]);
 	daemon->config = config;
 	names_watch(daemon->names, config);
 	return replaced;

@@ -59,18 +59,20 @@ static bool is_server_used(const struct server *server)
 	return !server_is_idle(server) || atomic_load_explicit(&server->references, memory_order_acquire) > 1;
 }
 
-/* A flow that uses a pool uses one of its servers, but for the moment between two of them, within a turn. */
+/*
+ * A flow that uses a pool waits for a place in it or uses one of its servers, but for the moment between two of them,
+ * within a turn. The server may have been removed from the pool earlier.
+ */
 static bool is_pool_used(const struct retired *retired, const struct pool *pool)
 {
+	if (!pool_queue_is_empty(&pool->queue))
+		return true;
 	for (size_t i = 0; i < pool->server_count; i++)
 		if (is_server_used(pool->servers[i]))
 			return true;
-	/* Servers that left it earlier refer to it as long as they are there. */
-	for (const struct list *link = retired->entries.next; link != &retired->entries; link = link->next) {
-		const struct entry *entry = entry_of((struct list *)link);
-		if (entry->kind == RETIRED_SERVER && entry->server->pool == pool)
+	for (struct list *link = retired->entries.next; link != &retired->entries; link = link->next)
+		if (entry_of(link)->kind == RETIRED_SERVER && entry_of(link)->server->pool == pool)
 			return true;
-	}
 	return false;
 }
 

@@ -110,6 +110,15 @@ static void on_ramp(struct timer *timer, uint64_t now_ms)
 	}
 }
 
+/* Whoever waits for a place in the pool may find one in the new view. */
+static void publish_view(struct daemon *daemon, struct pool *pool)
+{
+	balance_view_publish(pool, daemon->loop.now_ms);
+	if (!pool_queue_is_empty_after_publishing(&pool->queue))
+		for (uint32_t i = 0; i < daemon->worker_count; i++)
+			worker_review_queue(daemon->workers[i]);
+}
+
 void server_states_publish(struct daemon *daemon)
 {
 	if (!daemon->has_stale_views)
@@ -119,7 +128,7 @@ void server_states_publish(struct daemon *daemon)
 	for (size_t i = 0; i < daemon->snapshot->pool_count; i++) {
 		struct pool *pool = daemon->snapshot->pools[i];
 		if (pool->is_view_stale)
-			balance_view_publish(pool, daemon->loop.now_ms);
+			publish_view(daemon, pool);
 		pool->is_view_stale = false;
 		is_ramping |= pool->view->is_ramping;
 	}

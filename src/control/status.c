@@ -204,6 +204,9 @@ json_t *status_build_service(const struct snapshot *snapshot, const struct servi
 	put_number(object, "packets_in", SUM(service, packets_in));
 	put_number(object, "packets_out", SUM(service, packets_out));
 	put_number(object, "packets_dropped", SUM(service, packets_dropped));
+	put_number(object, "queued", atomic_load_explicit(&service->queued_now, memory_order_relaxed));
+	put_number(object, "queued_total", SUM(service, queued));
+	put_number(object, "queue_timeouts_total", SUM(service, queue_timeouts));
 	put_number(object, "refused_total",
 		   sum_array(service, offsetof(struct service_counters, refused), REASON_COUNT));
 	json_object_set_new(object, "refused", reasons_build(service, offsetof(struct service_counters, refused)));

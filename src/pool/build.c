@@ -148,6 +148,7 @@ static struct server *server_build(const struct planned_server *planned, struct 
 static struct pool *pool_build(const struct config_pool *config, uint32_t worker_count)
 {
 	struct pool *pool = pool_new(config->name);
+	pool_queue_init(&pool->queue, pool, worker_count);
 	pool->policy = pool_policy_build(config);
 	struct server_plan plan;
 	server_plan_make(config, &plan);
@@ -200,6 +201,8 @@ static struct service_policy *service_policy_build(const struct config_service *
 	policy->connect_ms = config->timeout.connect_ms;
 	policy->idle_ms = config->timeout.idle_ms;
 	policy->half_closed_ms = config->timeout.half_closed_ms;
+	policy->queue_ms = config->timeout.queue_ms;
+	policy->queue_max = narrow(config->limit.queue);
 	policy->retries = narrow(config->retries);
 	policy->session_idle_ms = config->session.idle_ms;
 	policy->session_new_ms = config->session.new_ms;

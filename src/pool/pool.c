@@ -59,6 +59,7 @@ void pool_free(struct pool **pool)
 	if (*pool == NULL)
 		return;
 	pool_policy_free(&(*pool)->policy);
+	pool_queue_done(&(*pool)->queue);
 	free((*pool)->servers);
 	free(*pool);
 	*pool = NULL;

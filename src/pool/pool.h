@@ -14,6 +14,7 @@
 
 #include "base/http_statuses.h"
 #include "base/published.h"
+#include "pool/pool_queue.h"
 #include "pool/server.h"
 
 #include <stdbool.h>
@@ -107,6 +108,7 @@ struct pool {
 	/* The round-robin order is shared by all workers, so that a cycle is exact; on a line of its own. */
 	alignas(CACHE_LINE_BYTES) _Atomic uint64_t cursor;
 	struct pool_total totals[2]; /* of enum server_total, from SERVER_TOTAL_PRIMARY on */
+	struct pool_queue queue;     /* who waits for a place at one of the servers; has lines once it was built */
 };
 
 /* For workers, inside their RCU read side. */

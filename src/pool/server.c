@@ -59,8 +59,11 @@ bool server_enter_below(struct server *server, uint32_t ignored_bits, uint32_t f
 
 void server_leave(struct server *server)
 {
-	/* Release: whoever sees 0 and frees the server must see all that this flow did before. */
-	uint32_t places = atomic_fetch_sub_explicit(&server->places, 1, memory_order_release);
+	/*
+	 * Whoever sees 0 and frees the server must see all that this flow did before; and either who waits for a place
+	 * sees this one, or the caller sees who waits (relay/tcp_queue.h).
+	 */
+	uint32_t places = atomic_fetch_sub_explicit(&server->places, 1, memory_order_seq_cst);
 	CHECK((places & SERVER_ACTIVE_MASK) > 0);
 	total_change(server, places, -1);
 }

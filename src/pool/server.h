@@ -109,6 +109,13 @@ static inline bool server_is_eligible(const struct server *server, uint32_t igno
 	return server_is_available(server, ignored_bits) && server_has_room(server);
 }
 
+/* As server_has_room, for who has just said that it waits for a place (relay/tcp_queue.h). */
+static inline bool server_has_room_now(const struct server *server)
+{
+	return (atomic_load_explicit(&server->places, memory_order_seq_cst) & SERVER_ACTIVE_MASK) <
+	       atomic_load_explicit(&server->connections_max, memory_order_relaxed);
+}
+
 /* Takes a place for one flow if the server is eligible. Any worker. The flow gives it back with server_leave. */
 bool server_enter(struct server *server, uint32_t ignored_bits);
 /* The same, but only while it has less than flows_max flows. */

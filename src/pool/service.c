@@ -8,6 +8,23 @@
 
 #include <stdlib.h>
 
+bool service_queue_enter(struct service *service, uint32_t max)
+{
+	uint32_t queued = atomic_load_explicit(&service->queued_now, memory_order_relaxed);
+	while (queued < max) {
+		if (atomic_compare_exchange_weak_explicit(&service->queued_now, &queued, queued + 1,
+							  memory_order_relaxed, memory_order_relaxed))
+			return true;
+	}
+	return false;
+}
+
+void service_queue_leave(struct service *service)
+{
+	uint32_t before = atomic_fetch_sub_explicit(&service->queued_now, 1, memory_order_relaxed);
+	CHECK(before > 0);
+}
+
 struct service *service_new(const char *name, uint32_t worker_count)
 {
 	size_t counters_bytes = worker_count * sizeof(struct service_counters);

@@ -15,6 +15,7 @@
 #include "stats/flow_record.h"
 
 #include <stdalign.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <urcu-qsbr.h>
@@ -27,6 +28,8 @@ struct service_policy {
 	uint64_t connect_ms;
 	uint64_t idle_ms;
 	uint64_t half_closed_ms;
+	uint64_t queue_ms;  /* how long a connection waits for a place at a server; 0 = not at all */
+	uint32_t queue_max; /* how many may wait at a time */
 	uint32_t retries;
 	uint64_t session_idle_ms;
 	uint64_t session_new_ms;
@@ -45,6 +48,8 @@ struct service_counters {
 	counter packets_in; /* UDP datagrams */
 	counter packets_out;
 	counter packets_dropped;       /* datagrams that could not be passed on */
+	counter queued;                /* connections that have begun to wait for a place at a server */
+	counter queue_timeouts;        /* and waited in vain until the time-out */
 	counter ended[REASON_COUNT];   /* flows that began */
 	counter refused[REASON_COUNT]; /* flows that never began */
 };
@@ -54,6 +59,8 @@ struct service {
 	struct guard *guard;           /* access rules and limits; lives as long as the service */
 	struct service_policy *policy; /* published; never NULL after build */
 	uint32_t worker_count;
+	/* Connections of all workers that wait now; on a line of its own, which is written only while some do. */
+	alignas(CACHE_LINE_BYTES) _Atomic uint32_t queued_now;
 	struct service_counters counters[];
 };
 
@@ -62,6 +69,10 @@ static inline const struct service_policy *service_policy(const struct service *
 {
 	return published_read(service->policy);
 }
+
+/* Takes a place in the service's queue, if fewer than max are taken. Any worker. */
+bool service_queue_enter(struct service *service, uint32_t max);
+void service_queue_leave(struct service *service);
 
 struct service *service_new(const char *name, uint32_t worker_count);
 /* Frees policy and guard, too. Accepts NULL; clears the pointer. */

@@ -62,7 +62,7 @@ static void drive_all(struct list *waiting)
 	for (struct list *link; (link = list_take_first(waiting)) != NULL;)
 		list_add_last(&batch, link);
 	for (struct list *link; (link = list_take_first(&batch)) != NULL;)
-		tcp_connection_drive(LIST_OWNER(link, struct tcp_connection, wait));
+		tcp_connection_drive(LIST_OWNER(link, struct tcp_connection, wait.link));
 }
 
 bool relay_continue(struct relay *relay)
@@ -71,7 +71,8 @@ bool relay_continue(struct relay *relay)
 		drive_all(&relay->unfinished);
 	if (!list_is_empty(&relay->starved) && tcp_pump_has_tails(relay))
 		drive_all(&relay->starved);
-	return !list_is_empty(&relay->unfinished);
+	bool is_queue_due = tcp_queue_continue(relay);
+	return is_queue_due || !list_is_empty(&relay->unfinished);
 }
 
 void relay_wake_log(struct relay *relay)

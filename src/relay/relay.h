@@ -19,6 +19,7 @@
 #include "net/datagram.h"
 #include "pool/service.h"
 #include "relay/relay_settings.h"
+#include "relay/tcp_queue.h"
 #include "stats/flow_record.h"
 
 #include <stdbool.h>
@@ -45,6 +46,7 @@ struct relay {
 	struct slab attempts;
 	struct list unfinished; /* connections that used up their share of the turn and go on in the next one */
 	struct list starved;    /* connections that may not read because no tail buffer is left */
+	struct tcp_queue queue; /* connections that wait for a place at a server */
 
 	/* UDP */
 	struct slab sessions;
@@ -67,7 +69,10 @@ void relay_init(struct relay *relay, const struct relay_settings *settings, uint
 /* All flows have ended. */
 void relay_done(struct relay *relay);
 
-/* Lets unfinished connections go on. Call once a turn. Returns true when some still are not done. */
+/*
+ * Lets unfinished connections go on, and those come in that wait for a place. Call once a turn. Returns true when some
+ * still are not done.
+ */
 bool relay_continue(struct relay *relay);
 
 /* Tells the log writer once a turn that there is something to read. */

@@ -10,11 +10,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct relay;
+
 struct relay_settings {
 	struct flow_budget *budget;    /* shared by all workers */
 	struct own_flows *own_flows;   /* likewise */
 	struct reflection *reflection; /* likewise; published, control replaces it */
 	struct mailbox *to_control;    /* takes messages of enum relay_report */
+	struct relay **relays;         /* by worker; each enters itself before any of them runs */
 	/* As many as there can ever be, whatever the configuration will say: the sizes of tables. */
 	uint32_t connections_capacity;
 	uint32_t sessions_capacity;

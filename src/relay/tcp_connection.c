@@ -9,6 +9,7 @@
 #include "net/socket.h"
 #include "relay/flow_report.h"
 #include "relay/own_flows.h"
+#include "relay/tcp_queue.h"
 
 #include <errno.h>
 
@@ -76,7 +77,9 @@ static void give_back_places(struct tcp_connection *connection)
 {
 	struct flow_budget *budget = connection->relay->settings->budget;
 	if (connection->target != NULL)
-		server_leave(connection->target);
+		tcp_queue_give_place(connection->relay, connection->target);
+	if (connection->state == TCP_WAITING)
+		tcp_queue_leave_unserved(connection);
 	guard_release(connection->service->guard, GUARD_CONNECTION, &connection->client_endpoint, connection->ticket);
 	flow_ceiling_give(&budget->connections, 1);
 	flow_ceiling_give(&budget->descriptors, 2);
@@ -98,7 +101,7 @@ static void finish(struct tcp_connection *connection, enum reason reason)
 	give_back_places(connection);
 	release_attempts(connection);
 	timer_disarm(relay->wheel, &connection->timer);
-	list_remove(&connection->wait);
+	list_remove(&connection->wait.link);
 	tcp_pump_drop_tail(relay, &connection->client);
 	tcp_pump_drop_tail(relay, &connection->server);
 	connection->state = TCP_CLOSED;
@@ -181,11 +184,11 @@ static bool is_complete(const struct tcp_connection *connection)
 static void wait_for_turn(struct tcp_connection *connection, enum tcp_pump_result up, enum tcp_pump_result down)
 {
 	struct relay *relay = connection->relay;
-	list_remove(&connection->wait);
+	list_remove(&connection->wait.link);
 	if (up == TCP_PUMP_UNFINISHED || down == TCP_PUMP_UNFINISHED)
-		list_add_last(&relay->unfinished, &connection->wait);
+		list_add_last(&relay->unfinished, &connection->wait.link);
 	else if (up == TCP_PUMP_STARVED || down == TCP_PUMP_STARVED)
-		list_add_last(&relay->starved, &connection->wait);
+		list_add_last(&relay->starved, &connection->wait.link);
 }
 
 void tcp_connection_drive(struct tcp_connection *connection)
@@ -270,7 +273,7 @@ static void fail_target(struct tcp_connection *connection, enum reason reason)
 	note_failure(connection);
 	remember_attempt(connection);
 	forget_own_flow(connection);
-	server_leave(connection->target);
+	tcp_queue_give_place(connection->relay, connection->target);
 	connection->target = NULL;
 	fd_close(&connection->server.source.fd);
 	if (connection->attempts->count > service_policy(connection->service)->retries)
@@ -331,15 +334,20 @@ static void on_server_event(struct loop_source *source, uint32_t events)
 		on_connect_event(connection, events);
 }
 
-static struct server *choose_server(struct tcp_connection *connection)
+static struct balance_request make_request(struct tcp_connection *connection)
 {
 	struct tcp_attempts *attempts = connection->attempts;
-	struct balance_request request = {
+	return (struct balance_request){
 		.client = &connection->client_endpoint,
 		.random = &connection->relay->random,
-		.tried = attempts != NULL ? attempts->servers : NULL,
-		.tried_count = attempts != NULL ? attempts->count : 0,
+		.tried = attempts != NULL ? attempts->servers + connection->tried_from : NULL,
+		.tried_count = attempts != NULL ? attempts->count - connection->tried_from : 0,
 	};
+}
+
+static struct server *choose_server(struct tcp_connection *connection)
+{
+	struct balance_request request = make_request(connection);
 	connection->algorithm = (uint8_t)pool_policy(connection->pool)->algorithm;
 	return balance_enter(connection->pool, &request);
 }
@@ -361,15 +369,31 @@ static int start_connect(struct tcp_connection *connection)
 	return loop_add(relay->loop, &connection->server.source, EVENTS);
 }
 
-/* Chooses a server and starts to connect to it. When that fails at once, fail_target comes back: at most `retries` deep. */
-static void connect_next(struct tcp_connection *connection, enum reason last_failure)
+static bool has_queue(const struct tcp_connection *connection)
 {
-	connection->state = TCP_CONNECTING;
-	connection->target = choose_server(connection);
-	if (connection->target == NULL) {
-		tcp_connection_abort(connection, last_failure != REASON_NONE ? last_failure : REASON_NO_SERVER);
+	return service_policy(connection->service)->queue_ms != 0;
+}
+
+/* All servers that could be chosen are full. Servers that it has tried may be chosen again when it has waited. */
+static void wait_for_place(struct tcp_connection *connection)
+{
+	if (!tcp_queue_join(connection)) {
+		tcp_connection_abort(connection, REASON_NO_SERVER);
 		return;
 	}
+	connection->state = TCP_WAITING;
+	connection->tried_from = connection->attempts != NULL ? (uint8_t)connection->attempts->count : 0;
+}
+
+static bool is_pool_full(struct tcp_connection *connection)
+{
+	struct balance_request request = make_request(connection);
+	return balance_is_full(connection->pool, &request);
+}
+
+/* Starts to connect to the target. When that fails at once, connect_next comes back: at most `retries` deep. */
+static void connect_to_target(struct tcp_connection *connection)
+{
 	int result = start_connect(connection);
 	if (result == 0)
 		return;
@@ -377,6 +401,32 @@ static void connect_next(struct tcp_connection *connection, enum reason last_fai
 		tcp_connection_abort(connection, REASON_LIMIT_MEMORY);
 	else
 		fail_target(connection, reason_of_connect_error(-result));
+}
+
+/* Chooses a server and starts to connect to it; where all are full it may wait. */
+static void connect_next(struct tcp_connection *connection, enum reason last_failure)
+{
+	connection->state = TCP_CONNECTING;
+	connection->target = choose_server(connection);
+	if (connection->target != NULL)
+		connect_to_target(connection);
+	else if (has_queue(connection) && is_pool_full(connection))
+		wait_for_place(connection);
+	else
+		tcp_connection_abort(connection, last_failure != REASON_NONE ? last_failure : REASON_NO_SERVER);
+}
+
+bool tcp_connection_take_place(struct tcp_connection *connection)
+{
+	CHECK(connection->state == TCP_WAITING);
+	struct server *server = choose_server(connection);
+	if (server == NULL)
+		return false;
+	tcp_queue_leave_served(connection);
+	connection->state = TCP_CONNECTING;
+	connection->target = server;
+	connect_to_target(connection);
+	return true;
 }
 
 /* --- deadlines -------------------------------------------------------------------------------------------------- */
@@ -394,6 +444,11 @@ static void set_long_options(struct tcp_connection *connection)
 static void on_timer(struct timer *timer, uint64_t now_ms)
 {
 	struct tcp_connection *connection = LIST_OWNER(timer, struct tcp_connection, timer);
+	if (connection->state == TCP_WAITING) {
+		counter_add(&counters_of(connection)->queue_timeouts, 1);
+		tcp_connection_abort(connection, REASON_NO_SERVER);
+		return;
+	}
 	if (connection->state == TCP_CONNECTING) {
 		fail_target(connection, REASON_CONNECT_TIMEOUT);
 		return;
@@ -408,6 +463,12 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 }
 
 /* --- the beginning ---------------------------------------------------------------------------------------------- */
+
+/* While others wait for the pool a new connection does not take a place before them. */
+static bool stands_behind_others(struct tcp_connection *connection)
+{
+	return has_queue(connection) && !pool_queue_is_empty(&connection->pool->queue) && is_pool_full(connection);
+}
 
 void tcp_connection_begin(struct relay *relay, struct service *service, const struct tcp_client *client)
 {
@@ -430,6 +491,8 @@ void tcp_connection_begin(struct relay *relay, struct service *service, const st
 	counter_add(&relay->connections_active, 1);
 	if (loop_add(relay->loop, &connection->client.source, EVENTS) < 0)
 		tcp_connection_abort(connection, REASON_INTERNAL_ERROR);
+	else if (stands_behind_others(connection))
+		wait_for_place(connection);
 	else
 		connect_next(connection, REASON_NONE);
 }

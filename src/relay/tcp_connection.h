@@ -3,6 +3,7 @@
  * The life of one proxied TCP (or unix stream) connection:
  *
  *   tcp_connection_begin    accepted and admitted: choose a server, start to connect
+ *   WAITING                 all servers are full: waiting for a place, in the order of coming (tcp_queue.h)
  *   CONNECTING              waiting for the server; on failure the next server, up to `retries`
  *   ESTABLISHED             bytes move both ways; each way ends on its own (half-close)
  *   CLOSED                  accounted and closed; freed at the end of the turn
@@ -18,7 +19,7 @@
 #include "relay/relay.h"
 #include "relay/tcp_pump.h"
 
-enum tcp_state { TCP_CONNECTING, TCP_ESTABLISHED, TCP_CLOSED };
+enum tcp_state { TCP_CONNECTING, TCP_WAITING, TCP_ESTABLISHED, TCP_CLOSED };
 
 /* The servers a connection has tried before the present one; taken when the first of them fails. */
 struct tcp_attempts {
@@ -31,10 +32,10 @@ struct tcp_connection {
 	struct tcp_side server;
 	struct timer timer;
 	struct loop_deferred deferred; /* frees it at the end of the turn */
-	struct list wait;              /* in relay->unfinished or relay->starved */
+	struct pool_waiter wait;       /* WAITING: in the pool's line; later in relay->unfinished or relay->starved */
 	struct relay *relay;
 	struct service *service;
-	struct pool *pool;     /* the one that was asked */
+	struct pool *pool;     /* the one that was asked, or is waited for */
 	struct server *target; /* entered; NULL when there is none (any more) */
 	struct tcp_attempts *attempts;
 	struct endpoint client_endpoint;
@@ -46,6 +47,7 @@ struct tcp_connection {
 	struct guard_ticket ticket;
 	uint8_t state;         /* enum tcp_state */
 	uint8_t first_fin;     /* enum reason: which side closed first, or REASON_NONE */
+	uint8_t tried_from;    /* the attempts before this one are forgotten: it has waited since */
 	uint8_t algorithm;     /* enum pool_algorithm that chose the target */
 	bool is_own_flow;      /* towards the server, noted in own_flows */
 	bool has_long_options; /* keep-alive is set towards the server */
@@ -67,6 +69,12 @@ void tcp_connection_begin(struct relay *relay, struct service *service, const st
 void tcp_connection_abort(struct tcp_connection *connection, enum reason reason);
 /* Ends it the normal way, for shutdown. */
 void tcp_connection_close(struct tcp_connection *connection, enum reason reason);
+
+/*
+ * For one that is WAITING: leaves the line and connects, if it can be given a server now. Returns false when it still
+ * waits; when true it may have ended, or wait again, at the end of the line.
+ */
+bool tcp_connection_take_place(struct tcp_connection *connection);
 
 /* Goes on where it was: after a turn's share was used up, or a tail buffer has become free. */
 void tcp_connection_drive(struct tcp_connection *connection);

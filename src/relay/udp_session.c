@@ -110,7 +110,7 @@ void udp_session_end(struct udp_session *session, enum reason reason)
 	counter_add(&counters_of(session)->ended[reason], 1);
 	counter_subtract(&counters_of(session)->flows_active[FLOW_UDP], 1);
 	counter_subtract(&relay->sessions_active, 1);
-	server_leave(session->server);
+	tcp_queue_give_place(relay, session->server);
 	give_back_admission(relay, session->service, &session->client, session->ticket);
 	remove_from_index(session);
 	timer_disarm(relay->wheel, &session->timer);
@@ -304,7 +304,7 @@ static enum reason find_route(struct udp_listener *listener, const struct endpoi
 		int result = socket_connect_datagram(&route->server->addr, &route->fd);
 		if (result == 0)
 			return REASON_NONE;
-		server_leave(route->server);
+		tcp_queue_give_place(listener->relay, route->server);
 		if (socket_is_shortage(-result) || result == -EAGAIN /* no local port */)
 			return REASON_LIMIT_MEMORY;
 		count_connect_failure(listener->relay, route->server, -result);
@@ -388,7 +388,7 @@ static bool has_alternative(struct udp_session *session)
 	};
 	struct server *other = balance_enter(service_policy(session->service)->pool, &request);
 	if (other != NULL)
-		server_leave(other);
+		tcp_queue_give_place(session->relay, other);
 	return other != NULL;
 }
 

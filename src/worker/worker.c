@@ -11,6 +11,7 @@
 #include "relay/relay.h"
 #include "relay/tcp_connection.h"
 #include "relay/tcp_listener.h"
+#include "relay/tcp_queue.h"
 #include "relay/udp_listener.h"
 #include "relay/udp_session.h"
 
@@ -38,6 +39,7 @@ enum worker_order {
 	ORDER_DRAIN,
 	ORDER_CLOSE_LOST,
 	ORDER_VISIT, /* subject: the struct flow_visit, held for the worker */
+	ORDER_REVIEW_QUEUE,
 	ORDER_STOP,
 };
 
@@ -112,7 +114,8 @@ static void report_drained(struct worker *worker)
 /* One turn: wait, events, timers, what was left over, the end of the turn. Quiescent for RCU while waiting. */
 static void turn(struct worker *worker, bool is_busy)
 {
-	int wait_ms = is_busy ? 0 : timer_wheel_wait_ms(&worker->wheel, worker->loop.now_ms, WAIT_MS_MAX);
+	bool is_rushed = is_busy || worker->relay.queue.is_due;
+	int wait_ms = is_rushed ? 0 : timer_wheel_wait_ms(&worker->wheel, worker->loop.now_ms, WAIT_MS_MAX);
 	rcu_thread_offline();
 	loop_wait(&worker->loop, wait_ms);
 	rcu_thread_online();
@@ -277,6 +280,9 @@ static void carry_out(struct worker *worker, const struct message *message)
 	case ORDER_VISIT:
 		visit(worker, message->subject);
 		break;
+	case ORDER_REVIEW_QUEUE:
+		tcp_queue_review(&worker->relay);
+		break;
 	case ORDER_STOP:
 		worker->is_stopping = true;
 		break;
@@ -307,17 +313,25 @@ int worker_new(const struct relay_settings *settings, uint32_t index, struct wor
 	worker->sweep_index = SLAB_NONE;
 	list_init(&worker->listeners);
 	int result = loop_init(&worker->loop);
-	if (result == 0)
-		result = mailbox_open(&worker->orders, &worker->loop, on_order);
-	if (result < 0) {
-		loop_done(&worker->loop);
-		free(worker);
-		return result;
-	}
+	if (result < 0)
+		goto undo_loop;
+	result = mailbox_open(&worker->orders, &worker->loop, on_order);
+	if (result < 0)
+		goto undo_loop;
 	timer_wheel_init(&worker->wheel, worker->loop.now_ms);
 	relay_init(&worker->relay, settings, index, &worker->loop, &worker->wheel);
+	result = tcp_queue_open(&worker->relay);
+	if (result < 0)
+		goto undo_relay;
 	*ret_worker = worker;
 	return 0;
+undo_relay:
+	relay_done(&worker->relay);
+	mailbox_close(&worker->orders);
+undo_loop:
+	loop_done(&worker->loop);
+	free(worker);
+	return result;
 }
 
 int worker_start(struct worker *worker)
@@ -386,6 +400,11 @@ bool worker_visit_slice(struct worker *worker, struct flow_visit *visit)
 	return atomic_load(&visit->is_sliced);
 }
 
+void worker_review_queue(struct worker *worker)
+{
+	give_order(worker, (struct message){ .kind = ORDER_REVIEW_QUEUE });
+}
+
 void worker_stop(struct worker *worker)
 {
 	if (!worker->is_running)
@@ -415,6 +434,7 @@ void worker_free(struct worker **worker)
 	loop_end_turn(&doomed->loop);
 	for (struct list *link; (link = list_take_first(&doomed->listeners)) != NULL;)
 		free_listener(LIST_OWNER(link, struct worker_listener, link));
+	tcp_queue_close(&doomed->relay);
 	relay_done(&doomed->relay);
 	mailbox_close(&doomed->orders);
 	loop_done(&doomed->loop);

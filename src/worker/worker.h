@@ -80,6 +80,9 @@ void worker_drain(struct worker *worker);
 /* Servers have gone down or away: close the connections whose pool says `on-down close`. */
 void worker_close_lost(struct worker *worker);
 
+/* The configuration or a pool's view has changed: look after the connections that wait for a place at a server. */
+void worker_review_queue(struct worker *worker);
+
 /* Ends all flows that are left with reason shutdown and waits for the thread. */
 void worker_stop(struct worker *worker);
 

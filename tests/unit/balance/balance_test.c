@@ -202,6 +202,88 @@ EACH_ALGORITHM(never_chooses_a_tried_one_again)
 EACH_ALGORITHM(threads_never_exceed_max_connections)
 EACH_ALGORITHM(works_with_ten_thousand_servers)
 
+static bool is_full(const struct pool *pool, struct server *const *tried, uint32_t tried_count)
+{
+	struct balance_request request = { .tried = tried, .tried_count = tried_count };
+	return balance_is_full(pool, &request);
+}
+
+static void a_pool_is_full_while_its_servers_are_up(void **state)
+{
+	(void)state;
+	struct pool *pool = pool_new("no view yet");
+	assert_false(is_full(pool, NULL, 0));
+	assert_false(balance_has_room(pool));
+	pool_free(&pool);
+	pool = fixture_pool(POOL_FIRST, 2, NULL);
+	pool->servers[0]->connections_max = pool->servers[1]->connections_max = 1;
+	assert_true(balance_has_room(pool));
+	assert_non_null(enter(pool, 1));
+	assert_true(balance_has_room(pool));
+	assert_non_null(enter(pool, 2));
+	assert_false(balance_has_room(pool));
+	assert_true(is_full(pool, NULL, 0));
+	/* Down in the view, and down before control has made a new one. */
+	for (int i = 0; i < 2; i++) {
+		pool->servers[0]->state = SERVER_DOWN;
+		assert_true(is_full(pool, NULL, 0));
+		pool->servers[1]->state = SERVER_DRAIN;
+		assert_false(is_full(pool, NULL, 0));
+		server_leave(pool->servers[0]);
+		assert_false(balance_has_room(pool));
+		assert_true(server_enter(pool->servers[0], SERVER_DOWN));
+		pool->servers[1]->state = 0;
+		fixture_update(pool);
+	}
+	pool->servers[1]->state = SERVER_DRAIN;
+	pool->servers[0]->state = 0;
+	fixture_update(pool);
+	assert_true(is_full(pool, NULL, 0));
+	server_leave(pool->servers[0]);
+	assert_true(balance_has_room(pool));
+	fixture_free(&pool);
+}
+
+static void backups_and_panic_count_for_fullness(void **state)
+{
+	(void)state;
+	struct pool *pool = fixture_pool(POOL_ROUND_ROBIN, 2, NULL);
+	pool->servers[0]->connections_max = pool->servers[1]->connections_max = 1;
+	pool->servers[1]->is_backup = true;
+	fixture_update(pool);
+	assert_non_null(enter(pool, 1));
+	assert_true(balance_has_room(pool));
+	assert_non_null(enter(pool, 2));
+	assert_false(balance_has_room(pool));
+	assert_true(is_full(pool, NULL, 0));
+	pool->policy->panic_percent = 100;
+	pool->servers[0]->state = pool->servers[1]->state = SERVER_DOWN;
+	fixture_update(pool);
+	assert_true(is_full(pool, NULL, 0));
+	server_leave(pool->servers[1]);
+	assert_false(balance_has_room(pool));
+	server_leave(pool->servers[0]);
+	assert_true(balance_has_room(pool));
+	fixture_free(&pool);
+}
+
+/* Waiting for others would only lead back to a server that has failed and is free. */
+static void a_pool_is_not_full_when_a_tried_server_has_room(void **state)
+{
+	(void)state;
+	struct pool *pool = fixture_pool(POOL_FIRST, 2, NULL);
+	pool->servers[0]->connections_max = pool->servers[1]->connections_max = 1;
+	assert_true(server_enter(pool->servers[1], 0));
+	assert_false(is_full(pool, &pool->servers[0], 1));
+	pool->servers[0]->state = SERVER_EJECTED;
+	assert_true(is_full(pool, &pool->servers[0], 1));
+	pool->servers[0]->state = 0;
+	assert_true(server_enter(pool->servers[0], 0));
+	assert_true(is_full(pool, &pool->servers[0], 1));
+	assert_false(is_full(pool, pool->servers, 2));
+	fixture_free(&pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,6 +294,9 @@ int main(void)
 		cmocka_unit_test(never_chooses_a_tried_one_again_test),
 		cmocka_unit_test(threads_never_exceed_max_connections_test),
 		cmocka_unit_test(works_with_ten_thousand_servers_test),
+		cmocka_unit_test(a_pool_is_full_while_its_servers_are_up),
+		cmocka_unit_test(backups_and_panic_count_for_fullness),
+		cmocka_unit_test(a_pool_is_not_full_when_a_tried_server_has_room),
 	};
 	rcu_register_thread();
 	random_init_seed(&generator, 1);

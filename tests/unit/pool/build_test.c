@@ -24,7 +24,7 @@ static const char text[] = "limit connections=1000 sessions=2000 memory=3m\n"
 			   "	listen :8080 unix:/run/web.sock\n"
 			   "	deny unix:\n"
 			   "	limit connections=1\n"
-			   "	timeout connect=3s idle=10m half-closed=1m\n"
+			   "	timeout connect=3s idle=10m half-closed=1m queue=4s\n"
 			   "	retries 2\n"
 			   "	to web\n"
 			   "}\n"
@@ -175,6 +175,10 @@ static void services_have_policy_and_listens(void **state)
 	assert_int_equal(web->connect_ms, 3000);
 	assert_int_equal(web->idle_ms, 600000);
 	assert_int_equal(web->half_closed_ms, 60000);
+	assert_int_equal(web->queue_ms, 4000);
+	assert_int_equal(web->queue_max, 1000);
+	assert_int_equal(dns->queue_ms, 0);
+	assert_int_equal(snapshot->pools[1]->queue.line_count, 2);
 	assert_int_equal(web->retries, 2);
 	assert_false(web->has_session_replies);
 	assert_ptr_equal(dns->pool, snapshot->pools[1]);
