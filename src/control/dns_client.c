@@ -451,20 +451,59 @@ static void ask_ares(struct dns_call *call, enum dns_kind kind, const char *name
 		ares_getaddrinfo(call->channel->ares, name, NULL, &hints, on_addresses, call);
 }
 
+/* RFC 6761, 6.3: these names are this machine, and nobody is asked for them. c-ares 1.18 would lose memory over them. */
+static bool is_localhost(const char *name)
+{
+	static const char localhost[] = "localhost";
+	size_t len = strlen(name);
+	size_t label_len = sizeof(localhost) - 1;
+	return len >= label_len && strcmp(name + len - label_len, localhost) == 0 &&
+	       (len == label_len || name[len - label_len - 1] == '.');
+}
+
+static void answer_localhost(struct dns_question *question)
+{
+	question->result = DNS_FOUND;
+	question->is_local = true;
+	question->addrs = memory_alloc_zeroed(1, sizeof(question->addrs[0]));
+	question->count = 1;
+	struct addr *addr = &question->addrs[0];
+	if (question->kind == DNS_A) {
+		addr->len = sizeof(addr->in);
+		addr->in.sin_family = AF_INET;
+		addr->in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	} else {
+		addr->len = sizeof(addr->in6);
+		addr->in6.sin6_family = AF_INET6;
+		addr->in6.sin6_addr = in6addr_loopback;
+	}
+}
+
+static struct dns_call *call_new(struct channel *channel, struct dns_question *question)
+{
+	struct dns_call *call = memory_alloc_zeroed(1, sizeof(*call));
+	*call = (struct dns_call){ .channel = channel, .question = question, .is_starting = true };
+	question->call = call;
+	channel->call_count++;
+	return call;
+}
+
 void dns_question_ask(struct dns_question *question, struct dns_client *client, enum dns_kind kind, const char *name,
 		      void (*on_end)(struct dns_question *question))
 {
 	*question = (struct dns_question){ .on_end = on_end, .kind = kind };
+	if (kind != DNS_SRV && is_localhost(name)) {
+		answer_localhost(question);
+		loop_defer(client->loop, &question->ended, tell_end);
+		return;
+	}
 	struct channel *channel = current_channel(client);
 	if (channel == NULL) {
 		fail(question, "name servers cannot be asked: " RESOLV_CONF " cannot be read, or memory is short");
 		loop_defer(client->loop, &question->ended, tell_end);
 		return;
 	}
-	struct dns_call *call = memory_alloc_zeroed(1, sizeof(*call));
-	*call = (struct dns_call){ .channel = channel, .question = question, .is_starting = true };
-	question->call = call;
-	channel->call_count++;
+	struct dns_call *call = call_new(channel, question);
 	ask_ares(call, kind, name);
 	call->is_starting = false;
 	if (call->channel == NULL)

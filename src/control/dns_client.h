@@ -7,6 +7,8 @@
  * A client without servers asks what the system asks: /etc/hosts, then the servers of /etc/resolv.conf with its search
  * domains; a change of that file is noticed. With servers, only these are asked, for names as they stand.
  *
+ * localhost and the names below it are 127.0.0.1 and ::1, whoever would be asked (RFC 6761, 6.3).
+ *
  * Nothing here can fail to be made: what goes wrong is the outcome of a question. Control thread.
  */
 #ifndef CONTROL_DNS_CLIENT_H

@@ -220,12 +220,46 @@ def test_addresses_that_cannot_be_servers(strait, loopback):
     assert addresses(daemon) == ["127.0.0.2:9001"]
 
 
-def test_the_hosts_file(strait, loopback):
-    """Without a resolver in the configuration the system's files are read, before the first client comes."""
+def replace_file(place, path, text):
+    """Programs that are started in the place from now on see another file there; returns the path that it really has.
+    They run in a mount namespace of their own already."""
+    own = place.lab.directory / path.replace("/", "-")
+    own.write_text(text)
+    prefix = place.prefix
+    place.prefix = lambda **options: prefix(**options) + ["sh", "-c", f'mount --bind "$0" {path} && exec "$@"', own]
+    return own
+
+
+def test_localhost(strait, loopback):
+    """localhost is this machine in both families, without asking anybody, before the first client comes."""
     small_server(loopback.server, "name", ("127.0.0.1", 9001), "a")
-    daemon = strait(loopback.proxy, configuration("server localhost:9001 name=here", resolver=""))
-    assert "127.0.0.1:9001" in addresses(daemon)
+    daemon = strait(loopback.proxy, configuration("server localhost:9001 name=here\nserver db.localhost:9001"))
+    assert addresses(daemon) == ["127.0.0.1:9001"] * 2 + ["[::1]:9001"] * 2
     assert who(loopback.client, FRONT) == "a"
+
+
+def test_the_hosts_file(strait, loopback):
+    """Without a resolver in the configuration the system's files are read, again and again."""
+    start_servers(loopback, 2)
+    hosts = replace_file(loopback.proxy, "/etc/hosts", "127.0.0.2 somewhere\n")
+    replace_file(loopback.proxy, "/etc/resolv.conf", "nameserver 127.0.0.1\n")
+    daemon = strait(loopback.proxy, configuration("server SomeWhere:9001", resolver=""))
+    assert addresses(daemon) == ["127.0.0.2:9001"]
+    assert who(loopback.client, FRONT) == "a"
+    hosts.write_text("127.0.0.3 somewhere\n")
+    wait_for_addresses(daemon, "127.0.0.3:9001", timeout=30)
+
+
+def test_resolv_conf(strait, loopback):
+    """The system's name servers and search domains are used, and a change of resolv.conf is noticed."""
+    start_servers(loopback, 1)
+    Knot(loopback.server, ["127.0.0.53"], 53, records(2))
+    path = replace_file(loopback.proxy, "/etc/resolv.conf", "nameserver 127.0.0.99\n")
+    daemon = strait(loopback.proxy, configuration("server db:9001", resolver=""), is_ready="/livez")
+    daemon.wait_for_event("name_failed")
+    path.write_text("nameserver 127.0.0.53\nsearch example.test\n")
+    daemon.wait_until_ready(timeout=60)
+    assert addresses(daemon) == ["127.0.0.2:9001"] and who(loopback.client, FRONT) == "a"
 
 
 def test_resolver_of_the_pool(strait, loopback):
@@ -283,6 +317,7 @@ def test_checks_follow(strait, loopback):
     assert daemon.server("web", "db.example.test@127.0.0.2:9001")["state"] == "up"
 
 
+@pytest.mark.skipif(program.is_sanitized(), reason="the leak sanitizer cannot be traced")
 def test_check_resolves_nothing(loopback):
     """`strait check` asks nobody: it accepts names that do not exist, and opens no socket."""
     path = loopback.directory / "names.conf"

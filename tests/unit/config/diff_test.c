@@ -96,6 +96,49 @@ static void changes_of_checks_are_seen(void **state)
 	}
 }
 
+/* The only difference between two pools, each with lines at the top level, or NULL. */
+static const char *compare(const char *top_a, const char *pool_a, const char *top_b, const char *pool_b)
+{
+	static const char form[] = "%s\nservice web {\nlisten *:1\nto web\n}\npool web {\ncheck none\n%s\n}\n";
+	static char line[256];
+	char older[2048];
+	char newer[2048];
+	snprintf(older, sizeof(older), form, top_a, pool_a);
+	snprintf(newer, sizeof(newer), form, top_b, pool_b);
+	const char *lines = diff_of(older, newer);
+	size_t len = strcspn(lines, "\n");
+	assert_true(lines[0] == '\0' || lines[len + 1] == '\0');
+	snprintf(line, sizeof(line), "%.*s", (int)len, lines);
+	return len > 0 ? line : NULL;
+}
+
+static void names_of_servers_are_compared(void **state)
+{
+	(void)state;
+	assert_null(compare("", "server db.example.com:1 name=a", "", "server DB.example.com.:1 name=a"));
+	assert_string_equal(compare("", "server db.example.com:1 name=a", "", "server db.example.net:1 name=a"),
+			    "pool web: server a has another address");
+	assert_string_equal(compare("", "server db.example.com:1 name=a", "", "server db.example.com:2 name=a"),
+			    "pool web: server a has another address");
+	assert_string_equal(compare("", "server db.example.com:1 name=a", "", "server srv:db.example.com name=a"),
+			    "pool web: server a has another address");
+	assert_string_equal(compare("", "server 10.0.0.1:1 name=a", "", "server db.example.com:1 name=a"),
+			    "pool web: server a has another address");
+}
+
+static void resolvers_are_compared(void **state)
+{
+	static const char server[] = "server db.example.com:1";
+	(void)state;
+	assert_null(compare("resolver 10.0.0.1", server, "resolver 10.0.0.1:53 timeout=2s", server));
+	assert_string_equal(compare("", server, "resolver 10.0.0.1", server), "resolver changed");
+	assert_string_equal(compare("resolver 10.0.0.1", server, "resolver 10.0.0.2", server), "resolver changed");
+	assert_string_equal(compare("resolver 10.0.0.1", server, "resolver 10.0.0.1 ttl=5s", server),
+			    "resolver changed");
+	assert_string_equal(compare("", server, "", "resolver 10.0.0.1\nserver db.example.com:1"),
+			    "pool web: resolver changed");
+}
+
 static void what_needs_a_restart(void **state)
 {
 	(void)state;
@@ -115,6 +158,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(log_sinks),
 		cmocka_unit_test(changes_of_checks_are_seen),
+		cmocka_unit_test(names_of_servers_are_compared),
+		cmocka_unit_test(resolvers_are_compared),
 		cmocka_unit_test(what_needs_a_restart),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
