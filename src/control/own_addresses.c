@@ -29,6 +29,26 @@ static bool listens_at(const struct snapshot_listen *listen, const struct addr *
 	return is_local && same_family && addr_is_any(&listen->addr);
 }
 
+/* Ports that something listens on: one look tells most servers apart. */
+struct port_set {
+	uint64_t bits[65536 / 64];
+};
+
+static void collect_ports(const struct snapshot *snapshot, struct port_set *ret_ports)
+{
+	*ret_ports = (struct port_set){ { 0 } };
+	for (size_t i = 0; i < snapshot->listen_count; i++) {
+		const struct addr *addr = &snapshot->listens[i].addr;
+		if (!addr_is_unix(addr))
+			ret_ports->bits[addr_port(addr) / 64] |= UINT64_C(1) << addr_port(addr) % 64;
+	}
+}
+
+static bool has_port(const struct port_set *ports, const struct addr *addr)
+{
+	return addr_is_unix(addr) || (ports->bits[addr_port(addr) / 64] >> addr_port(addr) % 64 & 1) != 0;
+}
+
 static bool is_own(const struct snapshot *snapshot, const struct ifaddrs *interfaces, const struct addr *server)
 {
 	bool is_local = !addr_is_unix(server) && (addr_is_loopback(server) || is_interface_address(interfaces, server));
@@ -41,12 +61,16 @@ static bool is_own(const struct snapshot *snapshot, const struct ifaddrs *interf
 static void mark_pools(const struct snapshot *snapshot, struct pool *const *pools, size_t pool_count)
 {
 	struct ifaddrs *interfaces = NULL;
+	struct port_set ports;
+	collect_ports(snapshot, &ports);
 	if (getifaddrs(&interfaces) < 0)
 		interfaces = NULL;
 	for (size_t i = 0; i < pool_count; i++) {
 		const struct pool *pool = pools[i];
-		for (size_t j = 0; j < pool->server_count; j++)
-			pool->servers[j]->is_own = is_own(snapshot, interfaces, &pool->servers[j]->addr);
+		for (size_t j = 0; j < pool->server_count; j++) {
+			const struct addr *addr = &pool->servers[j]->addr;
+			pool->servers[j]->is_own = has_port(&ports, addr) && is_own(snapshot, interfaces, addr);
+		}
 	}
 	if (interfaces != NULL)
 		freeifaddrs(interfaces);

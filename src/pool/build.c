@@ -118,14 +118,18 @@ static uint32_t server_state_build(enum config_server_state state)
 }
 
 /* What the file says of a server that is there; run-time changes stay where the file has not changed. */
-static void server_configure(struct server *server, const struct planned_server *planned)
+/* Returns true when something changed that a view depends on, or somebody who waits for a place. */
+static bool server_configure(struct server *server, const struct planned_server *planned)
 {
 	const struct config_server *config = planned->config;
 	uint32_t state = server_state_build(config->state);
 	uint32_t weight = narrow(planned->weight);
+	uint32_t connections_max = config->max_connections != 0 ? narrow(config->max_connections) : UINT32_MAX;
+	bool is_changed = weight != server->configured_weight || state != server->configured_state ||
+			  planned->is_backup != atomic_load(&server->is_backup) ||
+			  connections_max != atomic_load(&server->connections_max);
 	atomic_store(&server->is_backup, planned->is_backup);
-	atomic_store(&server->connections_max,
-		     config->max_connections != 0 ? narrow(config->max_connections) : UINT32_MAX);
+	atomic_store(&server->connections_max, connections_max);
 	if (weight != server->configured_weight)
 		atomic_store(&server->weight, weight);
 	if (state != server->configured_state) {
@@ -135,6 +139,7 @@ static void server_configure(struct server *server, const struct planned_server 
 	}
 	server->configured_weight = weight;
 	server->configured_state = state;
+	return is_changed;
 }
 
 static struct server *server_build(const struct planned_server *planned, struct pool *pool, uint32_t worker_count)
@@ -333,7 +338,7 @@ static void add_leftover_server(struct snapshot_leftovers *leftovers, struct ser
 
 /* A server is the same one while its name and its address are. */
 static struct server *server_reuse(struct pool *pool, const struct name_index *known,
-				   const struct planned_server *planned)
+				   const struct planned_server *planned, bool *is_changed)
 {
 	size_t number;
 	if (!name_index_find(known, span_from_text(planned->name), &number))
@@ -342,11 +347,12 @@ static struct server *server_reuse(struct pool *pool, const struct name_index *k
 	if (!addr_equal(&server->addr, &planned->addr))
 		return NULL;
 	pool->servers[number] = NULL;
-	server_configure(server, planned);
+	*is_changed |= server_configure(server, planned);
 	return server;
 }
 
-static void servers_reconfigure(struct pool *pool, const struct config_pool *config, uint32_t worker_count,
+/* Returns true when views have to be built anew for it. */
+static bool servers_reconfigure(struct pool *pool, const struct config_pool *config, uint32_t worker_count,
 				struct snapshot_leftovers *leftovers)
 {
 	struct name_index *known = name_index_new();
@@ -356,10 +362,13 @@ static void servers_reconfigure(struct pool *pool, const struct config_pool *con
 	for (size_t i = 0; i < pool->server_count; i++)
 		name_index_add(known, span_from_text(pool->servers[i]->name), i, &duplicate);
 	struct server **servers = memory_alloc_zeroed(plan.count, sizeof(servers[0]));
+	bool is_changed = plan.count != pool->server_count;
 	for (size_t i = 0; i < plan.count; i++) {
-		servers[i] = server_reuse(pool, known, &plan.servers[i]);
+		const struct server *before = i < pool->server_count ? pool->servers[i] : NULL;
+		servers[i] = server_reuse(pool, known, &plan.servers[i], &is_changed);
 		if (servers[i] == NULL)
 			servers[i] = server_build(&plan.servers[i], pool, worker_count);
+		is_changed |= servers[i] != before;
 	}
 	for (size_t i = 0; i < pool->server_count; i++)
 		if (pool->servers[i] != NULL)
@@ -369,16 +378,25 @@ static void servers_reconfigure(struct pool *pool, const struct config_pool *con
 	pool->servers = servers;
 	pool->server_count = plan.count;
 	server_plan_done(&plan);
+	return is_changed;
 }
 
+static bool is_balanced_alike(const struct pool_policy *a, const struct pool_policy *b)
+{
+	return a->algorithm == b->algorithm && a->slow_start_ms == b->slow_start_ms &&
+	       a->load_percent == b->load_percent && a->panic_percent == b->panic_percent;
+}
+
+/* A view is built anew only for what changed: with a thousand pools that is most of the work of a reload. */
 static void pool_reconfigure(struct pool *pool, const struct config_pool *config, uint32_t worker_count,
 			     struct snapshot_leftovers *leftovers)
 {
 	struct pool_policy *replaced = pool->policy;
-	servers_reconfigure(pool, config, worker_count, leftovers);
-	published_write(pool->policy, pool_policy_build(config));
+	struct pool_policy *policy = pool_policy_build(config);
+	bool is_changed = servers_reconfigure(pool, config, worker_count, leftovers);
+	pool->is_view_stale |= is_changed || !is_balanced_alike(replaced, policy);
+	published_write(pool->policy, policy);
 	call_rcu(&replaced->rcu, free_replaced_pool_policy);
-	pool->is_view_stale = true;
 }
 
 static void add_leftover_pool(struct snapshot_leftovers *leftovers, struct pool *pool)

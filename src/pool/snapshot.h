@@ -55,7 +55,7 @@ struct snapshot_leftovers {
 /*
  * Gives the objects that were there before their new policies, limits and servers (what a server is known to be stays:
  * health, ejection, counts), and frees the previous snapshot itself. The tree is the one the snapshot was built from.
- * Pools are marked stale: their views are still the old ones. Workers see policies from now on. The arrays of
+ * Pools whose views depend on what changed are marked stale: their views are still the old ones. Workers see policies from now on. The arrays of
  * *ret_leftovers are the caller's to free.
  */
 void snapshot_publish(struct snapshot *snapshot, const struct config *config, struct snapshot **previous,
@@ -63,7 +63,7 @@ void snapshot_publish(struct snapshot *snapshot, const struct config *config, st
 
 /*
  * Gives one pool of a published snapshot what the tree now says of it: policy and servers, as snapshot_publish does.
- * number: the pool's in both. The pool is marked stale; *ret_leftovers holds servers only.
+ * number: the pool's in both. The pool is marked stale if need be; *ret_leftovers holds servers only.
  */
 void snapshot_update_pool(struct snapshot *snapshot, const struct config *config, size_t number,
 			  struct snapshot_leftovers *ret_leftovers);
