@@ -273,6 +273,31 @@ static void diff_pools(struct diff *diff, const struct config *older, const stru
 	name_index_free(&before);
 }
 
+static const struct config_admin *find_admin(const struct config *config, const struct addr *addr)
+{
+	for (size_t i = 0; i < config->admin_count; i++)
+		if (addr_equal(&config->admins[i].addr, addr))
+			return &config->admins[i];
+	return NULL;
+}
+
+static void diff_admins(struct diff *diff, const struct config *older, const struct config *newer)
+{
+	char text[ADDR_TEXT_BYTES];
+	for (size_t i = 0; i < newer->admin_count; i++) {
+		const struct config_admin *admin = &newer->admins[i];
+		const struct config_admin *before = find_admin(older, &admin->addr);
+		addr_format(&admin->addr, text, sizeof(text));
+		if (before == NULL)
+			add(diff, "admin %s added", text);
+		else if (!is_same_text(before->token_file, admin->token_file))
+			add(diff, "admin %s: token file changed", text);
+	}
+	for (size_t i = 0; i < older->admin_count; i++)
+		if (find_admin(newer, &older->admins[i].addr) == NULL)
+			add(diff, "admin %s removed", addr_format(&older->admins[i].addr, text, sizeof(text)));
+}
+
 void diff_make(const struct config *older, const struct config *newer, struct diff *ret_diff)
 {
 	*ret_diff = (struct diff){ 0 };
@@ -281,6 +306,7 @@ void diff_make(const struct config *older, const struct config *newer, struct di
 	if (older->drain_ms != newer->drain_ms)
 		add(ret_diff, "time-out for draining changed");
 	diff_logs(ret_diff, older, newer);
+	diff_admins(ret_diff, older, newer);
 	if (!have_same_resolvers(&older->resolver, &newer->resolver))
 		add(ret_diff, "resolver changed");
 	diff_services(ret_diff, older, newer);
@@ -295,22 +321,9 @@ void diff_done(struct diff *diff)
 	*diff = (struct diff){ 0 };
 }
 
-static bool have_same_admins(const struct config *a, const struct config *b)
-{
-	if (a->admin_count != b->admin_count)
-		return false;
-	for (size_t i = 0; i < a->admin_count; i++)
-		if (!addr_equal(&a->admins[i].addr, &b->admins[i].addr) ||
-		    !is_same_text(a->admins[i].token_file, b->admins[i].token_file))
-			return false;
-	return true;
-}
-
 const char *diff_find_fixed(const struct config *older, const struct config *newer)
 {
 	if (older->workers != newer->workers)
 		return "workers";
-	if (!have_same_admins(older, newer))
-		return "admin";
 	return NULL;
 }

@@ -32,7 +32,8 @@ enum {
 };
 
 struct admin_listener {
-	struct admin *admin;
+	struct list link; /* in admin->open or ->leaving, or in a change */
+	struct daemon *daemon;
 	struct admin_socket socket;
 	char *token; /* NULL: none */
 	struct loop_source accept_source;
@@ -40,12 +41,26 @@ struct admin_listener {
 	struct MHD_Daemon *http;
 	struct timer http_timer;  /* when the library wants to be run without an event */
 	struct timer pause_timer; /* armed: accepting has paused */
+	uint64_t leave_ms;        /* of one that leaves: when it is closed at the latest; monotonic */
 };
 
 struct admin {
 	struct daemon *daemon;
-	size_t listener_count;
-	struct admin_listener listeners[];
+	struct list open;
+	struct list leaving; /* no longer configured; answers that are under way are still sent */
+	struct timer leave_timer;
+};
+
+/* What the configuration wants of a listener that is there. */
+struct kept_listener {
+	struct admin_listener *listener;
+	char *token; /* as its file is now */
+};
+
+struct admin_change {
+	struct list added; /* listening, not accepting yet */
+	struct kept_listener *kept;
+	size_t kept_count;
 };
 
 struct admin_connection {
@@ -58,7 +73,7 @@ struct admin_connection {
 
 static void run_http(struct admin_listener *listener)
 {
-	struct daemon *daemon = listener->admin->daemon;
+	struct daemon *daemon = listener->daemon;
 	MHD_UNSIGNED_LONG_LONG wait_ms = 0;
 	bool is_waiting = true;
 	for (int i = 0; i < RUNS_PER_EVENT && is_waiting && wait_ms == 0; i++) {
@@ -95,7 +110,7 @@ static void on_deadline(struct timer *timer, uint64_t now_ms)
 
 static void set_deadline(struct admin_connection *connection, uint64_t after_ms)
 {
-	struct daemon *daemon = connection->listener->admin->daemon;
+	struct daemon *daemon = connection->listener->daemon;
 	timer_arm(&daemon->wheel, &connection->deadline, daemon->loop.now_ms + after_ms);
 }
 
@@ -114,7 +129,7 @@ static void on_connection(void *listener_pointer, struct MHD_Connection *http_co
 		*context = connection;
 		set_deadline(connection, ADMIN_REQUEST_MS);
 	} else {
-		timer_disarm(&listener->admin->daemon->wheel, &connection->deadline);
+		timer_disarm(&listener->daemon->wheel, &connection->deadline);
 		free(connection);
 		*context = NULL;
 	}
@@ -273,7 +288,7 @@ static struct admin_request make_request(struct admin_listener *listener, struct
 					 const char *method, const struct exchange *exchange)
 {
 	struct admin_request request = {
-		.daemon = listener->admin->daemon,
+		.daemon = listener->daemon,
 		.method = method,
 		.path = exchange->path,
 		.content_type = find_header(http_connection, MHD_HTTP_HEADER_CONTENT_TYPE),
@@ -345,12 +360,12 @@ static void on_pause_over(struct timer *timer, uint64_t now_ms)
 {
 	(void)now_ms;
 	struct admin_listener *listener = LIST_OWNER(timer, struct admin_listener, pause_timer);
-	loop_add(&listener->admin->daemon->loop, &listener->accept_source, EPOLLIN);
+	loop_add(&listener->daemon->loop, &listener->accept_source, EPOLLIN);
 }
 
 static void pause_accepting(struct admin_listener *listener)
 {
-	struct daemon *daemon = listener->admin->daemon;
+	struct daemon *daemon = listener->daemon;
 	loop_remove(&daemon->loop, &listener->accept_source);
 	timer_arm(&daemon->wheel, &listener->pause_timer, daemon->loop.now_ms + ADMIN_PAUSE_MS);
 }
@@ -408,24 +423,32 @@ static int start_http(struct admin_listener *listener)
 		return errno != 0 ? -errno : -ENOMEM;
 	listener->http_source.fd = MHD_get_daemon_info(listener->http, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
 	listener->accept_source.fd = listener->socket.fd;
-	struct loop *loop = &listener->admin->daemon->loop;
-	int error = loop_add(loop, &listener->http_source, EPOLLIN);
-	return error < 0 ? error : loop_add(loop, &listener->accept_source, EPOLLIN);
+	return loop_add(&listener->daemon->loop, &listener->http_source, EPOLLIN);
 }
 
-static void stop_listener(struct admin_listener *listener)
+/* Clients that come now are refused by the kernel. */
+static void stop_accepting(struct admin_listener *listener)
 {
-	struct daemon *daemon = listener->admin->daemon;
+	struct daemon *daemon = listener->daemon;
 	timer_disarm(&daemon->wheel, &listener->pause_timer);
-	timer_disarm(&daemon->wheel, &listener->http_timer);
-	if (listener->socket.fd >= 0)
+	if (listener->accept_source.fd >= 0)
 		loop_remove(&daemon->loop, &listener->accept_source);
+	listener->accept_source.fd = -1;
+	admin_socket_close(&listener->socket);
+}
+
+static void free_listener(struct admin_listener *listener)
+{
+	struct daemon *daemon = listener->daemon;
+	stop_accepting(listener);
+	timer_disarm(&daemon->wheel, &listener->http_timer);
 	if (listener->http != NULL) {
 		loop_remove(&daemon->loop, &listener->http_source);
 		MHD_stop_daemon(listener->http);
 	}
-	admin_socket_close(&listener->socket);
+	list_remove(&listener->link);
 	free(listener->token);
+	free(listener);
 }
 
 /* Validation has refused an open address without a token already; this is the last line before the network. */
@@ -434,16 +457,16 @@ static bool is_protected(const struct admin_listener *listener, const struct add
 	return addr_is_unix(addr) || addr_is_loopback(addr) || listener->token != NULL;
 }
 
+static int read_listener_token(const struct config_admin *config, char **ret_token)
+{
+	*ret_token = NULL;
+	return config->token_file != NULL ? read_token(config->token_file, ret_token) : 0;
+}
+
 static int start_listener(struct admin_listener *listener, const struct config_admin *config, struct admin_error *error)
 {
-	int result = 0;
-	listener->accept_source.on_event = on_accept;
-	listener->http_source.on_event = on_http_event;
-	listener->http_timer.on_expiry = on_http_timer;
-	listener->pause_timer.on_expiry = on_pause_over;
 	*error = (struct admin_error){ config, "read the token file" };
-	if (config->token_file != NULL)
-		result = read_token(config->token_file, &listener->token);
+	int result = read_listener_token(config, &listener->token);
 	if (result < 0)
 		return result;
 	error->what = "listen";
@@ -453,27 +476,144 @@ static int start_listener(struct admin_listener *listener, const struct config_a
 	return result < 0 ? result : start_http(listener);
 }
 
-int admin_new(struct daemon *daemon, struct admin **ret_admin, struct admin_error *ret_error)
+static int add_listener(struct admin *admin, const struct config_admin *config, struct admin_change *change,
+			struct admin_error *error)
 {
-	const struct config *config = daemon->config;
-	*ret_admin = NULL;
-	if (config->admin_count == 0)
-		return 0;
-	struct admin *admin =
-		memory_alloc_zeroed(1, sizeof(*admin) + config->admin_count * sizeof(struct admin_listener));
-	admin->daemon = daemon;
-	while (admin->listener_count < config->admin_count) {
-		size_t index = admin->listener_count++;
-		admin->listeners[index].admin = admin;
-		admin->listeners[index].socket.fd = -1;
-		int error = start_listener(&admin->listeners[index], &config->admins[index], ret_error);
-		if (error < 0) {
-			admin_free(&admin);
-			return error;
+	struct admin_listener *listener = memory_alloc_zeroed(1, sizeof(*listener));
+	listener->daemon = admin->daemon;
+	listener->socket.fd = listener->accept_source.fd = -1;
+	listener->accept_source.on_event = on_accept;
+	listener->http_source.on_event = on_http_event;
+	listener->http_timer.on_expiry = on_http_timer;
+	listener->pause_timer.on_expiry = on_pause_over;
+	list_add_last(&change->added, &listener->link);
+	return start_listener(listener, config, error);
+}
+
+/* --- changing the listeners -------------------------------------------------------------------------------------- */
+
+static struct admin_listener *listener_of(struct list *link)
+{
+	return LIST_OWNER(link, struct admin_listener, link);
+}
+
+static struct admin_listener *find_open(const struct admin *admin, const struct addr *addr)
+{
+	for (struct list *link = admin->open.next; link != &admin->open; link = link->next)
+		if (addr_equal(&listener_of(link)->socket.addr, addr))
+			return listener_of(link);
+	return NULL;
+}
+
+static int keep_listener(struct admin_listener *listener, const struct config_admin *config,
+			 struct admin_change *change, struct admin_error *error)
+{
+	struct kept_listener *kept = &change->kept[change->kept_count];
+	*error = (struct admin_error){ config, "read the token file" };
+	int result = read_listener_token(config, &kept->token);
+	if (result < 0)
+		return result;
+	kept->listener = listener;
+	change->kept_count++;
+	return 0;
+}
+
+int admin_prepare(struct admin *admin, const struct config *config, struct admin_change **ret_change,
+		  struct admin_error *ret_error)
+{
+	struct admin_change *change = memory_alloc_zeroed(1, sizeof(*change));
+	list_init(&change->added);
+	change->kept = memory_alloc_zeroed(config->admin_count, sizeof(change->kept[0]));
+	for (size_t i = 0; i < config->admin_count; i++) {
+		const struct config_admin *wanted = &config->admins[i];
+		struct admin_listener *open = find_open(admin, &wanted->addr);
+		int result = open != NULL ? keep_listener(open, wanted, change, ret_error)
+					  : add_listener(admin, wanted, change, ret_error);
+		if (result < 0) {
+			admin_abandon(change);
+			return result;
 		}
 	}
-	*ret_admin = admin;
+	*ret_change = change;
 	return 0;
+}
+
+static void free_change(struct admin_change *change)
+{
+	for (size_t i = 0; i < change->kept_count; i++)
+		free(change->kept[i].token);
+	free(change->kept);
+	free(change);
+}
+
+void admin_abandon(struct admin_change *change)
+{
+	while (!list_is_empty(&change->added))
+		free_listener(listener_of(change->added.next));
+	free_change(change);
+}
+
+static bool has_connections(const struct admin_listener *listener)
+{
+	return MHD_get_daemon_info(listener->http, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections > 0;
+}
+
+static void on_leave(struct timer *timer, uint64_t now_ms)
+{
+	struct admin *admin = LIST_OWNER(timer, struct admin, leave_timer);
+	for (struct list *link = admin->leaving.next, *next; link != &admin->leaving; link = next) {
+		next = link->next;
+		if (!has_connections(listener_of(link)) || now_ms >= listener_of(link)->leave_ms)
+			free_listener(listener_of(link));
+	}
+	if (!list_is_empty(&admin->leaving))
+		timer_arm(&admin->daemon->wheel, timer, now_ms + ADMIN_LEAVE_LOOK_MS);
+}
+
+/* The request that changes the listeners may have come through this one: it lives until its answer is sent. */
+static void leave(struct admin *admin, struct admin_listener *listener)
+{
+	stop_accepting(listener);
+	listener->leave_ms = admin->daemon->loop.now_ms + ADMIN_LEAVE_MS;
+	list_remove(&listener->link);
+	list_add_last(&admin->leaving, &listener->link);
+	timer_arm(&admin->daemon->wheel, &admin->leave_timer, admin->daemon->loop.now_ms + ADMIN_LEAVE_LOOK_MS);
+}
+
+void admin_commit(struct admin *admin, struct admin_change *change)
+{
+	struct list stay;
+	list_init(&stay);
+	for (size_t i = 0; i < change->kept_count; i++) {
+		struct kept_listener *kept = &change->kept[i];
+		free(kept->listener->token);
+		kept->listener->token = kept->token;
+		kept->token = NULL;
+		list_remove(&kept->listener->link);
+		list_add_last(&stay, &kept->listener->link);
+	}
+	while (!list_is_empty(&admin->open))
+		leave(admin, listener_of(admin->open.next));
+	for (struct list *link; (link = list_take_first(&change->added)) != NULL;) {
+		int result = loop_add(&admin->daemon->loop, &listener_of(link)->accept_source, EPOLLIN);
+		CHECK(result == 0); /* epoll takes any socket; only a system without memory says no */
+		list_add_last(&stay, link);
+	}
+	for (struct list *link; (link = list_take_first(&stay)) != NULL;)
+		list_add_last(&admin->open, link);
+	free_change(change);
+}
+
+/* --- life -------------------------------------------------------------------------------------------------------- */
+
+struct admin *admin_new(struct daemon *daemon)
+{
+	struct admin *admin = memory_alloc_zeroed(1, sizeof(*admin));
+	admin->daemon = daemon;
+	admin->leave_timer.on_expiry = on_leave;
+	list_init(&admin->open);
+	list_init(&admin->leaving);
+	return admin;
 }
 
 void admin_free(struct admin **admin_pointer)
@@ -481,8 +621,11 @@ void admin_free(struct admin **admin_pointer)
 	struct admin *admin = *admin_pointer;
 	if (admin == NULL)
 		return;
-	for (size_t i = 0; i < admin->listener_count; i++)
-		stop_listener(&admin->listeners[i]);
+	timer_disarm(&admin->daemon->wheel, &admin->leave_timer);
+	while (!list_is_empty(&admin->open))
+		free_listener(listener_of(admin->open.next));
+	while (!list_is_empty(&admin->leaving))
+		free_listener(listener_of(admin->leaving.next));
 	free(admin);
 	*admin_pointer = NULL;
 }

@@ -22,6 +22,8 @@ enum {
 	ADMIN_REQUEST_MS = 10 * 1000,
 	ADMIN_ANSWER_MS = 30 * 1000,
 	ADMIN_PAUSE_MS = 100,
+	ADMIN_LEAVE_MS = 5000,     /* for the answers of a listener that is no longer wanted */
+	ADMIN_LEAVE_LOOK_MS = 100, /* how often it is looked whether they have been taken */
 	ADMIN_TOKEN_BYTES_MAX = 1024,
 };
 
@@ -32,9 +34,23 @@ struct admin_error {
 	const char *what;                 /* "listen", "read the token file", ...: what could not be done */
 };
 
-/* Opens the listeners of daemon->config, answers from the next turn of daemon->loop. No admin directive: *ret_admin is
- * NULL. Returns 0 or -errno. */
-int admin_new(struct daemon *daemon, struct admin **ret_admin, struct admin_error *ret_error);
+/* Without listeners. The daemon stays the caller's. */
+struct admin *admin_new(struct daemon *daemon);
+
+/*
+ * Makes ready what a configuration wants: opens listeners that are not there, and reads all token files anew. Changes
+ * nothing that others see. Returns 0 and a change that is to be committed or abandoned; or -errno and what failed.
+ */
+struct admin_change;
+int admin_prepare(struct admin *admin, const struct config *config, struct admin_change **ret_change,
+		  struct admin_error *ret_error);
+void admin_abandon(struct admin_change *change);
+
+/*
+ * Listeners that were opened accept from the next turn of daemon->loop on; those no longer wanted are closed, once the
+ * answers that are under way have been sent. May be called from inside a handler.
+ */
+void admin_commit(struct admin *admin, struct admin_change *change);
 
 /* Closes everything. Not from inside a handler. Accepts NULL; clears the pointer. */
 void admin_free(struct admin **admin);

@@ -214,9 +214,13 @@ static bool make_workers(struct daemon *daemon)
 static bool start_admin(struct daemon *daemon)
 {
 	struct admin_error error;
-	int result = admin_new(daemon, &daemon->admin, &error);
-	if (result == 0)
+	struct admin_change *change;
+	daemon->admin = admin_new(daemon);
+	int result = admin_prepare(daemon->admin, daemon->config, &change, &error);
+	if (result == 0) {
+		admin_commit(daemon->admin, change);
 		return true;
+	}
 	char text[ADDR_TEXT_BYTES];
 	fprintf(stderr, "strait: the admin API on %s cannot %s: %s\n",
 		addr_format(&error.admin->addr, text, sizeof(text)), error.what, strerror(-result));

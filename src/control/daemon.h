@@ -65,7 +65,7 @@ struct daemon {
 	struct log_writer *log;
 	struct health *health;
 	struct names *names;
-	struct admin *admin; /* NULL when no admin listener is configured */
+	struct admin *admin;
 	int exit_code;
 };
 

@@ -3,6 +3,7 @@
 
 #include "balance/view.h"
 #include "base/clock.h"
+#include "control/admin.h"
 #include "control/ceilings.h"
 #include "control/own_addresses.h"
 #include "control/pool_update.h"
@@ -15,6 +16,7 @@
 
 struct prepared {
 	struct log_sink_set *sinks;
+	struct admin_change *admin;
 	struct snapshot *snapshot;
 	struct listeners_change *listeners;
 };
@@ -43,6 +45,13 @@ static void tell_listener_problem(struct reload_report *report, const struct lis
 	refuse(report, "service %s cannot listen on %s%s: %s", error->listen->service->name,
 	       error->listen->protocol == FLOW_UDP ? "udp " : "",
 	       addr_format(&error->listen->addr, address, sizeof(address)), strerror(-error->error));
+}
+
+static void tell_admin_problem(struct reload_report *report, const struct admin_error *error, int result)
+{
+	char address[ADDR_TEXT_BYTES];
+	refuse(report, "the admin API on %s cannot %s: %s", addr_format(&error->admin->addr, address, sizeof(address)),
+	       error->what, strerror(-result));
 }
 
 /* A service may be sent to a new pool the moment it is published, so the pool must be able to choose. */
@@ -74,6 +83,7 @@ static struct config *publish(struct daemon *daemon, struct config *config, stru
 	struct snapshot_leftovers leftovers;
 	struct config *replaced = daemon->config;
 	change_log(daemon, prepared->sinks);
+	admin_commit(daemon->admin, prepared->admin);
 	own_addresses_mark_servers(snapshot);
 	publish_views_of_new_pools(daemon, snapshot);
 	snapshot_publish(snapshot, config, &daemon->snapshot, &leftovers);
@@ -94,37 +104,62 @@ static struct config *publish(struct daemon *daemon, struct config *config, stru
 	return replaced;
 }
 
-/* What is made before anything is changed, and thrown away when one of them cannot be made. */
-static bool prepare(struct daemon *daemon, struct config *config, struct prepared *ret_prepared,
-		    struct reload_report *report)
+/* Whatever is there of it. */
+static void throw_away(struct daemon *daemon, struct prepared *prepared)
 {
-	struct prepared prepared;
+	if (prepared->listeners != NULL)
+		listeners_abandon(prepared->listeners);
+	if (prepared->snapshot != NULL)
+		snapshot_discard(&prepared->snapshot, daemon->snapshot);
+	if (prepared->admin != NULL)
+		admin_abandon(prepared->admin);
+	if (prepared->sinks != NULL)
+		log_writer_abandon(daemon->log, prepared->sinks);
+}
+
+static bool prepare_log(struct daemon *daemon, const struct config *config, struct prepared *prepared,
+			struct reload_report *report)
+{
 	const struct config_log *failed;
-	int result = log_writer_prepare(daemon->log, config, &prepared.sinks, &failed);
-	if (result < 0) {
+	int result = log_writer_prepare(daemon->log, config, &prepared->sinks, &failed);
+	if (result < 0)
 		tell_log_problem(report, failed, result);
-		return false;
-	}
+	return result == 0;
+}
+
+static bool prepare_admin(struct daemon *daemon, const struct config *config, struct prepared *prepared,
+			  struct reload_report *report)
+{
+	struct admin_error error;
+	int result = admin_prepare(daemon->admin, config, &prepared->admin, &error);
+	if (result < 0)
+		tell_admin_problem(report, &error, result);
+	return result == 0;
+}
+
+static bool prepare_services(struct daemon *daemon, struct config *config, struct prepared *prepared,
+			     struct reload_report *report)
+{
 	struct listeners_error error;
 	uint64_t generation = daemon->snapshot->generation + 1;
 	names_attach(daemon->names, config);
-	prepared.snapshot = snapshot_build(config, generation, daemon->worker_count, daemon->snapshot);
-	prepared.listeners = listeners_prepare(daemon->listeners, prepared.snapshot, &error);
-	if (prepared.listeners == NULL) {
+	prepared->snapshot = snapshot_build(config, generation, daemon->worker_count, daemon->snapshot);
+	prepared->listeners = listeners_prepare(daemon->listeners, prepared->snapshot, &error);
+	if (prepared->listeners == NULL)
 		tell_listener_problem(report, &error);
-		snapshot_discard(&prepared.snapshot, daemon->snapshot);
-		log_writer_abandon(daemon->log, prepared.sinks);
-		return false;
-	}
-	*ret_prepared = prepared;
-	return true;
+	return prepared->listeners != NULL;
 }
 
-static void throw_away(struct daemon *daemon, struct prepared *prepared)
+/* What is made before anything is changed, and thrown away when one part of it cannot be made. */
+static bool prepare(struct daemon *daemon, struct config *config, struct prepared *ret_prepared,
+		    struct reload_report *report)
 {
-	listeners_abandon(prepared->listeners);
-	snapshot_discard(&prepared->snapshot, daemon->snapshot);
-	log_writer_abandon(daemon->log, prepared->sinks);
+	*ret_prepared = (struct prepared){ 0 };
+	if (prepare_log(daemon, config, ret_prepared, report) && prepare_admin(daemon, config, ret_prepared, report) &&
+	    prepare_services(daemon, config, ret_prepared, report))
+		return true;
+	throw_away(daemon, ret_prepared);
+	return false;
 }
 
 /* Takes the configuration over when it is taken and returns the one before; else returns NULL and it stays the

@@ -4,8 +4,8 @@
  * Whatever fails before that changes nothing. Flows, counters, health and ejections stay; what is no longer configured
  * is retired and freed when its last flow has ended.
  *
- * Everything may change but the number of workers and the admin listeners: those need a restart, and a configuration
- * that changes them is refused whole, with a message.
+ * Everything may change but the number of workers: that needs a restart, and a configuration that changes it is refused
+ * whole, with a message.
  *
  * A configuration that waits for being confirmed holds off others: which one would come back must be plain to everybody.
  * Control thread.

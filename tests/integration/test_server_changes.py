@@ -187,6 +187,23 @@ def test_drain_waits_for_the_last(daemon, loopback):
         s.close()
 
 
+def test_reload_while_draining(daemon, loopback, servers):
+    """A server stays drained through reloads, its last flow goes on, and whoever waits for it is told when it ends."""
+    found = held(loopback, 4)
+    work = thread(daemon.command, "drain", "web/a", "--wait", "--timeout", "30s")
+    daemon.wait_for_state("web", "a", "drain")
+    for i in range(5):
+        text = configuration({n: servers[n] for n in "ab"}, top=f"limit connections={1000 + i}")
+        assert daemon.hang_up(text)["event"] == "reloaded"
+        assert daemon.server("web", "a")["state"] == "drain"
+        assert shares(loopback, 4) == {"b": 4}
+        assert all(ask(s)[0] == "a" for s in found["a"])
+    assert work.is_alive()
+    for s in found["a"]:
+        s.close()
+    assert work.join(20).returncode == 0
+
+
 def test_drain_says_who_is_left(daemon, loopback):
     """--timeout: exit code 4, and the clients."""
     found = held(loopback, 2)
