@@ -2,13 +2,14 @@
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "cli/reference.h"
+#include "control/admin_reference.h"
 #include "config/schema.h"
 #include "config/suggest.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { OPTION_REFERENCE };
+enum { OPTION_REFERENCE, OPTION_API_REFERENCE };
 
 static void print_overview(void)
 {
@@ -100,6 +101,8 @@ static int run(const struct options *options)
 {
 	if (options->values[OPTION_REFERENCE] != NULL)
 		reference_print(stdout);
+	else if (options->values[OPTION_API_REFERENCE] != NULL)
+		admin_reference_print(stdout);
 	else if (options->argument_count > 0)
 		return explain_one(options->arguments[0]);
 	else
@@ -112,7 +115,9 @@ const struct command command_explain = {
 	.arguments = "[DIRECTIVE]",
 	.arguments_max = 1,
 	.summary = "explain the configuration's directives",
-	.options = { [OPTION_REFERENCE] = { 0, "reference", NULL, NULL,
-					    "write the whole reference page, in Markdown" } },
+	.options = {
+		[OPTION_REFERENCE] = { 0, "reference", NULL, NULL, "write the whole reference page, in Markdown" },
+		[OPTION_API_REFERENCE] = { 0, "api-reference", NULL, NULL, "the same for the admin API" },
+	},
 	.run = run,
 };

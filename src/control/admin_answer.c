@@ -117,6 +117,7 @@ json_t *admin_diagnostics_json(const struct diagnostics *diagnostics)
 		json_object_set_new(object, "line", json_integer(entry->line));
 		json_object_set_new(object, "column", json_integer(entry->column));
 		json_object_set_new(object, "len", json_integer(entry->len));
+		put_bytes(object, "pointer", entry->pointer);
 		put_bytes(object, "message", entry->message);
 		put_bytes(object, "hint", entry->hint);
 		put_bytes(object, "accepted", entry->accepted);

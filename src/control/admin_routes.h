@@ -11,6 +11,25 @@
 
 #include "control/admin_answer.h"
 
+enum admin_body {
+	ADMIN_BODY_NONE,
+	ADMIN_BODY_JSON,          /* an object, or nothing */
+	ADMIN_BODY_CONFIGURATION, /* in JSON or as text */
+};
+
+struct admin_route {
+	const char *method; /* GET includes HEAD */
+	const char *path;   /* * stands for a name */
+	void (*handle)(struct admin_request *request, struct admin_answer *answer);
+	enum admin_body body;
+	const char *arguments[5]; /* the accepted ones, NULL at the end; a GET without any ignores all */
+	const char *help;         /* a line, for GET / */
+	const char *details;      /* for the reference page, in Markdown; NULL: nothing more to say */
+};
+
+extern const struct admin_route admin_routes[];
+extern const size_t admin_route_count;
+
 /* How many bytes of body the endpoint takes; 0 when there is no such endpoint or it takes none. */
 size_t admin_routes_body_max(const struct admin_request *request);
 
