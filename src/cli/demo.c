@@ -133,6 +133,12 @@ static void print_what_to_try(const struct demo *demo)
 		else
 			printf("  curl -s http://%s/readyz          is it ready? also /livez and /v1/status\n",
 			       demo->admin);
+		printf("  strait trace 127.0.0.1 --service tcp --admin %s\n"
+		       "                                                which server would a client get, and why?\n"
+		       "  strait drain tcp/%s --admin %s\n"
+		       "                                                nothing new for %s; strait ready brings it "
+		       "back\n",
+		       demo->admin, blue->name, demo->admin, blue->name);
 	}
 	printf("  kill -STOP %-7d                            let %s hang: its check finds out; kill -CONT brings it "
 	       "back\n"
