@@ -298,7 +298,7 @@ def test_an_address_in_use_changes_nothing(strait, loopback):
         assert event["event"] == "reload_failed" and "127.0.0.1:8009" in event["cause"]
         assert is_refused(loopback.client, ("127.0.0.1", 8008))
         assert is_served(loopback.client, FRONT)
-        assert resting_descriptors(daemon) == descriptors
+        assert resting_descriptors(daemon) <= descriptors
     daemon.hang_up(text + service("taken", "127.0.0.1:8009", "web"))
     assert is_served(loopback.client, ("127.0.0.1", 8009))
 
@@ -360,7 +360,7 @@ def test_storm(strait, loopback):
     for _ in range(3):
         storm()
     after_descriptors, after_memory = settled()
-    assert after_descriptors == descriptors
+    assert after_descriptors <= descriptors
     assert not [r for r in daemon.reloads() if r["event"] == "reload_failed"]
     assert who(loopback.client, FRONT) in "abc"
     assert is_refused(loopback.client, OTHER)
@@ -380,4 +380,4 @@ def test_many_wrong_files(strait, loopback):
         time.sleep(0.002)
     daemon.hang_up(text)
     assert is_served(loopback.client, FRONT)
-    assert resting_descriptors(daemon) == descriptors
+    assert resting_descriptors(daemon) <= descriptors
