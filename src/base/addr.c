@@ -473,3 +473,10 @@ bool network_contains(const struct network *network, const struct endpoint *endp
 	return rest_bits == 0 ||
 	       ((network->ip[whole_bytes] ^ endpoint->ip[whole_bytes]) & (0xff00u >> rest_bits) & 0xff) == 0;
 }
+
+struct network network_from_endpoint(const struct endpoint *endpoint)
+{
+	struct network network = { .prefix_bits = 128, .family = endpoint->family };
+	memcpy(network.ip, endpoint->ip, sizeof(network.ip));
+	return network;
+}

@@ -91,6 +91,8 @@ struct network {
  * Returns 0, or -EINVAL with *ret_problem as in addr_parse.
  */
 int network_parse(struct span text, struct network *ret_network, bool *ret_had_host_bits, const char **ret_problem);
+/* The one address of an endpoint, without its port. */
+struct network network_from_endpoint(const struct endpoint *endpoint);
 char *network_format(const struct network *network, char *buf, size_t buf_bytes); /* NETWORK_TEXT_BYTES */
 bool network_contains(const struct network *network, const struct endpoint *endpoint);
 

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "cli/document.h"
 #include "cli/exit_code.h"
 #include "config/diagnostics.h"
 
@@ -58,16 +59,6 @@ static int report_unreachable(const struct admin_client *client, const char *pro
 	return error == -ETIMEDOUT ? EXIT_CODE_TIMED_OUT : EXIT_CODE_NOT_REACHABLE;
 }
 
-static char *text_of(const json_t *object, const char *key)
-{
-	return (char *)json_string_value(json_object_get(object, key));
-}
-
-static uint32_t number_of(const json_t *object, const char *key)
-{
-	return (uint32_t)json_integer_value(json_object_get(object, key));
-}
-
 void ask_print_diagnostics(const json_t *list)
 {
 	struct diagnostics diagnostics;
@@ -76,19 +67,19 @@ void ask_print_diagnostics(const json_t *list)
 	diagnostics_init(&diagnostics);
 	json_array_foreach(list, index, object)
 	{
-		const char *severity = text_of(object, "severity");
-		char *message = text_of(object, "message");
+		const char *severity = document_find_text(object, "severity");
+		const char *message = document_find_text(object, "message");
 		struct diagnostic entry = {
 			.severity = severity != NULL && strcmp(severity, "warning") == 0 ? DIAGNOSTIC_WARNING
 											 : DIAGNOSTIC_ERROR,
-			.file = text_of(object, "file"),
-			.line = number_of(object, "line"),
-			.column = number_of(object, "column"),
-			.len = number_of(object, "len"),
-			.source = text_of(object, "source"),
-			.message = message != NULL ? message : "",
-			.hint = text_of(object, "hint"),
-			.accepted = text_of(object, "accepted"),
+			.file = (char *)document_find_text(object, "file"),
+			.line = (uint32_t)document_number(object, "line"),
+			.column = (uint32_t)document_number(object, "column"),
+			.len = (uint32_t)document_number(object, "len"),
+			.source = (char *)document_find_text(object, "source"),
+			.message = (char *)(message != NULL ? message : ""),
+			.hint = (char *)document_find_text(object, "hint"),
+			.accepted = (char *)document_find_text(object, "accepted"),
 		};
 		if (entry.source == NULL)
 			entry.line = 0;
@@ -106,14 +97,15 @@ static int report_invalid(const json_t *problem, const json_t *errors)
 	const json_t *entry;
 	json_array_foreach(errors, index, entry)
 	{
-		if (strcmp(text_of(entry, "severity"), "error") == 0)
+		if (strcmp(document_find_text(entry, "severity"), "error") == 0)
 			counts.error_count++;
 		else
 			counts.warning_count++;
 	}
 	ask_print_diagnostics(errors);
 	fprintf(stderr, "%s. Nothing was changed; generation %u keeps running.\n",
-		diagnostics_summarize(&counts, summary, sizeof(summary)), number_of(problem, "generation"));
+		diagnostics_summarize(&counts, summary, sizeof(summary)),
+		(uint32_t)document_number(problem, "generation"));
 	return EXIT_CODE_INVALID_CONFIGURATION;
 }
 
@@ -121,7 +113,7 @@ static int report_invalid(const json_t *problem, const json_t *errors)
 static int report_refused(const struct admin_client_answer *answer)
 {
 	json_t *problem = json_loads(answer->body, 0, NULL);
-	const char *detail = text_of(problem, "detail");
+	const char *detail = document_find_text(problem, "detail");
 	const json_t *errors = json_object_get(problem, "errors");
 	int code = answer->status == 409 ? EXIT_CODE_CONFLICT : EXIT_CODE_FAILED;
 	if (json_is_array(errors))
@@ -160,5 +152,21 @@ int ask(const struct options *options, const struct admin_client_request *reques
 		return report_unreachable(&client, problem, error);
 	code = answer.status < 300 ? read_document(&answer, ret_document) : report_refused(&answer);
 	free(answer.body);
+	return code;
+}
+
+int ask_and_show(const struct options *options, const struct admin_client_request *request,
+		 void (*show)(const json_t *document))
+{
+	json_t *document;
+	int code = ask(options, request, &document);
+	if (code != EXIT_CODE_OK)
+		return code;
+	if (ask_wants_json(options)) {
+		ask_print_json(document);
+		return code;
+	}
+	show(document);
+	json_decref(document);
 	return code;
 }

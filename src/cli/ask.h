@@ -32,6 +32,10 @@ extern const char *const ask_output_words[];
  */
 int ask(const struct options *options, const struct admin_client_request *request, json_t **ret_document);
 
+/* Asks, and prints the answer: as JSON where that is wanted, else with show. Returns as ask does. */
+int ask_and_show(const struct options *options, const struct admin_client_request *request,
+		 void (*show)(const json_t *document));
+
 /* What is wrong with a configuration, as the daemon tells it, on stderr in the form of strait check. */
 void ask_print_diagnostics(const json_t *list);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/ask.h"
 #include "cli/command.h"
+#include "cli/document.h"
 #include "cli/exit_code.h"
 
 #include "base/check.h"
@@ -34,36 +35,25 @@ static char *make_path(const struct options *options)
 	return path;
 }
 
-static const char *text_of(const json_t *flow, const char *key)
-{
-	const char *text = json_string_value(json_object_get(flow, key));
-	return text != NULL && text[0] != '\0' ? text : "-";
-}
-
-static uint64_t number_of(const json_t *flow, const char *key)
-{
-	return (uint64_t)json_integer_value(json_object_get(flow, key));
-}
-
 static void add_flow(struct table *table, const json_t *flow)
 {
 	char text[TABLE_NUMBER_BYTES];
 	struct table_row *row = table_add(table);
-	table_set(row, 0, "%s", text_of(flow, "id"));
-	table_set(row, 1, "%s", text_of(flow, "protocol"));
-	table_set(row, 2, "%s", text_of(flow, "client"));
-	table_set(row, 3, "%s", text_of(flow, "service"));
-	table_set(row, 4, "%s/%s", text_of(flow, "pool"), text_of(flow, "server"));
-	table_set(row, 5, "%s", table_time(number_of(flow, "duration_ms") / 1000, text));
-	table_set(row, 6, "%s", table_size(number_of(flow, "bytes_in"), text));
-	table_set(row, 7, "%s", table_size(number_of(flow, "bytes_out"), text));
+	table_set(row, 0, "%s", document_text(flow, "id"));
+	table_set(row, 1, "%s", document_text(flow, "protocol"));
+	table_set(row, 2, "%s", document_text(flow, "client"));
+	table_set(row, 3, "%s", document_text(flow, "service"));
+	table_set(row, 4, "%s/%s", document_text(flow, "pool"), document_text(flow, "server"));
+	table_set(row, 5, "%s", table_time(document_number(flow, "duration_ms") / 1000, text));
+	table_set(row, 6, "%s", table_size(document_number(flow, "bytes_in"), text));
+	table_set(row, 7, "%s", table_size(document_number(flow, "bytes_out"), text));
 }
 
 static void print_flows(const json_t *document)
 {
 	static const char *const heads[] = { "ID", "PROTOCOL", "CLIENT", "SERVICE", "SERVER", "AGE", "IN", "OUT" };
 	const json_t *flows = json_object_get(document, "flows");
-	uint64_t matched = number_of(document, "matched_count");
+	uint64_t matched = document_number(document, "matched_count");
 	struct table table;
 	size_t index;
 	const json_t *flow;
@@ -81,17 +71,8 @@ static int run(const struct options *options)
 {
 	char *path = make_path(options);
 	const struct admin_client_request request = { .method = "GET", .path = path };
-	json_t *document;
-	int code = ask(options, &request, &document);
+	int code = ask_and_show(options, &request, print_flows);
 	free(path);
-	if (code != EXIT_CODE_OK)
-		return code;
-	if (ask_wants_json(options)) {
-		ask_print_json(document);
-		return code;
-	}
-	print_flows(document);
-	json_decref(document);
 	return code;
 }
 

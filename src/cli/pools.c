@@ -6,6 +6,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static void print_pools(const json_t *document)
+{
+	status_table_print_pools(json_object_get(document, "pools"), ask_colour(), stdout);
+}
+
+static void print_pool(const json_t *pool)
+{
+	json_t *pools = json_pack("[O]", pool);
+	status_table_print_pools(pools, ask_colour(), stdout);
+	json_decref(pools);
+}
+
 static int run(const struct options *options)
 {
 	const char *name = options->argument_count > 0 ? options->arguments[0] : NULL;
@@ -14,20 +26,9 @@ static int run(const struct options *options)
 	if (asprintf(&path, "/v1/pools%s%s", name != NULL ? "/" : "", encoded) < 0)
 		return EXIT_CODE_FAILED;
 	const struct admin_client_request request = { .method = "GET", .path = path };
-	json_t *document;
-	int code = ask(options, &request, &document);
+	int code = ask_and_show(options, &request, name != NULL ? print_pool : print_pools);
 	free(encoded);
 	free(path);
-	if (code != EXIT_CODE_OK)
-		return code;
-	if (ask_wants_json(options)) {
-		ask_print_json(document);
-		return code;
-	}
-	json_t *pools = name != NULL ? json_pack("[O]", document) : json_incref(json_object_get(document, "pools"));
-	status_table_print_pools(pools, ask_colour(), stdout);
-	json_decref(pools);
-	json_decref(document);
 	return code;
 }
 

@@ -46,19 +46,10 @@ static void print_report(const json_t *report)
 
 static int run(const struct options *options)
 {
-	json_t *report;
 	char *path = make_path(options);
 	const struct admin_client_request request = { .method = "POST", .path = path, .timeout_ms = RELOAD_TIMEOUT_MS };
-	int code = ask(options, &request, &report);
+	int code = ask_and_show(options, &request, print_report);
 	free(path);
-	if (code != EXIT_CODE_OK)
-		return code;
-	if (ask_wants_json(options)) {
-		ask_print_json(report);
-		return code;
-	}
-	print_report(report);
-	json_decref(report);
 	return code;
 }
 

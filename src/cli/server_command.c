@@ -2,6 +2,7 @@
 /* drain, ready, maint, weight, add and remove: changes of one server of a running strait. */
 #include "cli/ask.h"
 #include "cli/command.h"
+#include "cli/document.h"
 #include "cli/exit_code.h"
 #include "base/check.h"
 #include "base/clock.h"
@@ -58,12 +59,6 @@ static json_int_t count_flows(const json_t *server)
 	return json_integer_value(json_object_get(server, "flows_active"));
 }
 
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-	return text != NULL ? text : "-";
-}
-
 /* Those that are left, on stderr. */
 static void tell_who_is_left(const struct options *options, const struct name *name)
 {
@@ -79,9 +74,9 @@ static void tell_who_is_left(const struct options *options, const struct name *n
 	if (ask(options, &request, &document) == EXIT_CODE_OK) {
 		json_int_t count = json_integer_value(json_object_get(document, "matched_count"));
 		fprintf(stderr, "%lld left:\n", (long long)count);
-		json_array_foreach(json_object_get(document, "flows"), index, flow)
-			fprintf(stderr, "  %s %s of service %s, id %s\n", text_of(flow, "protocol"),
-				text_of(flow, "client"), text_of(flow, "service"), text_of(flow, "id"));
+		json_array_foreach(json_object_get(document, "flows"), index, flow) fprintf(
+			stderr, "  %s %s of service %s, id %s\n", document_text(flow, "protocol"),
+			document_text(flow, "client"), document_text(flow, "service"), document_text(flow, "id"));
 		if (count > SHOWN_MAX)
 			fprintf(stderr, "  and %lld more: strait connections --server %s/%s\n",
 				(long long)count - SHOWN_MAX, name->pool, name->server);
@@ -136,7 +131,7 @@ static int change(const struct options *options, const struct name *name, json_t
 		ask_print_json(server);
 		return code;
 	}
-	printf("%s/%s: %s, weight %lld, %lld flows\n", name->pool, name->server, text_of(server, "state"),
+	printf("%s/%s: %s, weight %lld, %lld flows\n", name->pool, name->server, document_text(server, "state"),
 	       (long long)json_integer_value(json_object_get(server, "weight")), (long long)count_flows(server));
 	json_decref(server);
 	return code;
@@ -244,7 +239,7 @@ static int run_add(const struct options *options)
 	if (code == EXIT_CODE_OK && ask_wants_json(options))
 		ask_print_json(json_incref(server));
 	else if (code == EXIT_CODE_OK)
-		printf("added %s/%s\n", options->arguments[0], text_of(server, "name"));
+		printf("added %s/%s\n", options->arguments[0], document_text(server, "name"));
 	json_decref(server);
 	json_decref(document);
 	free(body);

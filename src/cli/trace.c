@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/ask.h"
 #include "cli/command.h"
+#include "cli/document.h"
 #include "cli/exit_code.h"
 
 #include <stdio.h>
@@ -24,30 +25,24 @@ static char *make_path(const struct options *options)
 	return len < 0 ? NULL : path;
 }
 
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-	return text != NULL ? text : "";
-}
-
 static void print_trace(const json_t *trace)
 {
 	size_t index;
 	const json_t *line;
 	const json_t *server;
-	printf("%s client %s of service %s\n", text_of(trace, "protocol"), text_of(trace, "client"),
-	       text_of(trace, "service"));
+	printf("%s client %s of service %s\n", document_text(trace, "protocol"), document_text(trace, "client"),
+	       document_text(trace, "service"));
 	json_array_foreach(json_object_get(trace, "why"), index, line) printf("  %s\n", json_string_value(line));
 	json_array_foreach(json_object_get(trace, "servers"), index, server)
 	{
-		if (text_of(server, "obstacle")[0] != '\0')
-			printf("  not %s: %s\n", text_of(server, "name"), text_of(server, "obstacle"));
+		if (strcmp(document_text(server, "obstacle"), "-") != 0)
+			printf("  not %s: %s\n", document_text(server, "name"), document_text(server, "obstacle"));
 	}
-	if (strcmp(text_of(trace, "verdict"), "refused") == 0)
-		printf("refused: %s\n", text_of(trace, "reason"));
+	if (strcmp(document_text(trace, "verdict"), "refused") == 0)
+		printf("refused: %s\n", document_text(trace, "reason"));
 	else
-		printf("server %s/%s (%s)\n", text_of(trace, "pool"), text_of(trace, "server"),
-		       text_of(trace, "server_address"));
+		printf("server %s/%s (%s)\n", document_text(trace, "pool"), document_text(trace, "server"),
+		       document_text(trace, "server_address"));
 }
 
 static int run(const struct options *options)
@@ -58,17 +53,8 @@ static int run(const struct options *options)
 	}
 	char *path = make_path(options);
 	const struct admin_client_request request = { .method = "GET", .path = path };
-	json_t *trace;
-	int code = ask(options, &request, &trace);
+	int code = ask_and_show(options, &request, print_trace);
 	free(path);
-	if (code != EXIT_CODE_OK)
-		return code;
-	if (ask_wants_json(options)) {
-		ask_print_json(trace);
-		return code;
-	}
-	print_trace(trace);
-	json_decref(trace);
 	return code;
 }
 

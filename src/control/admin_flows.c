@@ -37,8 +37,7 @@ static bool read_client(const char *text, struct flow_filter *filter)
 		return false;
 	struct endpoint endpoint = endpoint_from_addr(&addr);
 	filter->client_port = endpoint.port;
-	filter->client = (struct network){ .prefix_bits = 128, .family = endpoint.family };
-	memcpy(filter->client.ip, endpoint.ip, sizeof(endpoint.ip));
+	filter->client = network_from_endpoint(&endpoint);
 	return true;
 }
 

@@ -216,8 +216,7 @@ static bool finds_session(struct trace *trace)
 	bool is_whole;
 	if (trace->question->protocol != FLOW_UDP || client->port == 0)
 		return false;
-	filter.client = (struct network){ .prefix_bits = 128, .family = client->family };
-	memcpy(filter.client.ip, client->ip, sizeof(client->ip));
+	filter.client = network_from_endpoint(client);
 	memcpy(filter.service, trace->service->name, sizeof(trace->service->name));
 	json_t *flows = json_array();
 	live_flows_list(trace->daemon, &filter, 16, flows, &is_whole);
