@@ -77,6 +77,7 @@ bench: ## compare with haproxy and nginx (ONLY=name for one workload)
 reference: build ## write the generated reference pages in docs/
 	@$(BUILD)/strait explain --reference > docs/configuration.md
 	@$(BUILD)/strait explain --api-reference > docs/admin-api.md
+	@$(BUILD)/strait explain --metrics-reference > docs/metrics.md
 
 install: build ## install the program (DESTDIR and --prefix as meson has them)
 	@meson install -C $(BUILD)

@@ -4,7 +4,9 @@
 #include "config/config.h"
 #include "config/write.h"
 #include "control/ceilings.h"
+#include "control/metrics.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,7 +88,7 @@ static json_t *entry_build(const struct diagnostic *entry)
 	return object;
 }
 
-static void print_json(const struct diagnostics *diagnostics)
+static void print_json(const struct config *config, const struct diagnostics *diagnostics)
 {
 	json_t *lists[] = { [DIAGNOSTIC_ERROR] = json_array(), [DIAGNOSTIC_WARNING] = json_array() };
 	for (size_t i = 0; i < diagnostics->count; i++) {
@@ -96,6 +98,9 @@ static void print_json(const struct diagnostics *diagnostics)
 	json_t *document = json_object();
 	json_object_set_new(document, "errors", lists[DIAGNOSTIC_ERROR]);
 	json_object_set_new(document, "warnings", lists[DIAGNOSTIC_WARNING]);
+	if (config != NULL)
+		json_object_set_new(document, "metrics_series_max",
+				    json_integer((json_int_t)metrics_series_max(config)));
 	char *text = json_dumps(document, JSON_INDENT(2));
 	puts(text != NULL ? text : "");
 	free(text);
@@ -118,7 +123,7 @@ static void print_good(const char *path, const struct config *config, const stru
 	print_count(server_count, "server");
 	if (diagnostics->warning_count > 0)
 		print_count(diagnostics->warning_count, "warning");
-	printf("\n");
+	printf("; at most %" PRIu64 " series of metrics\n", metrics_series_max(config));
 }
 
 static void print_config(const struct config *config, const char *form)
@@ -170,7 +175,7 @@ static int run(const struct options *options)
 		check_descriptors(config, &diagnostics);
 	bool is_good = config != NULL && (options->values[OPTION_STRICT] == NULL || diagnostics.warning_count == 0);
 	if (is_json)
-		print_json(&diagnostics);
+		print_json(config, &diagnostics);
 	else
 		print_text(path, config, &diagnostics, is_good, print);
 	config_free(&config);

@@ -3,13 +3,14 @@
 #include "cli/exit_code.h"
 #include "cli/reference.h"
 #include "control/admin_reference.h"
+#include "control/metrics.h"
 #include "config/schema.h"
 #include "config/suggest.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { OPTION_REFERENCE, OPTION_API_REFERENCE };
+enum { OPTION_REFERENCE, OPTION_API_REFERENCE, OPTION_METRICS_REFERENCE };
 
 static void print_overview(void)
 {
@@ -103,6 +104,8 @@ static int run(const struct options *options)
 		reference_print(stdout);
 	else if (options->values[OPTION_API_REFERENCE] != NULL)
 		admin_reference_print(stdout);
+	else if (options->values[OPTION_METRICS_REFERENCE] != NULL)
+		metrics_reference_print(stdout);
 	else if (options->argument_count > 0)
 		return explain_one(options->arguments[0]);
 	else
@@ -118,6 +121,7 @@ const struct command command_explain = {
 	.options = {
 		[OPTION_REFERENCE] = { 0, "reference", NULL, NULL, "write the whole reference page, in Markdown" },
 		[OPTION_API_REFERENCE] = { 0, "api-reference", NULL, NULL, "the same for the admin API" },
+		[OPTION_METRICS_REFERENCE] = { 0, "metrics-reference", NULL, NULL, "the same for the metrics" },
 	},
 	.run = run,
 };

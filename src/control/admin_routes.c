@@ -8,6 +8,7 @@
 #include "control/admin_servers.h"
 #include "control/admin_state.h"
 #include "control/admin_trace.h"
+#include "control/metrics.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -32,6 +33,13 @@ const struct admin_route admin_routes[] = {
 	  "Ready is: running, and every pool has a server that may receive new flows. `pool=NAME` asks for one pool "
 	  "only, "
 	  "`min=N` for at least N servers." },
+	{ "GET",
+	  "/metrics",
+	  metrics_answer,
+	  ADMIN_BODY_NONE,
+	  { NULL },
+	  "the metrics, for Prometheus",
+	  "Text format, version 0.0.4; metrics.md has the list." },
 	{ "GET",
 	  "/v1/status",
 	  admin_state_status,

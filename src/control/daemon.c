@@ -274,6 +274,7 @@ static bool start(struct daemon *daemon)
 	health_watch(daemon->health, daemon->snapshot);
 	daemon->names = names_new(&daemon->loop, &daemon->wheel, daemon->log, pool_update_on_names, daemon);
 	names_watch(daemon->names, daemon->config);
+	worker_loads_start(&daemon->loads, &daemon->wheel, daemon->workers, daemon->worker_count);
 	daemon->phase = DAEMON_RUNNING;
 	log_event(daemon->log, CONFIG_LEVEL_INFO, "started", record_text("version", STRAIT_VERSION),
 		  record_number("generation", daemon->snapshot->generation),
@@ -323,6 +324,7 @@ static void done(struct daemon *daemon)
 	reload_done(daemon);
 	names_free(&daemon->names);
 	health_free(&daemon->health);
+	worker_loads_stop(&daemon->loads);
 	stop_threads(daemon);
 	admin_free(&daemon->admin);
 	for (uint32_t i = 0; i < daemon->worker_count; i++)

@@ -16,6 +16,7 @@
 #include "control/names.h"
 #include "control/retired.h"
 #include "control/server_changes.h"
+#include "control/worker_loads.h"
 #include "event/loop.h"
 #include "event/mailbox.h"
 #include "event/signals.h"
@@ -57,6 +58,7 @@ struct daemon {
 	uint32_t worker_count;
 	uint32_t drained_count; /* workers without flows, while draining */
 	struct worker *workers[CONFIG_WORKERS_MAX];
+	struct worker_loads loads;
 	struct listeners *listeners;
 	struct retired *retired;   /* no longer configured, still in use */
 	uint64_t reload_count[2];  /* failed and done */

@@ -114,6 +114,8 @@ static void on_ramp(struct timer *timer, uint64_t now_ms)
 static void publish_view(struct daemon *daemon, struct pool *pool)
 {
 	balance_view_publish(pool, daemon->loop.now_ms);
+	for (size_t i = 0; i < pool->server_count; i++)
+		server_note_condition(pool->servers[i]);
 	if (!pool_queue_is_empty_after_publishing(&pool->queue))
 		for (uint32_t i = 0; i < daemon->worker_count; i++)
 			worker_review_queue(daemon->workers[i]);

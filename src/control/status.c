@@ -346,7 +346,7 @@ json_t *status_build_pools(const struct daemon *daemon)
 	return pools;
 }
 
-static bool is_degraded(const struct daemon *daemon)
+bool status_is_degraded(const struct daemon *daemon)
 {
 	for (size_t i = 0; i < daemon->snapshot->pool_count; i++) {
 		if (pool_is_degraded(daemon, i))
@@ -371,7 +371,7 @@ json_t *status_build(const struct daemon *daemon)
 	put_number(status, "uptime_seconds", (daemon->loop.now_ms - daemon->start_ms) / 1000);
 	put_number(status, "generation", daemon->snapshot->generation);
 	put_text(status, "phase", daemon_phase_word(daemon->phase));
-	put_boolean(status, "is_degraded", is_degraded(daemon));
+	put_boolean(status, "is_degraded", status_is_degraded(daemon));
 	json_object_set_new(status, "reloads", reloads_build(daemon));
 	put_number(status, "retired_count", retired_count(daemon->retired));
 	json_object_set_new(status, "workers", workers_build(daemon));

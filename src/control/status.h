@@ -11,6 +11,7 @@
 #include "control/daemon.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* New references: everything, and its parts. */
@@ -20,6 +21,9 @@ json_t *status_build_service(const struct snapshot *snapshot, const struct servi
 json_t *status_build_pools(const struct daemon *daemon);
 json_t *status_build_pool(const struct daemon *daemon, size_t number); /* of the pool in the snapshot */
 json_t *status_build_server(const struct daemon *daemon, const struct server *server);
+
+/* Some pool has a server that is down, a name that cannot be resolved, or no server left. */
+bool status_is_degraded(const struct daemon *daemon);
 
 /* How many servers of the pool may receive new flows, backups included; room is not considered. */
 size_t status_available_count(const struct pool *pool);

@@ -166,6 +166,7 @@ static void note_last(struct watch *watch, const struct probe_outcome *outcome)
 		snprintf(watch->last.cause, sizeof(watch->last.cause), "not asked: %.110s", outcome->cause);
 		return;
 	}
+	histogram_observe(&watch->server->pool->check, &histogram_answer_scale, outcome->duration_us);
 	watch->has_last = true;
 	watch->last = (struct health_last){
 		.at_ms = watch->health->loop->now_ms,

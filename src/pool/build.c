@@ -152,7 +152,7 @@ static struct server *server_build(const struct planned_server *planned, struct 
 
 static struct pool *pool_build(const struct config_pool *config, uint32_t worker_count)
 {
-	struct pool *pool = pool_new(config->name);
+	struct pool *pool = pool_new(config->name, worker_count);
 	pool_queue_init(&pool->queue, pool, worker_count);
 	pool->policy = pool_policy_build(config);
 	struct server_plan plan;

@@ -32,11 +32,13 @@ const char *pool_check_word(enum pool_check check)
 	return check_words[check];
 }
 
-struct pool *pool_new(const char *name)
+struct pool *pool_new(const char *name, uint32_t worker_count)
 {
-	struct pool *pool = aligned_alloc_zeroed(alignof(struct pool), sizeof(*pool));
+	size_t bytes = sizeof(struct pool) + worker_count * sizeof(struct pool_counters);
+	struct pool *pool = aligned_alloc_zeroed(alignof(struct pool), bytes);
 	bool fits = span_copy(span_from_text(name), pool->name, sizeof(pool->name));
 	CHECK(fits);
+	pool->worker_count = worker_count;
 	return pool;
 }
 

@@ -16,6 +16,7 @@
 #include "base/published.h"
 #include "pool/pool_queue.h"
 #include "pool/server.h"
+#include "stats/histogram.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -97,6 +98,11 @@ struct pool_total {
 	alignas(CACHE_LINE_BYTES) _Atomic int64_t active;
 };
 
+/* One worker's measurements in one pool; written by that worker only. */
+struct pool_counters {
+	alignas(CACHE_LINE_BYTES) struct histogram connect; /* connects that succeeded; histogram_answer_scale */
+};
+
 struct pool {
 	char name[POOL_NAME_BYTES];
 	struct pool_policy *policy; /* published; never NULL after build */
@@ -109,6 +115,9 @@ struct pool {
 	alignas(CACHE_LINE_BYTES) _Atomic uint64_t cursor;
 	struct pool_total totals[2]; /* of enum server_total, from SERVER_TOTAL_PRIMARY on */
 	struct pool_queue queue;     /* who waits for a place at one of the servers; has lines once it was built */
+	struct histogram check;      /* control's own: health checks that were decided; histogram_answer_scale */
+	uint32_t worker_count;
+	struct pool_counters counters[];
 };
 
 /* For workers, inside their RCU read side. */
@@ -120,7 +129,8 @@ static inline const struct pool_policy *pool_policy(const struct pool *pool)
 const char *pool_algorithm_word(enum pool_algorithm algorithm);
 const char *pool_check_word(enum pool_check check);
 
-struct pool *pool_new(const char *name);
+/* Heap; counters for worker_count workers, all 0. */
+struct pool *pool_new(const char *name, uint32_t worker_count);
 /* Accepts NULL; clears the pointer. For a policy that no worker can see any more. */
 void pool_policy_free(struct pool_policy **policy);
 /* Frees the policy and the list, not the servers or the view. Accepts NULL; clears the pointer. */

@@ -13,13 +13,39 @@
 
 #include <stdlib.h>
 
-const char *server_state_word(uint32_t state)
+enum server_condition server_condition_of(uint32_t state)
 {
 	if (state & SERVER_MAINT)
-		return "maint";
+		return SERVER_IS_IN_MAINT;
 	if (state & SERVER_DRAIN)
-		return "drain";
-	return state & SERVER_UNHEALTHY ? "down" : "up";
+		return SERVER_IS_DRAINING;
+	return state & SERVER_UNHEALTHY ? SERVER_IS_DOWN : SERVER_IS_UP;
+}
+
+const char *server_condition_word(enum server_condition condition)
+{
+	static const char *const words[SERVER_CONDITION_COUNT] = {
+		[SERVER_IS_UP] = "up",
+		[SERVER_IS_DOWN] = "down",
+		[SERVER_IS_DRAINING] = "drain",
+		[SERVER_IS_IN_MAINT] = "maint",
+	};
+	CHECK(condition < SERVER_CONDITION_COUNT);
+	return words[condition];
+}
+
+const char *server_state_word(uint32_t state)
+{
+	return server_condition_word(server_condition_of(state));
+}
+
+void server_note_condition(struct server *server)
+{
+	enum server_condition now = server_condition_of(atomic_load_explicit(&server->state, memory_order_relaxed));
+	if (server->conditions.is_noted && server->conditions.noted != now)
+		server->conditions.counts[now]++;
+	server->conditions.noted = now;
+	server->conditions.is_noted = true;
 }
 
 /* places: what the server's word was when its number of flows changed by this. */

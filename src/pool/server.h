@@ -26,6 +26,9 @@
 
 enum { SERVER_NAME_BYTES = 64 };
 
+/* A server's state as people see it. */
+enum server_condition { SERVER_IS_UP, SERVER_IS_DOWN, SERVER_IS_DRAINING, SERVER_IS_IN_MAINT, SERVER_CONDITION_COUNT };
+
 /* Why a server receives nothing new; 0 = it is up. */
 enum server_state_bits {
 	SERVER_DOWN = 1 << 0,    /* its health check says so */
@@ -74,15 +77,25 @@ struct server {
 	uint32_t configured_state;   /* control's own: likewise */
 	uint64_t up_since_ms;        /* control's own: when it last became usable; 0 = from the start */
 	uint64_t state_since_ms;     /* control's own: when its state last changed */
-	bool is_in_view;             /* control's own, of the moment in which a view is replaced */
+	struct {
+		enum server_condition noted;
+		bool is_noted;
+		uint64_t counts[SERVER_CONDITION_COUNT]; /* how often it came into each, its first one left out */
+	} conditions;                                    /* control's own; see server_note_condition */
+	bool is_in_view;                                 /* control's own, of the moment in which a view is replaced */
 	/* Written by workers, on a line of their own. */
 	alignas(CACHE_LINE_BYTES) _Atomic uint32_t places; /* taken, and the total they count in; see server_active */
 	_Atomic uint32_t failures;                         /* in a row; reset by a success */
 	struct server_counters counters[];                 /* worker_count of them */
 };
 
-/* One word for people: "up", "down" (ejected is down, too), "drain" or "maint". */
+/* Of enum server_state_bits; ejected is down, too. */
+enum server_condition server_condition_of(uint32_t state);
+/* "up", "down", "drain" or "maint". */
+const char *server_condition_word(enum server_condition condition);
 const char *server_state_word(uint32_t state);
+/* Counts a change of the condition since it was last noted. Control, after it may have changed. */
+void server_note_condition(struct server *server);
 
 /* Flows now, of all workers. */
 static inline uint32_t server_active(const struct server *server)

@@ -13,6 +13,7 @@
 #include "pool/pool.h"
 #include "stats/counters.h"
 #include "stats/flow_record.h"
+#include "stats/histogram.h"
 
 #include <stdalign.h>
 #include <stdatomic.h>
@@ -52,6 +53,7 @@ struct service_counters {
 	counter queue_timeouts;        /* and waited in vain until the time-out */
 	counter ended[REASON_COUNT];   /* flows that began */
 	counter refused[REASON_COUNT]; /* flows that never began */
+	struct histogram duration;     /* of flows that began and have ended; histogram_flow_scale */
 };
 
 struct service {

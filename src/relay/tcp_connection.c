@@ -71,6 +71,8 @@ static void count_end(struct tcp_connection *connection, enum reason reason)
 	if (connection->state != TCP_ESTABLISHED)
 		counter_add(&counters->flows[FLOW_TCP], 1);
 	counter_add(&counters->ended[reason], 1);
+	uint64_t duration_ns = connection->relay->loop->now_ns - connection->start_ns;
+	histogram_observe(&counters->duration, &histogram_flow_scale, duration_ns / CLOCK_NS_PER_US);
 }
 
 static void give_back_places(struct tcp_connection *connection)
@@ -304,6 +306,8 @@ static void become_established(struct tcp_connection *connection)
 	connection->last_activity_ms = now_ms;
 	counter_add(&counters_of(connection)->flows[FLOW_TCP], 1);
 	counter_add(&target_counters(connection)->flows, 1);
+	histogram_observe(&connection->pool->counters[relay->worker_index].connect, &histogram_answer_scale,
+			  connection->connect_us);
 	/* The timer, still set for the connect, finds out about idleness when it fires: no need to touch it again. */
 	const struct service_policy *policy = service_policy(connection->service);
 	if (policy->idle_ms < policy->connect_ms)

@@ -3,6 +3,7 @@
 
 #include "balance/view.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "guard/guard.h"
 #include "guard/reflection.h"
@@ -108,6 +109,8 @@ void udp_session_end(struct udp_session *session, enum reason reason)
 	flow_report_session(session, reason);
 	forget_own_flow(session);
 	counter_add(&counters_of(session)->ended[reason], 1);
+	histogram_observe(&counters_of(session)->duration, &histogram_flow_scale,
+			  (relay->loop->now_ns - session->start_ns) / CLOCK_NS_PER_US);
 	counter_subtract(&counters_of(session)->flows_active[FLOW_UDP], 1);
 	counter_subtract(&relay->sessions_active, 1);
 	tcp_queue_give_place(relay, session->server);

@@ -3,6 +3,7 @@
 
 #include "base/aligned.h"
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/memory.h"
 #include "event/loop.h"
@@ -61,6 +62,7 @@ struct worker {
 	struct list listeners;
 	uint64_t orders_given; /* control's own */
 	_Atomic uint64_t orders_done;
+	struct worker_load load;
 	uint32_t sweep_index; /* the next connection to look at; SLAB_NONE: no sweep under way */
 	bool has_reported_drained;
 	bool is_stopping;
@@ -122,6 +124,13 @@ static void turn(struct worker *worker, bool is_busy)
 	loop_dispatch(&worker->loop);
 }
 
+static void measure_turn(struct worker *worker)
+{
+	uint64_t busy_ns = clock_monotonic_ns() - worker->loop.now_ns;
+	counter_add(&worker->load.busy_ns, busy_ns);
+	histogram_observe(&worker->load.turn, &histogram_turn_scale, busy_ns / CLOCK_NS_PER_US);
+}
+
 static void run(struct worker *worker)
 {
 	bool is_busy = false;
@@ -135,6 +144,7 @@ static void run(struct worker *worker)
 		loop_end_turn(&worker->loop);
 		relay_wake_log(&worker->relay);
 		report_drained(worker);
+		measure_turn(worker);
 	}
 }
 
@@ -445,6 +455,11 @@ void worker_free(struct worker **worker)
 struct ring *worker_records(struct worker *worker)
 {
 	return &worker->relay.records;
+}
+
+const struct worker_load *worker_load(const struct worker *worker)
+{
+	return &worker->load;
 }
 
 void worker_read_usage(const struct worker *worker, struct worker_usage *ret_usage)

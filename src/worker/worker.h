@@ -19,6 +19,13 @@
 
 struct worker;
 
+/* How busy its thread is; written by it only. */
+struct worker_load {
+	counter busy_ns;       /* in turns, waiting for events left out */
+	struct histogram turn; /* how long turns took: an event that came meanwhile waited at most so long;
+	                        * histogram_turn_scale */
+};
+
 /* What it holds at the moment. */
 struct worker_usage {
 	uint64_t connections;
@@ -91,6 +98,9 @@ void worker_free(struct worker **worker);
 
 /* Of struct flow_record messages; the log writer takes. */
 struct ring *worker_records(struct worker *worker);
+
+/* Lives as long as the worker. Any thread may read it. */
+const struct worker_load *worker_load(const struct worker *worker);
 
 /* Any thread. */
 void worker_read_usage(const struct worker *worker, struct worker_usage *ret_usage);

@@ -74,6 +74,12 @@ def test_api_reference_is_fresh():
     assert (ROOT / "docs/admin-api.md").read_text() == generated
 
 
+def test_metrics_reference_is_fresh():
+    """docs/metrics.md is what the table of metrics says now (`make reference`)."""
+    generated = subprocess.run([STRAIT, "explain", "--metrics-reference"], capture_output=True, text=True, check=True).stdout
+    assert (ROOT / "docs/metrics.md").read_text() == generated
+
+
 def test_every_package_in_the_list_exists():
     """The package list has a known group and a purpose for each package, once."""
     rows = [line.split(None, 2) for line in (ROOT / "scripts/packages.txt").read_text().splitlines() if line[:1] != "#"]

@@ -27,7 +27,7 @@ static void gives_none_without_servers_or_view(enum pool_algorithm algorithm)
 	struct pool *pool = fixture_pool(algorithm, 0, NULL);
 	assert_null(enter(pool, 1));
 	fixture_free(&pool);
-	pool = pool_new("no view yet");
+	pool = pool_new("no view yet", 1);
 	assert_null(enter(pool, 1));
 	pool_free(&pool);
 }
@@ -211,7 +211,7 @@ static bool is_full(const struct pool *pool, struct server *const *tried, uint32
 static void a_pool_is_full_while_its_servers_are_up(void **state)
 {
 	(void)state;
-	struct pool *pool = pool_new("no view yet");
+	struct pool *pool = pool_new("no view yet", 1);
 	assert_false(is_full(pool, NULL, 0));
 	assert_false(balance_has_room(pool));
 	pool_free(&pool);

@@ -13,7 +13,7 @@
 
 struct pool *fixture_pool(enum pool_algorithm algorithm, uint32_t server_count, const uint32_t *weights)
 {
-	struct pool *pool = pool_new("test");
+	struct pool *pool = pool_new("test", 1);
 	struct addr addr = { .len = sizeof(addr.in), .in = { .sin_family = AF_INET, .sin_port = htons(80) } };
 	pool->policy = calloc(1, sizeof(*pool->policy));
 	pool->servers = calloc(server_count + 1, sizeof(pool->servers[0]));

@@ -83,7 +83,7 @@ static int tear_down(void **state)
 /* A pool of count servers at the address; rise 2, fall 3, the check's time-out 2 s. */
 static struct pool *add_pool(enum pool_check kind, uint64_t every_ms, const struct addr *addr, size_t count)
 {
-	struct pool *pool = pool_new("web");
+	struct pool *pool = pool_new("web", 1);
 	pool->policy = calloc(1, sizeof(*pool->policy));
 	pool->servers = calloc(count, sizeof(struct server *));
 	assert_non_null(pool->policy);

@@ -13,7 +13,7 @@ enum { WORKERS = 3, ROUNDS = 20000 };
 
 static int set_up(void **state)
 {
-	struct pool *pool = pool_new("web");
+	struct pool *pool = pool_new("web", 1);
 	pool_queue_init(&pool->queue, pool, WORKERS);
 	*state = pool;
 	return 0;
@@ -36,7 +36,7 @@ static void nobody_waits_at_first(void **state)
 		assert_null(pool_queue_first(&pool->queue, i));
 		assert_ptr_equal(pool->queue.lines[i].pool, pool);
 	}
-	struct pool *without_lines = pool_new("none");
+	struct pool *without_lines = pool_new("none", 1);
 	assert_int_equal(pool_queue_find_oldest(&without_lines->queue), POOL_QUEUE_NOBODY);
 	pool_free(&without_lines);
 }

@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/metrics_table.h"
+
+#include "base/fd.h"
+#include "base/version.h"
+#include "control/process_usage.h"
+#include "control/status.h"
+
+#include <stddef.h>
+
+/* The reasons that can end a flow which began, and those that can keep one from beginning. */
+static bool can_end(enum reason reason)
+{
+	/* A UDP session finds out only after its beginning that nobody is there. */
+	return !reason_is_refusal(reason) || reason == REASON_CONNECT_REFUSED;
+}
+
+#define COUNT_END(name, word, is_refusal, meaning)     +((is_refusal) ? 0 : 1)
+#define COUNT_REFUSAL(name, word, is_refusal, meaning) +((is_refusal) ? 1 : 0)
+enum {
+	END_REASONS = 1 REASON_LIST(COUNT_END),
+	REFUSAL_REASONS = 0 REASON_LIST(COUNT_REFUSAL),
+	HISTOGRAM_EXTRA_SERIES = 3, /* the last bucket, sum and count */
+	FLOW_SCALE_SERIES = 9 + HISTOGRAM_EXTRA_SERIES,
+	ANSWER_SCALE_SERIES = 15 + HISTOGRAM_EXTRA_SERIES,
+	TURN_SCALE_SERIES = 13 + HISTOGRAM_EXTRA_SERIES,
+	US_PER_MS = 1000,
+};
+
+/* --- writing ----------------------------------------------------------------------------------------------------- */
+
+static struct metrics_series series_of(const struct metric *metric, const struct metric_subject *subject)
+{
+	return (struct metrics_series){ .name = metric->name, .suffix = "", .labels = &subject->labels, .more = "" };
+}
+
+static void put(struct metrics_text *text, const struct metric *metric, const struct metric_subject *subject,
+		const char *more, uint64_t value)
+{
+	struct metrics_series series = series_of(metric, subject);
+	series.more = more;
+	metrics_text_number(text, &series, value);
+}
+
+static void put_us(struct metrics_text *text, const struct metric *metric, const struct metric_subject *subject,
+		   uint64_t value_us)
+{
+	struct metrics_series series = series_of(metric, subject);
+	metrics_text_microseconds(text, &series, value_us);
+}
+
+#define WRITER(name)                                                                                                   \
+	static void name(struct metrics_text *text, const struct metric *metric, const struct metric_subject *subject)
+
+/* --- the daemon -------------------------------------------------------------------------------------------------- */
+
+WRITER(write_build_info)
+{
+	put(text, metric, subject, "version=\"" STRAIT_VERSION "\"", 1);
+}
+
+WRITER(write_start_time)
+{
+	put_us(text, metric, subject, (uint64_t)subject->daemon->start_realtime_us);
+}
+
+WRITER(write_generation)
+{
+	put(text, metric, subject, "", subject->daemon->snapshot->generation);
+}
+
+WRITER(write_last_reload)
+{
+	put(text, metric, subject, "", subject->daemon->was_last_reload_good);
+}
+
+WRITER(write_reloads)
+{
+	put(text, metric, subject, "result=\"success\"", subject->daemon->reload_count[true]);
+	put(text, metric, subject, "result=\"failure\"", subject->daemon->reload_count[false]);
+}
+
+WRITER(write_degraded)
+{
+	put(text, metric, subject, "", status_is_degraded(subject->daemon));
+}
+
+WRITER(write_limits)
+{
+	const struct flow_budget *budget = &subject->daemon->budget;
+	put(text, metric, subject, "resource=\"connections\"", budget->connections.max);
+	put(text, metric, subject, "resource=\"sessions\"", budget->sessions.max);
+	put(text, metric, subject, "resource=\"descriptors\"", budget->descriptors.max);
+}
+
+WRITER(write_limits_used)
+{
+	const struct flow_budget *budget = &subject->daemon->budget;
+	put(text, metric, subject, "resource=\"connections\"", flow_ceiling_used(&budget->connections));
+	put(text, metric, subject, "resource=\"sessions\"", flow_ceiling_used(&budget->sessions));
+	put(text, metric, subject, "resource=\"descriptors\"", flow_ceiling_used(&budget->descriptors));
+}
+
+WRITER(write_memory)
+{
+	struct worker_usage sum = { 0 };
+	for (uint32_t i = 0; i < subject->daemon->worker_count; i++) {
+		struct worker_usage usage;
+		worker_read_usage(subject->daemon->workers[i], &usage);
+		sum.connection_bytes += usage.connection_bytes;
+		sum.session_bytes += usage.session_bytes;
+		sum.tail_bytes += usage.tail_bytes;
+	}
+	put(text, metric, subject, "kind=\"connections\"", sum.connection_bytes);
+	put(text, metric, subject, "kind=\"sessions\"", sum.session_bytes);
+	put(text, metric, subject, "kind=\"unsent\"", sum.tail_bytes);
+}
+
+WRITER(write_descriptors)
+{
+	put(text, metric, subject, "kind=\"open\"", fd_count_open());
+	put(text, metric, subject, "kind=\"limit\"", fd_limit());
+}
+
+static uint64_t sum_services(const struct daemon *daemon, size_t offset)
+{
+	uint64_t sum = 0;
+	for (size_t i = 0; i < daemon->snapshot->service_count; i++)
+		sum += service_sum(daemon->snapshot->services[i], offset);
+	return sum;
+}
+
+#define OFFSET(member) offsetof(struct service_counters, member)
+
+/* All flows are relayed in user space as yet. */
+WRITER(write_path_flows)
+{
+	uint64_t flows = 0;
+	for (uint32_t i = 0; i < subject->daemon->worker_count; i++) {
+		struct worker_usage usage;
+		worker_read_usage(subject->daemon->workers[i], &usage);
+		flows += usage.connections + usage.sessions;
+	}
+	put(text, metric, subject, "path=\"relay\"", flows);
+}
+
+WRITER(write_path_bytes)
+{
+	uint64_t bytes =
+		sum_services(subject->daemon, OFFSET(bytes_in)) + sum_services(subject->daemon, OFFSET(bytes_out));
+	put(text, metric, subject, "path=\"relay\"", bytes);
+}
+
+WRITER(write_cpu)
+{
+	put_us(text, metric, subject, process_cpu_us());
+}
+
+WRITER(write_resident)
+{
+	put(text, metric, subject, "", process_memory().resident_bytes);
+}
+
+WRITER(write_virtual)
+{
+	put(text, metric, subject, "", process_memory().virtual_bytes);
+}
+
+WRITER(write_open_fds)
+{
+	put(text, metric, subject, "", fd_count_open());
+}
+
+WRITER(write_max_fds)
+{
+	put(text, metric, subject, "", fd_limit());
+}
+
+/* --- services ---------------------------------------------------------------------------------------------------- */
+
+static void put_protocols(struct metrics_text *text, const struct metric *metric, const struct metric_subject *subject,
+			  size_t offset)
+{
+	put(text, metric, subject, "protocol=\"tcp\"",
+	    service_sum(subject->service, offset + FLOW_TCP * sizeof(counter)));
+	put(text, metric, subject, "protocol=\"udp\"",
+	    service_sum(subject->service, offset + FLOW_UDP * sizeof(counter)));
+}
+
+WRITER(write_flows)
+{
+	put_protocols(text, metric, subject, OFFSET(flows));
+}
+
+WRITER(write_flows_active)
+{
+	put_protocols(text, metric, subject, OFFSET(flows_active));
+}
+
+static const char *reason_label(enum reason reason)
+{
+	static const char *const labels[REASON_COUNT] = { [REASON_NONE] = "reason=\"none\"",
+#define REASON_LABEL(name, word, is_refusal, meaning) [REASON_##name] = "reason=\"" word "\"",
+							  REASON_LIST(REASON_LABEL)
+#undef REASON_LABEL
+	};
+	return labels[reason];
+}
+
+static void put_reasons(struct metrics_text *text, const struct metric *metric, const struct metric_subject *subject,
+			size_t offset, bool (*belongs)(enum reason reason))
+{
+	for (enum reason reason = REASON_NONE + 1; reason < REASON_COUNT; reason++)
+		if (belongs(reason))
+			put(text, metric, subject, reason_label(reason),
+			    service_sum(subject->service, offset + reason * sizeof(counter)));
+}
+
+WRITER(write_ended)
+{
+	put_reasons(text, metric, subject, OFFSET(ended), can_end);
+}
+
+WRITER(write_refused)
+{
+	put_reasons(text, metric, subject, OFFSET(refused), reason_is_refusal);
+}
+
+WRITER(write_bytes)
+{
+	put(text, metric, subject, "direction=\"in\"", service_sum(subject->service, OFFSET(bytes_in)));
+	put(text, metric, subject, "direction=\"out\"", service_sum(subject->service, OFFSET(bytes_out)));
+}
+
+WRITER(write_packets)
+{
+	put(text, metric, subject, "direction=\"in\"", service_sum(subject->service, OFFSET(packets_in)));
+	put(text, metric, subject, "direction=\"out\"", service_sum(subject->service, OFFSET(packets_out)));
+}
+
+WRITER(write_packets_dropped)
+{
+	put(text, metric, subject, "", service_sum(subject->service, OFFSET(packets_dropped)));
+}
+
+WRITER(write_duration)
+{
+	struct histogram_total total = { 0 };
+	struct metrics_series series = series_of(metric, subject);
+	for (uint32_t i = 0; i < subject->service->worker_count; i++)
+		histogram_add_to(&subject->service->counters[i].duration, &total);
+	metrics_text_histogram(text, &series, &histogram_flow_scale, &total);
+}
+
+WRITER(write_queued_now)
+{
+	put(text, metric, subject, "", atomic_load_explicit(&subject->service->queued_now, memory_order_relaxed));
+}
+
+WRITER(write_queued)
+{
+	put(text, metric, subject, "", service_sum(subject->service, OFFSET(queued)));
+}
+
+WRITER(write_queue_timeouts)
+{
+	put(text, metric, subject, "", service_sum(subject->service, OFFSET(queue_timeouts)));
+}
+
+/* --- pools ------------------------------------------------------------------------------------------------------- */
+
+WRITER(write_pool_servers)
+{
+	put(text, metric, subject, "", subject->pool->server_count);
+}
+
+WRITER(write_pool_available)
+{
+	put(text, metric, subject, "", status_available_count(subject->pool));
+}
+
+WRITER(write_connect_duration)
+{
+	struct histogram_total total = { 0 };
+	struct metrics_series series = series_of(metric, subject);
+	for (uint32_t i = 0; i < subject->pool->worker_count; i++)
+		histogram_add_to(&subject->pool->counters[i].connect, &total);
+	metrics_text_histogram(text, &series, &histogram_answer_scale, &total);
+}
+
+WRITER(write_check_duration)
+{
+	struct histogram_total total = { 0 };
+	struct metrics_series series = series_of(metric, subject);
+	histogram_add_to(&subject->pool->check, &total);
+	metrics_text_histogram(text, &series, &histogram_answer_scale, &total);
+}
+
+/* --- servers ----------------------------------------------------------------------------------------------------- */
+
+static uint64_t sum_server(const struct server *server, size_t offset)
+{
+	uint64_t sum = 0;
+	for (uint32_t i = 0; i < server->worker_count; i++)
+		sum += counter_read((const counter *)((const char *)&server->counters[i] + offset));
+	return sum;
+}
+
+#define SERVER_SUM(subject, member) sum_server((subject)->server, offsetof(struct server_counters, member))
+
+WRITER(write_server_up)
+{
+	put(text, metric, subject, "", server_is_available(subject->server, 0));
+}
+
+WRITER(write_server_flows)
+{
+	put(text, metric, subject, "", SERVER_SUM(subject, flows));
+}
+
+WRITER(write_server_active)
+{
+	put(text, metric, subject, "", server_active(subject->server));
+}
+
+WRITER(write_server_bytes)
+{
+	put(text, metric, subject, "direction=\"in\"", SERVER_SUM(subject, bytes_in));
+	put(text, metric, subject, "direction=\"out\"", SERVER_SUM(subject, bytes_out));
+}
+
+WRITER(write_server_failures)
+{
+	put(text, metric, subject, reason_label(REASON_CONNECT_REFUSED), SERVER_SUM(subject, connect_refused));
+	put(text, metric, subject, reason_label(REASON_CONNECT_TIMEOUT), SERVER_SUM(subject, connect_timeout));
+	put(text, metric, subject, reason_label(REASON_CONNECT_FAILED), SERVER_SUM(subject, connect_failed));
+}
+
+WRITER(write_server_weight)
+{
+	put(text, metric, subject, "", atomic_load_explicit(&subject->server->weight, memory_order_relaxed));
+}
+
+WRITER(write_server_transitions)
+{
+	static const char *const labels[SERVER_CONDITION_COUNT] = {
+		[SERVER_IS_UP] = "to=\"up\"",
+		[SERVER_IS_DOWN] = "to=\"down\"",
+		[SERVER_IS_DRAINING] = "to=\"drain\"",
+		[SERVER_IS_IN_MAINT] = "to=\"maint\"",
+	};
+	for (enum server_condition to = 0; to < SERVER_CONDITION_COUNT; to++)
+		put(text, metric, subject, labels[to], subject->server->conditions.counts[to]);
+}
+
+/* --- workers and the log ----------------------------------------------------------------------------------------- */
+
+WRITER(write_busy)
+{
+	/* A ratio has the digits that seconds have. */
+	put_us(text, metric, subject, worker_loads_busy_ppm(&subject->daemon->loads, subject->worker));
+}
+
+WRITER(write_turns)
+{
+	struct histogram_total total = { 0 };
+	struct metrics_series series = series_of(metric, subject);
+	histogram_add_to(&worker_load(subject->daemon->workers[subject->worker])->turn, &total);
+	metrics_text_histogram(text, &series, &histogram_turn_scale, &total);
+}
+
+WRITER(write_log_dropped)
+{
+	put(text, metric, subject, "", subject->log_dropped);
+}
+
+/* --- the table --------------------------------------------------------------------------------------------------- */
+
+/* clang-format off: a table is read by its columns */
+const struct metric metrics_table[] = {
+	{ "strait_build_info", METRIC_GAUGE, METRIC_OF_DAEMON, "version", "1; the version stands in the label", 1,
+	  write_build_info },
+	{ "strait_start_time_seconds", METRIC_GAUGE, METRIC_OF_DAEMON, NULL,
+	  "When the daemon started, since 1970-01-01 UTC", 1, write_start_time },
+	{ "strait_degraded", METRIC_GAUGE, METRIC_OF_DAEMON, NULL,
+	  "1 when a server is down, a name cannot be resolved or a pool has no server left", 1, write_degraded },
+	{ "strait_config_generation", METRIC_GAUGE, METRIC_OF_DAEMON, NULL,
+	  "Number of the configuration in force; it rises with every change", 1, write_generation },
+	{ "strait_config_last_reload_success", METRIC_GAUGE, METRIC_OF_DAEMON, NULL,
+	  "1 when the last reload was taken, or there was none", 1, write_last_reload },
+	{ "strait_config_reloads_total", METRIC_COUNTER, METRIC_OF_DAEMON, "result=success|failure",
+	  "Reloads, and configurations sent to the admin API", 2, write_reloads },
+	{ "strait_limit", METRIC_GAUGE, METRIC_OF_DAEMON, "resource=connections|sessions|descriptors",
+	  "The daemon's ceilings", 3, write_limits },
+	{ "strait_limit_used", METRIC_GAUGE, METRIC_OF_DAEMON, "resource=connections|sessions|descriptors",
+	  "How much of each ceiling is taken", 3, write_limits_used },
+	{ "strait_memory_bytes", METRIC_GAUGE, METRIC_OF_DAEMON, "kind=connections|sessions|unsent",
+	  "User memory of connections, of sessions, and of bytes that a slow side has not taken", 3, write_memory },
+	{ "strait_file_descriptors", METRIC_GAUGE, METRIC_OF_DAEMON, "kind=open|limit", "Descriptors of the process", 2,
+	  write_descriptors },
+	{ "strait_path_flows_active", METRIC_GAUGE, METRIC_OF_DAEMON, "path=relay",
+	  "Flows by the way their bytes travel", 1, write_path_flows },
+	{ "strait_path_bytes_total", METRIC_COUNTER, METRIC_OF_DAEMON, "path=relay",
+	  "Bytes of both directions by the way they travelled", 1, write_path_bytes },
+
+	{ "strait_service_flows_total", METRIC_COUNTER, METRIC_OF_SERVICE, "protocol=tcp|udp",
+	  "Flows that began; refused ones not", 2, write_flows },
+	{ "strait_service_flows_active", METRIC_GAUGE, METRIC_OF_SERVICE, "protocol=tcp|udp",
+	  "Flows now, those that still connect included", 2, write_flows_active },
+	{ "strait_service_flows_ended_total", METRIC_COUNTER, METRIC_OF_SERVICE, "reason",
+	  "Flows that began and have ended", END_REASONS, write_ended },
+	{ "strait_service_refused_total", METRIC_COUNTER, METRIC_OF_SERVICE, "reason", "Flows that never began",
+	  REFUSAL_REASONS, write_refused },
+	{ "strait_service_bytes_total", METRIC_COUNTER, METRIC_OF_SERVICE, "direction=in|out",
+	  "Payload bytes: in is what came from clients", 2, write_bytes },
+	{ "strait_service_packets_total", METRIC_COUNTER, METRIC_OF_SERVICE, "direction=in|out",
+	  "UDP datagrams: in is what came from clients", 2, write_packets },
+	{ "strait_service_packets_dropped_total", METRIC_COUNTER, METRIC_OF_SERVICE, NULL,
+	  "UDP datagrams that could not be passed on", 1, write_packets_dropped },
+	{ "strait_service_flow_duration_seconds", METRIC_HISTOGRAM, METRIC_OF_SERVICE, NULL,
+	  "How long flows lived that have ended", FLOW_SCALE_SERIES, write_duration },
+	{ "strait_service_queued", METRIC_GAUGE, METRIC_OF_SERVICE, NULL,
+	  "Connections that wait for a place at a server", 1, write_queued_now },
+	{ "strait_service_queued_total", METRIC_COUNTER, METRIC_OF_SERVICE, NULL,
+	  "Connections that began to wait for a place at a server", 1, write_queued },
+	{ "strait_service_queue_timeouts_total", METRIC_COUNTER, METRIC_OF_SERVICE, NULL,
+	  "Connections that waited for a place in vain", 1, write_queue_timeouts },
+
+	{ "strait_pool_servers", METRIC_GAUGE, METRIC_OF_POOL, NULL, "Servers of the pool", 1, write_pool_servers },
+	{ "strait_pool_servers_available", METRIC_GAUGE, METRIC_OF_POOL, NULL, "Servers that may receive new flows", 1,
+	  write_pool_available },
+	{ "strait_server_connect_duration_seconds", METRIC_HISTOGRAM, METRIC_OF_POOL, NULL,
+	  "How long connects to servers took that succeeded", ANSWER_SCALE_SERIES, write_connect_duration },
+	{ "strait_health_check_duration_seconds", METRIC_HISTOGRAM, METRIC_OF_POOL, NULL,
+	  "How long health checks took, good or bad", ANSWER_SCALE_SERIES, write_check_duration },
+
+	{ "strait_server_up", METRIC_GAUGE, METRIC_OF_SERVER, NULL,
+	  "1 when the server may receive new flows: neither down nor ejected, drained or in maint", 1,
+	  write_server_up },
+	{ "strait_server_flows_total", METRIC_COUNTER, METRIC_OF_SERVER, NULL, "Flows that reached the server", 1,
+	  write_server_flows },
+	{ "strait_server_flows_active", METRIC_GAUGE, METRIC_OF_SERVER, NULL,
+	  "Flows now, those that still connect included", 1, write_server_active },
+	{ "strait_server_bytes_total", METRIC_COUNTER, METRIC_OF_SERVER, "direction=in|out",
+	  "Payload bytes: in is what came from clients", 2, write_server_bytes },
+	{ "strait_server_connect_failures_total", METRIC_COUNTER, METRIC_OF_SERVER,
+	  "reason=connect_refused|connect_timeout|connect_failed",
+	  "Connects that failed, those that were tried again elsewhere included", 3, write_server_failures },
+	{ "strait_server_weight", METRIC_GAUGE, METRIC_OF_SERVER, NULL, "Its share of new flows, relative to others", 1,
+	  write_server_weight },
+	{ "strait_server_transitions_total", METRIC_COUNTER, METRIC_OF_SERVER, "to=up|down|drain|maint",
+	  "Changes of its state", SERVER_CONDITION_COUNT, write_server_transitions },
+
+	{ "strait_worker_busy_ratio", METRIC_GAUGE, METRIC_OF_WORKER, NULL,
+	  "Share of about the last 10 seconds in which the worker did not wait for events", 1, write_busy },
+	{ "strait_worker_loop_lag_seconds", METRIC_HISTOGRAM, METRIC_OF_WORKER, NULL,
+	  "How long turns of the worker's loop took: an event that came meanwhile waited at most so long",
+	  TURN_SCALE_SERIES, write_turns },
+
+	{ "strait_log_dropped_total", METRIC_COUNTER, METRIC_OF_LOG, NULL,
+	  "Records and events that were lost: in the rings before the log writer, or at a sink", 1, write_log_dropped },
+
+	{ "process_cpu_seconds_total", METRIC_COUNTER, METRIC_OF_DAEMON, NULL, "User and system time of the process", 1,
+	  write_cpu },
+	{ "process_resident_memory_bytes", METRIC_GAUGE, METRIC_OF_DAEMON, NULL, "Memory of the process that is in RAM",
+	  1, write_resident },
+	{ "process_virtual_memory_bytes", METRIC_GAUGE, METRIC_OF_DAEMON, NULL, "Address space of the process", 1,
+	  write_virtual },
+	{ "process_open_fds", METRIC_GAUGE, METRIC_OF_DAEMON, NULL, "Descriptors that are open", 1, write_open_fds },
+	{ "process_max_fds", METRIC_GAUGE, METRIC_OF_DAEMON, NULL, "Descriptors that may be open", 1, write_max_fds },
+	{ "process_start_time_seconds", METRIC_GAUGE, METRIC_OF_DAEMON, NULL,
+	  "When the process started, since 1970-01-01 UTC", 1, write_start_time },
+};
+/* clang-format on */
+const size_t metrics_table_count = sizeof(metrics_table) / sizeof(metrics_table[0]);
+
+const char *metric_type_word(enum metric_type type)
+{
+	static const char *const words[] = {
+		[METRIC_COUNTER] = "counter",
+		[METRIC_GAUGE] = "gauge",
+		[METRIC_HISTOGRAM] = "histogram",
+	};
+	return words[type];
+}
+
+const char *metric_scope_labels(enum metric_scope scope)
+{
+	static const char *const labels[METRIC_SCOPE_COUNT] = {
+		[METRIC_OF_DAEMON] = "",       [METRIC_OF_SERVICE] = "service",
+		[METRIC_OF_POOL] = "pool",     [METRIC_OF_SERVER] = "pool, server",
+		[METRIC_OF_WORKER] = "worker", [METRIC_OF_LOG] = "sink",
+	};
+	return labels[scope];
+}
