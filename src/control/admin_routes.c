@@ -48,7 +48,7 @@ const struct admin_route admin_routes[] = {
 	  { NULL },
 	  "all services: state and counters",
 	  "`{\"services\":[...]}`, each as the next endpoint tells it." },
-	{ "GET", "/v1/services/*", admin_state_service, ADMIN_BODY_NONE, { NULL }, "one service", NULL },
+	{ "GET", "/v1/services/{service}", admin_state_service, ADMIN_BODY_NONE, { NULL }, "one service", NULL },
 	{ "GET",
 	  "/v1/pools",
 	  admin_state_pools,
@@ -56,9 +56,9 @@ const struct admin_route admin_routes[] = {
 	  { NULL },
 	  "all pools with their servers",
 	  "`{\"pools\":[...]}`, each as the next endpoint tells it." },
-	{ "GET", "/v1/pools/*", admin_state_pool, ADMIN_BODY_NONE, { NULL }, "one pool", NULL },
+	{ "GET", "/v1/pools/{pool}", admin_state_pool, ADMIN_BODY_NONE, { NULL }, "one pool", NULL },
 	{ "POST",
-	  "/v1/pools/*/servers",
+	  "/v1/pools/{pool}/servers",
 	  admin_servers_add,
 	  ADMIN_BODY_JSON,
 	  { NULL },
@@ -69,9 +69,15 @@ const struct admin_route admin_routes[] = {
 	  "server; 409 when the name is taken. It stays until strait ends, also over reloads, or until the file has a "
 	  "server "
 	  "of that name." },
-	{ "GET", "/v1/pools/*/servers/*", admin_servers_show, ADMIN_BODY_NONE, { NULL }, "one server", NULL },
+	{ "GET",
+	  "/v1/pools/{pool}/servers/{server}",
+	  admin_servers_show,
+	  ADMIN_BODY_NONE,
+	  { NULL },
+	  "one server",
+	  NULL },
 	{ "PATCH",
-	  "/v1/pools/*/servers/*",
+	  "/v1/pools/{pool}/servers/{server}",
 	  admin_servers_change,
 	  ADMIN_BODY_JSON,
 	  { NULL },
@@ -83,7 +89,7 @@ const struct admin_route admin_routes[] = {
 	  "it has. A "
 	  "change stays over reloads as long as the file says the same of that server." },
 	{ "DELETE",
-	  "/v1/pools/*/servers/*",
+	  "/v1/pools/{pool}/servers/{server}",
 	  admin_servers_remove,
 	  ADMIN_BODY_NONE,
 	  { "flows" },
@@ -101,7 +107,7 @@ const struct admin_route admin_routes[] = {
 	  "100 if "
 	  "not given, 10000 at most." },
 	{ "DELETE",
-	  "/v1/flows/*",
+	  "/v1/flows/{id}",
 	  admin_flows_close,
 	  ADMIN_BODY_NONE,
 	  { NULL },
@@ -281,7 +287,7 @@ static bool accepts_arguments(const struct admin_route *route, const struct admi
 	for (size_t i = 0; i < request->argument_count; i++)
 		if (!accepts_argument(route, request, i))
 			return false;
-	return !request->has_too_many_arguments;
+	return true;
 }
 
 static bool is_type(const char *content_type, const char *type)
@@ -300,6 +306,13 @@ static bool accepts_type(const struct admin_route *route, const struct admin_req
 		return strcmp(route->method, "DELETE") == 0;
 	return is_type(request->content_type, "application/json") ||
 	       (route->body == ADMIN_BODY_CONFIGURATION && is_type(request->content_type, "text/plain"));
+}
+
+bool admin_routes_accept_type(const struct admin_request *request)
+{
+	char names[ADMIN_NAMES_MAX][ADMIN_NAME_BYTES];
+	const struct admin_route *route = find_route(request, names);
+	return route == NULL || accepts_type(route, request);
 }
 
 /* Returns false, and refuses, when the body is not an object. */
@@ -332,17 +345,13 @@ static void answer(const struct admin_route *route, struct admin_request *reques
 	else if (!accepts_type(route, request))
 		admin_refuse(ret_answer, ADMIN_UNSUPPORTED_MEDIA_TYPE,
 			     "changes are sent with Content-Type: application/json");
+	else if (request->argument_problem != NULL)
+		admin_refuse(ret_answer, ADMIN_BAD_REQUEST, request->argument_problem);
 	else if (!accepts_arguments(route, request))
 		admin_refuse(ret_answer, ADMIN_BAD_REQUEST,
 			     "an argument is unknown or given twice; GET / tells which there are");
 	else if (read_document(route, request, ret_answer))
 		route->handle(request, ret_answer);
-}
-
-static void write_audit_event(const struct admin_request *request, const struct admin_answer *answer)
-{
-	log_event(request->daemon->log, CONFIG_LEVEL_INFO, "audit", record_text("method", request->method),
-		  record_text("path", request->path), record_number("status", answer->status));
 }
 
 void admin_routes_answer(struct admin_request *request, struct admin_answer *ret_answer)
@@ -352,6 +361,4 @@ void admin_routes_answer(struct admin_request *request, struct admin_answer *ret
 	answer(route, request, ret_answer);
 	json_decref(request->document);
 	request->document = NULL;
-	if (route != NULL && strcmp(route->method, "GET") != 0)
-		write_audit_event(request, ret_answer);
 }

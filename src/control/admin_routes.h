@@ -4,7 +4,7 @@
  * stand in admin_state.c, admin_config.c, admin_servers.c and admin_flows.c. Control thread.
  *
  * Changes are made by POST, PUT, PATCH and DELETE only, with a body of type application/json (a web page of somebody
- * else cannot send that without asking first), and each is an event in the log, `audit`, whatever came of it.
+ * else cannot send that without asking first); admin_audit.h tells of them.
  */
 #ifndef CONTROL_ADMIN_ROUTES_H
 #define CONTROL_ADMIN_ROUTES_H
@@ -32,6 +32,9 @@ extern const size_t admin_route_count;
 
 /* How many bytes of body the endpoint takes; 0 when there is no such endpoint or it takes none. */
 size_t admin_routes_body_max(const struct admin_request *request);
+
+/* False when the endpoint refuses what comes with this Content-Type, so that its body need not be read. */
+bool admin_routes_accept_type(const struct admin_request *request);
 
 /* Finds the endpoint, checks method, type and arguments, and lets it answer. */
 void admin_routes_answer(struct admin_request *request, struct admin_answer *ret_answer);
