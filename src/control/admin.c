@@ -188,12 +188,10 @@ static void free_exchange(struct admin_listener *listener, struct exchange *exch
 	free(exchange);
 }
 
-static enum MHD_Result add_header(void *headers, enum MHD_ValueKind kind, const char *name, size_t name_bytes,
-				  const char *value, size_t value_bytes)
+static enum MHD_Result add_header(void *headers, enum MHD_ValueKind kind, const char *name, const char *value)
 {
 	(void)kind;
-	admin_headers_add(headers, (struct span){ name, name_bytes },
-			  (struct span){ value != NULL ? value : "", value_bytes });
+	admin_headers_add(headers, name, value != NULL ? value : "");
 	return MHD_YES;
 }
 
@@ -203,7 +201,7 @@ static void fill_request(struct admin_listener *listener, struct MHD_Connection 
 	char *query = strchr(exchange->target, '?');
 	if (query != NULL)
 		*query++ = '\0';
-	MHD_get_connection_values_n(http_connection, MHD_HEADER_KIND, add_header, &exchange->headers);
+	MHD_get_connection_values(http_connection, MHD_HEADER_KIND, add_header, &exchange->headers);
 	exchange->request = (struct admin_request){
 		.daemon = listener->daemon,
 		.method = method,

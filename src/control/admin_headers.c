@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/admin_headers.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -18,16 +19,25 @@ static const char *const names[ADMIN_HEADER_COUNT] = {
 	[ADMIN_HEADER_FETCH_DEST] = "Sec-Fetch-Dest",
 };
 
-void admin_headers_add(struct admin_headers *headers, struct span name, struct span value)
+/* RFC 9110, section 5.6.2. */
+static bool is_token(const char *name)
 {
-	headers->has_zero_byte |= memchr(name.data, '\0', name.len) != NULL;
-	headers->has_zero_byte |= memchr(value.data, '\0', value.len) != NULL;
+	static const char marks[] = "!#$%&'*+-.^_`|~";
+	size_t len = 0;
+	while (isalnum((unsigned char)name[len]) || (name[len] != '\0' && strchr(marks, name[len]) != NULL))
+		len++;
+	return len > 0 && name[len] == '\0';
+}
+
+void admin_headers_add(struct admin_headers *headers, const char *name, const char *value)
+{
+	headers->has_bad_name |= !is_token(name);
 	for (size_t i = 0; i < ADMIN_HEADER_COUNT; i++) {
-		if (strcasecmp(names[i], name.data) != 0)
+		if (strcasecmp(names[i], name) != 0)
 			continue;
 		if (headers->values[i] != NULL)
 			headers->twice = names[i];
-		headers->values[i] = value.data;
+		headers->values[i] = value;
 	}
 }
 
@@ -71,8 +81,8 @@ static const char *find_problem(const struct admin_headers *headers, const char 
 		return "the protocol is HTTP/1.1 or HTTP/1.0";
 	if (target[0] != '/')
 		return "the target of a request begins with a slash: this is no proxy for HTTP";
-	if (headers->has_zero_byte)
-		return "a header holds a zero byte";
+	if (headers->has_bad_name)
+		return "the name of a header holds what no name can";
 	if (headers->twice != NULL)
 		return "a header is given twice that may be given once";
 	if (headers->values[ADMIN_HEADER_HOST] == NULL && is_version(version, "HTTP/1.1"))

@@ -2,7 +2,10 @@
 /*
  * The header fields of a request that decide anything, collected one by one, and whether they go together. Two programs
  * that read one request differently are how requests are smuggled (RFC 9112, section 11.2), so whatever can be read in
- * two ways is refused: a field that is given twice, a length beside a transfer coding, a zero byte. Pure. Any thread.
+ * two ways is refused: a field that is given twice, a length beside a transfer coding, a name with a blank in it.
+ *
+ * What stands behind a zero byte in a field the HTTP library has cut off before; it is the same for all who look.
+ * Pure. Any thread.
  */
 #ifndef CONTROL_ADMIN_HEADERS_H
 #define CONTROL_ADMIN_HEADERS_H
@@ -29,11 +32,11 @@ enum admin_header {
 struct admin_headers {
 	const char *values[ADMIN_HEADER_COUNT]; /* NULL: not given. Whoever adds them keeps them. */
 	const char *twice;                      /* name of a field that was given more than once, or NULL */
-	bool has_zero_byte;
+	bool has_bad_name;
 };
 
-/* Both texts are ended by a zero, which the lengths do not count. Fields that decide nothing are only looked through. */
-void admin_headers_add(struct admin_headers *headers, struct span name, struct span value);
+/* Of fields that decide nothing only the name is looked at. */
+void admin_headers_add(struct admin_headers *headers, const char *name, const char *value);
 
 /* Does the client send a body, or announce one? */
 bool admin_headers_have_body(const struct admin_headers *headers);
