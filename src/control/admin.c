@@ -32,7 +32,7 @@
 enum {
 	ACCEPTS_PER_TURN = 16,
 	RUNS_PER_EVENT = 8, /* of the library, which may want to be run again at once */
-	INACTIVITY_SECONDS = ADMIN_ANSWER_MS / 1000,
+	INACTIVITY_SECONDS = ADMIN_REQUEST_MS / 1000,
 	LIBRARY_CONNECTIONS_MAX = 2 * ADMIN_CONNECTIONS_MAX, /* those that were sent away may still be there */
 };
 
@@ -164,6 +164,7 @@ struct exchange {
 	enum admin_status body_refusal; /* why the body is not kept; 0: it is */
 	char *body;
 	size_t body_bytes;
+	size_t body_capacity;
 	size_t body_max;
 	char target[]; /* as it was sent */
 };
@@ -281,7 +282,10 @@ static void take_body(struct admin_listener *listener, struct exchange *exchange
 		exchange->body_refusal = ADMIN_UNAVAILABLE;
 	if (exchange->body_refusal != 0)
 		return;
-	exchange->body = memory_resize(exchange->body, exchange->body_bytes + bytes, 1);
+	if (exchange->body_bytes + bytes > exchange->body_capacity) {
+		exchange->body_capacity = 2 * (exchange->body_bytes + bytes);
+		exchange->body = memory_resize(exchange->body, exchange->body_capacity, 1);
+	}
 	memcpy(exchange->body + exchange->body_bytes, body, bytes);
 	exchange->body_bytes += bytes;
 	listener->body_bytes += bytes;

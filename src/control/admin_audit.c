@@ -37,14 +37,14 @@ void admin_audit_done(struct admin_audit *audit)
 
 /* --- how often --------------------------------------------------------------------------------------------------- */
 
-static bool may_write_refused(struct admin_audit *audit)
+static bool may_write_refused(struct admin_audit *audit, struct admin_audit_bound *bound)
 {
 	struct daemon *daemon = audit->daemon;
-	uint64_t passed_ms = daemon->loop.now_ms - audit->last_ms;
-	audit->used_ms = passed_ms < audit->used_ms ? audit->used_ms - (uint32_t)passed_ms : 0;
-	audit->last_ms = daemon->loop.now_ms;
-	if (audit->used_ms + EACH_MS <= AUDIT_REFUSED_BURST * EACH_MS) {
-		audit->used_ms += EACH_MS;
+	uint64_t passed_ms = daemon->loop.now_ms - bound->last_ms;
+	bound->used_ms = passed_ms < bound->used_ms ? bound->used_ms - (uint32_t)passed_ms : 0;
+	bound->last_ms = daemon->loop.now_ms;
+	if (bound->used_ms + EACH_MS <= AUDIT_REFUSED_BURST * EACH_MS) {
+		bound->used_ms += EACH_MS;
 		return true;
 	}
 	audit->suppressed_count++;
@@ -56,6 +56,13 @@ static bool may_write_refused(struct admin_audit *audit)
 static bool is_stranger(const struct admin_answer *answer)
 {
 	return answer->status == ADMIN_UNAUTHORIZED || answer->status == ADMIN_FORBIDDEN;
+}
+
+/* Refused for what they are, or before it was clear whether they may ask. */
+static struct admin_audit_bound *bound_of(struct admin_audit *audit, const struct admin_answer *answer)
+{
+	bool is_early = answer->status == ADMIN_BAD_REQUEST || answer->status == ADMIN_EXPECTATION_FAILED;
+	return is_stranger(answer) || is_early ? &audit->strangers : &audit->others;
 }
 
 static bool is_wanted(const struct admin_request *request, const struct admin_answer *answer)
@@ -92,7 +99,9 @@ void admin_audit_write(struct admin_audit *audit, const struct admin_request *re
 	struct record_field fields[FIELDS_MAX] = { 0 };
 	char arguments[TEXT_BYTES] = "", change[TEXT_BYTES] = "";
 	size_t count = 0;
-	if (!is_wanted(request, answer) || (answer->status >= ADMIN_BAD_REQUEST && !may_write_refused(audit)))
+	if (!is_wanted(request, answer))
+		return;
+	if (answer->status >= ADMIN_BAD_REQUEST && !may_write_refused(audit, bound_of(audit, answer)))
 		return;
 	if (!is_stranger(answer)) {
 		format_arguments(request, arguments);

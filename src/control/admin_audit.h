@@ -11,7 +11,8 @@
  * written, so no token is.
  *
  * Whoever is refused can go on asking: after AUDIT_REFUSED_BURST events of refused requests they are bounded to
- * AUDIT_REFUSED_PER_SECOND, and an event `audit_suppressed` tells how many were left out. What was done is always told.
+ * AUDIT_REFUSED_PER_SECOND, and an event `audit_suppressed` tells how many were left out. Those who may not ask (or not
+ * in this way) are counted apart from those who may, so that they cannot hide them. What was done is always told.
  *
  * Control thread.
  */
@@ -28,12 +29,17 @@ enum {
 	AUDIT_SUPPRESSED_MS = 10 * 1000, /* how long they are counted before the count is told */
 };
 
+struct admin_audit_bound {
+	uint64_t last_ms;
+	uint32_t used_ms; /* of the burst, in the time that it takes to come back */
+};
+
 struct admin_audit {
 	struct timer timer;
 	struct daemon *daemon;
-	uint64_t last_ms;
 	uint64_t suppressed_count;
-	uint32_t used_ms; /* of the burst, in the time that it takes to come back */
+	struct admin_audit_bound strangers;
+	struct admin_audit_bound others;
 };
 
 void admin_audit_init(struct admin_audit *audit, struct daemon *daemon);

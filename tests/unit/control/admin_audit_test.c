@@ -153,8 +153,9 @@ static void a_flood_of_refused_requests_is_counted(void **state)
 	daemon_state.loop.now_ms += 1000;
 	for (int i = 0; i < 10; i++)
 		write_one("POST", "/v1/reload", "", ADMIN_UNAUTHORIZED);
+	write_one("POST", "/v1/reload", "", ADMIN_CONFLICT);
 	json_t *list = records();
-	assert_int_equal(json_array_size(list), AUDIT_REFUSED_BURST + 1 + AUDIT_REFUSED_PER_SECOND + 1);
+	assert_int_equal(json_array_size(list), AUDIT_REFUSED_BURST + 1 + AUDIT_REFUSED_PER_SECOND + 2);
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(list, AUDIT_REFUSED_BURST), "status")), 200);
 	const json_t *last = json_array_get(list, json_array_size(list) - 1);
 	assert_string_equal(text_of(last, "event"), "audit_suppressed");
