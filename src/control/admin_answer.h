@@ -28,8 +28,17 @@ enum admin_status {
 	ADMIN_CONFLICT = 409,
 	ADMIN_CONTENT_TOO_LARGE = 413,
 	ADMIN_UNSUPPORTED_MEDIA_TYPE = 415,
+	ADMIN_EXPECTATION_FAILED = 417,
 	ADMIN_UNPROCESSABLE_CONTENT = 422,
 	ADMIN_UNAVAILABLE = 503,
+};
+
+/* Who asks, as far as the socket tells. */
+struct admin_peer {
+	char text[ADDR_TEXT_BYTES]; /* "127.0.0.1:4000" or "unix" */
+	bool has_credentials;       /* of a unix socket: those of the process that connected */
+	uint32_t uid;
+	uint32_t pid;
 };
 
 /* One of ?name=value; value is never NULL. */
@@ -41,13 +50,14 @@ struct admin_argument {
 struct admin_request {
 	struct daemon *daemon;
 	const char *method;
-	const char *path;         /* as the client sent it: percent-encoded, without arguments */
-	const char *content_type; /* NULL: none */
+	const char *path;              /* as the client sent it: percent-encoded, without arguments */
+	const char *content_type;      /* NULL: none */
+	const struct admin_peer *peer; /* NULL: not known */
 	struct span body;
 	struct admin_argument arguments[ADMIN_ARGUMENTS_MAX];
 	size_t argument_count;
-	bool has_body; /* the client has sent one, or wants to: body may not be read yet */
-	bool has_too_many_arguments;
+	bool has_body;                /* the client has sent one, or wants to: body may not be read yet */
+	const char *argument_problem; /* one sentence: why the arguments could not be read; NULL: they could */
 	/* Filled by admin_routes: the parts of the path that stand for * in the route's, and the body of a JSON route. */
 	char names[ADMIN_NAMES_MAX][ADMIN_NAME_BYTES];
 	json_t *document; /* an object; NULL: no body */
@@ -55,9 +65,10 @@ struct admin_request {
 
 struct admin_answer {
 	enum admin_status status;
-	const char *type;  /* Content-Type */
-	const char *allow; /* value of the Allow header, or NULL */
-	char *body;        /* heap: whoever receives the answer releases it */
+	const char *type;                    /* Content-Type */
+	const char *allow;                   /* value of the Allow header, or NULL */
+	const char *content_security_policy; /* NULL: nothing at all is allowed, which suits all but pages */
+	char *body;                          /* heap: whoever receives the answer releases it */
 	size_t body_bytes;
 };
 

@@ -2,7 +2,7 @@
 #include "control/ceilings.h"
 
 #include "base/fd.h"
-#include "control/admin.h"
+#include "control/admin_connection.h"
 #include "health/health.h"
 
 #include <sched.h>

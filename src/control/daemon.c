@@ -325,8 +325,8 @@ static void done(struct daemon *daemon)
 	names_free(&daemon->names);
 	health_free(&daemon->health);
 	worker_loads_stop(&daemon->loads);
+	admin_free(&daemon->admin); /* it may have something to log */
 	stop_threads(daemon);
-	admin_free(&daemon->admin);
 	for (uint32_t i = 0; i < daemon->worker_count; i++)
 		worker_free(&daemon->workers[i]);
 	own_flows_free(&daemon->own_flows);

@@ -2,30 +2,16 @@
 #include "control/status.h"
 
 #include "base/fd.h"
-#include "base/memory.h"
 #include "base/version.h"
+#include "control/json_bytes.h"
 #include "worker/worker.h"
 
 #include <stddef.h>
 #include <stdlib.h>
 
-/* Paths of files and unix sockets need not be valid UTF-8, which JSON has to be: then all that is not ASCII is a '?'. */
-static json_t *make_text(const char *text)
-{
-	json_t *string = json_string(text);
-	if (string != NULL)
-		return string;
-	char *copy = memory_copy_text(text);
-	for (char *at = copy; *at != '\0'; at++)
-		*at = (unsigned char)*at < 0x80 ? *at : '?';
-	string = json_string(copy);
-	free(copy);
-	return string;
-}
-
 static void put_text(json_t *object, const char *key, const char *text)
 {
-	json_object_set_new(object, key, make_text(text));
+	json_object_set_new(object, key, json_bytes(text));
 }
 
 static void put_number(json_t *object, const char *key, uint64_t number)
@@ -289,7 +275,7 @@ static json_t *resolved_build(const struct config_server *server)
 		struct addr addr = server->resolved[i].addr;
 		if (!server->is_srv)
 			addr_set_port(&addr, server->port);
-		json_array_append_new(addresses, make_text(addr_format(&addr, text, sizeof(text))));
+		json_array_append_new(addresses, json_bytes(addr_format(&addr, text, sizeof(text))));
 	}
 	return addresses;
 }
@@ -303,7 +289,8 @@ static json_t *name_build(const struct config_server *server, const struct name_
 	json_object_set_new(object, "age_ms", name->has_answer ? json_integer((json_int_t)name->age_ms) : json_null());
 	put_number(object, "ttl_ms", name->ttl_ms);
 	json_object_set_new(object, "addresses", resolved_build(server));
-	json_object_set_new(object, "last_error", name->last_error != NULL ? make_text(name->last_error) : json_null());
+	json_object_set_new(object, "last_error",
+			    name->last_error != NULL ? json_bytes(name->last_error) : json_null());
 	return object;
 }
 
