@@ -12,6 +12,8 @@ const listensShown = 3;
 const gap = 8;
 const boxHeight = 36;
 const widest = 30;
+const headHeight = 22;
+const titles = { listen: 'listen address', service: 'service', pool: 'pool', server: 'server' };
 
 export const measures = {
 	bytes: (rates) => rates.bytes_in + rates.bytes_out,
@@ -62,7 +64,8 @@ class Graph {
 
 const stateOfHealth = { ok: 'up', weak: 'weak', bad: 'down' };
 
-function addServers(graph, poolNode, pool, ticks, measure) {
+// part: the share of the pool's traffic that comes from this node.
+function addServers(graph, from, pool, ticks, measure, part = 1) {
 	const rows = pool.servers.map((server) => ({ server, state: currentState(ticks, pool, server),
 		value: measure(ticks.serverRates(pool.name, server.name)) }));
 	const order = (row) => row.state === 'down' ? 0 : 1;
@@ -71,7 +74,7 @@ function addServers(graph, poolNode, pool, ticks, measure) {
 	for (const { server, state, value } of rows.filter((row) => most.has(row))) {
 		const node = graph.node('server', `server\n${pool.name}\n${server.name}`,
 			{ label: server.name, detail: server.address, state, value });
-		graph.link(poolNode, node, value, state);
+		graph.link(from, node, value * part, state);
 	}
 	const rest = rows.filter((row) => !most.has(row));
 	if (rest.length > 0) {
@@ -79,7 +82,7 @@ function addServers(graph, poolNode, pool, ticks, measure) {
 		const value = rest.reduce((sum, row) => sum + row.value, 0);
 		const node = graph.node('server', `rest\n${pool.name}`, { label: `${rest.length} more servers`,
 			detail: down > 0 ? `${down} down` : '', state: down > 0 ? 'weak' : 'up', value, isRest: true });
-		graph.link(poolNode, node, value, node.state);
+		graph.link(from, node, value * part, node.state);
 	}
 }
 
@@ -92,6 +95,13 @@ function addListens(graph, serviceNode, service, value) {
 		const node = graph.node('listen', `listen\n${service.name}\n${i}`, { ...box, isUncounted: true });
 		graph.link(node, serviceNode, value / boxes.length);
 	});
+}
+
+// Servers count by pool: a service that shares its pool gets its share of what its servers carry.
+function shareOf(row, shown) {
+	const all = shown.filter(({ pool }) => pool === row.pool);
+	const sum = all.reduce((total, { value }) => total + value, 0);
+	return sum > 0 ? row.value / sum : 1 / all.length;
 }
 
 // { nodes, links, hiddenCount }; narrow leaves out listen addresses and pools.
@@ -116,7 +126,9 @@ export function buildGraph({ status, ticks, measure, wanted = '', isNarrow = fal
 			poolNode.value += row.value;
 			graph.link(serviceNode, poolNode, row.value, state);
 		}
-		if (isNarrow || !isKnown)
+		if (isNarrow)
+			addServers(graph, serviceNode, pool, ticks, value, shareOf(row, shown));
+		else if (!isKnown)
 			addServers(graph, poolNode, pool, ticks, value);
 	}
 	if (rest.length > 0)
@@ -154,16 +166,18 @@ export function layOut({ nodes, links }, width) {
 	const placed = new Map(nodes.map((node) => [node.id, { ...node, height: boxHeight, inAt: 0, outAt: 0 }]));
 	const heights = columns.map((column) => stack(column, placed, links, thickness));
 	const height = Math.max(...heights, boxHeight);
+	const heads = [];
 	columns.forEach((column, i) => {
 		const x = widths.slice(0, i).reduce((sum, each) => sum + each + between, 0);
+		heads.push({ title: titles[column], x });
 		for (const node of placed.values())
 			if (node.column === column) {
 				node.x = x;
 				node.width = widths[i];
-				node.y += (height - heights[i]) / 2;
+				node.y += headHeight + (height - heights[i]) / 2;
 			}
 	});
-	return { width, height, nodes: [...placed.values()], links: drawLinks(links, placed, thickness) };
+	return { width, height: height + headHeight + 1, columns: heads, nodes: [...placed.values()], links: drawLinks(links, placed, thickness) };
 }
 
 // Places the boxes of a column under each other; returns its height.

@@ -86,6 +86,6 @@ export function Chart({ title, at, lines, format, band, theme, period }) {
 
 export function Spark({ values, width = 96, height: tall = 20 }) {
 	const top = Math.max(...values, 1);
-	const points = values.map((value, i) => `${(i / 59 * width).toFixed(1)},${(tall - 1 - value / top * (tall - 2)).toFixed(1)}`);
+	const points = values.map((value, i) => `${((i + 60 - values.length) / 59 * width).toFixed(1)},${(tall - 1 - value / top * (tall - 2)).toFixed(1)}`);
 	return <svg class="spark" width={width} height={tall} aria-hidden="true"><polyline points={points.join(' ')} /></svg>;
 }

@@ -87,11 +87,11 @@ export function Cell({ label, isNumber, children, class: extra = '' }) {
 	return <td data-label={label} class={`${isNumber ? 'number' : ''} ${extra}`.trim() || undefined}>{children}</td>;
 }
 
-export const rowsShown = 100;
+const rowsShown = 100;
 
 // Shows the first rows, and more when asked.
-export function useMore(rows) {
-	const [most, setMost] = useState(rowsShown);
+export function useMore(rows, first = rowsShown) {
+	const [most, setMost] = useState(first);
 	const more = rows.length > most
 		? <button type="button" class="more" onClick={() => setMost(most * 5)}>Show more: {rows.length - most} are hidden</button>
 		: null;

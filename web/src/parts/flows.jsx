@@ -5,7 +5,7 @@ import { ask, query } from '../api.js';
 import { bytes, count, duration, visible } from '../format.js';
 import { closeFlow } from '../store.js';
 import { Confirm } from './dialogs.jsx';
-import { Cell, Name, Section, Table, useInSight } from './common.jsx';
+import { Cell, Name, Section, Table, useInSight, useMore } from './common.jsx';
 
 const everyMs = 2000;
 const limit = 100;
@@ -60,7 +60,9 @@ export function Flows({ store }) {
 	const [isHeld, setIsHeld] = useState(false);
 	const [closing, setClosing] = useState(null);
 	const [ref, isInSight] = useInSight();
-	const { flows, matched_count, is_whole, problem } = useFlows(filter, isInSight && !isHeld && !store.needsToken);
+	const { flows: unsorted, matched_count, is_whole, problem } = useFlows(filter, isInSight && !isHeld && !store.needsToken);
+	const flows = unsorted && [...unsorted].sort((a, b) => b.duration_ms - a.duration_ms);
+	const [rows, more] = useMore(flows ?? [], 25);
 	const put = (key) => (event) => setFilter({ ...filter, [key]: event.currentTarget.value.trim() });
 	const answer = flows && (matched_count > flows.length ? `${count(matched_count)} match; ${flows.length} of them are shown.`
 		: `${count(flows.length)} ${flows.length === 1 ? 'is' : 'are'} open.`);
@@ -75,7 +77,8 @@ export function Flows({ store }) {
 		{problem && <p class="bad-text">{problem.message}</p>}
 		{is_whole === false && <p class="quiet">A worker did not answer: this is not all.</p>}
 		{flows?.length > 0 && <Table caption="Open flows" columns={columns}>
-			{flows.map((flow) => <Row key={flow.id} flow={flow} onClose={setClosing} />)}</Table>}
+			{rows.map((flow) => <Row key={flow.id} flow={flow} onClose={setClosing} />)}</Table>}
+		{more}
 		{closing && <Confirm title="Close this flow?" action="Close the flow" onCancel={() => setClosing(null)}
 			onConfirm={() => {
 				closeFlow(closing.id);

@@ -31,7 +31,7 @@ export function Header({ store, theme, onTheme, onHelp }) {
 		<a class="skip" href="#exposed">Skip to the content</a>
 		<div class="line">
 			<h1>strait <span class="quiet">{location.host}</span></h1>
-			{status && <a class={`health ${bad > 0 ? 'bad' : 'well'}`} href="#exposed">
+			{status && <a class={`health ${bad > 0 ? 'bad' : 'good'}`} href="#exposed">
 				<span class="mark" aria-hidden="true">{bad > 0 ? '✕' : '●'}</span>{bad > 0 ? `${bad} to look at` : 'well'}</a>}
 			<span class={`stream ${stream.isLive ? 'live' : 'lost'}`}>
 				<span class="mark" aria-hidden="true">{stream.isLive ? '●' : '○'}</span>{stream.text}</span>

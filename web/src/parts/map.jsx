@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // 3. Where it goes: listen addresses, services, pools, servers; links as wide as their traffic.
 import { useState } from 'preact/hooks';
-import { byteRate, count, rate, visible } from '../format.js';
+import { byteRate, count, cut, rate, visible } from '../format.js';
 import { buildGraph, labelOf, layOut, mapInWords, servicesShown, stateTexts } from '../model/map.js';
 import { Choice, Filter, Section, useWidth } from './common.jsx';
 
@@ -16,15 +16,15 @@ function Link({ link }) {
 	</g>;
 }
 
-function Box({ node, format }) {
-	const numbers = node.isUncounted ? node.detail : [format(node.value),
-		node.state === 'up' || node.isRest ? node.detail : stateTexts[node.state]].filter(Boolean).join(' · ');
+function Box({ node, format, isNarrow }) {
+	const more = node.state === 'up' || node.isRest ? (isNarrow ? '' : node.detail) : stateTexts[node.state];
+	const numbers = node.isUncounted ? node.detail : [format(node.value), more].filter(Boolean).join(' · ');
 	const room = Math.floor((node.width - 16) / 6.4);
 	return <g class={`box ${node.state} ${node.isRest ? 'rest' : ''}`} transform={`translate(${node.x} ${node.y})`}>
 		<title>{`${visible(node.label)} ${visible(node.detail ?? '')}: ${stateTexts[node.state]}`}</title>
 		<rect width={node.width} height={node.height} rx="3" />
 		<text x="8" y={node.height / 2 - 3}>{labelOf(node)}</text>
-		<text class="small" x="8" y={node.height / 2 + 12}>{visible(numbers).slice(0, room)}</text>
+		<text class="small" x="8" y={node.height / 2 + 12}>{cut(visible(numbers), Math.max(6, room))}</text>
 	</g>;
 }
 
@@ -43,11 +43,10 @@ export function TrafficMap({ store }) {
 				options={[['bytes', 'bytes/s'], ['flows', 'flows/s'], ['active', 'open flows']]} /></>}>
 		<div ref={ref} class="map">
 			{drawn && <>
-				{width >= narrow && <div class="columns" aria-hidden="true"><span>listen address</span><span>service</span>
-					<span>pool</span><span>server</span></div>}
 				<svg width={drawn.width} height={drawn.height} role="img" aria-label={mapInWords(graph, format)}>
+					{drawn.columns.map(({ title, x }) => <text key={title} class="small" x={x} y="12">{title}</text>)}
 					{drawn.links.map((link) => <Link key={`${link.from} ${link.to}`} link={link} />)}
-					{drawn.nodes.map((node) => <Box key={node.id} node={node} format={format} />)}
+					{drawn.nodes.map((node) => <Box key={node.id} node={node} format={format} isNarrow={width < narrow} />)}
 				</svg></>}
 			{graph && graph.nodes.length === 0 && <p class="quiet">Nothing matches.</p>}
 		</div>
