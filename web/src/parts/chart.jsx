@@ -24,7 +24,7 @@ function drawBand(plot, band) {
 	ctx.restore();
 }
 
-function options({ width, lines, format, bandRef }) {
+function options({ width, lines, format, bandRef, seconds }) {
 	const axis = { stroke: color('--muted'), grid: { stroke: color('--line'), width: 1 }, ticks: { show: false },
 		font: '11px system-ui, sans-serif' };
 	return {
@@ -32,7 +32,7 @@ function options({ width, lines, format, bandRef }) {
 		padding: [8, 8, 0, 0],
 		cursor: { sync: { key: sync.key }, points: { size: 6 }, drag: { x: false, y: false } },
 		legend: { show: false },
-		scales: { x: { time: true }, y: { range: (_, low, high) => {
+		scales: { x: { time: true, range: (_, __, end) => [end - seconds, end] }, y: { range: (_, low, high) => {
 			const band = bandRef.current;
 			return [0, Math.max(high ?? 0, band ? band.usual + band.deviation : 0, 1) * 1.08];
 		} } },
@@ -53,8 +53,8 @@ function timeLabel(seconds, step) {
 	return `${two(at.getHours())}:${two(at.getMinutes())}`;
 }
 
-// lines: [{ label, values, stroke, dash }]; band: { usual, deviation } or nothing.
-export function Chart({ title, at, lines, format, band, theme, period }) {
+// lines: [{ label, values, stroke, dash }]; band: { usual, deviation } or nothing; seconds: how much of time is shown.
+export function Chart({ title, at, lines, format, band, theme, period, seconds }) {
 	const [ref, width] = useWidth();
 	const plot = useRef(null);
 	const bandRef = useRef(band);
@@ -63,7 +63,7 @@ export function Chart({ title, at, lines, format, band, theme, period }) {
 	useEffect(() => {
 		if (width === 0)
 			return undefined;
-		plot.current = new uPlot(options({ width, lines, format, bandRef }), data, ref.current);
+		plot.current = new uPlot(options({ width, lines, format, bandRef, seconds }), data, ref.current);
 		return () => {
 			plot.current.destroy();
 			plot.current = null;

@@ -87,7 +87,7 @@ export function Cell({ label, isNumber, children, class: extra = '' }) {
 	return <td data-label={label} class={`${isNumber ? 'number' : ''} ${extra}`.trim() || undefined}>{children}</td>;
 }
 
-const rowsShown = 100;
+const rowsShown = 40;
 
 // Shows the first rows, and more when asked.
 export function useMore(rows, first = rowsShown) {

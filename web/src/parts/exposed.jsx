@@ -49,8 +49,8 @@ export function Exposed({ store }) {
 	const [wanted, setWanted] = useState('');
 	const problems = findProblems({ status, ticks, trends: store.trends.source, now: Date.now() });
 	const pools = new Map((status?.pools ?? []).map((pool) => [pool.name, pool]));
-	const services = (status?.services ?? []).filter((service) => `${service.name} ${service.pool} ` +
-		`${service.listens.map(({ address }) => address).join(' ')}`.toLowerCase().includes(wanted.toLowerCase()));
+	const services = (status?.services ?? []).filter(({ name, pool, listens: where }) =>
+		[name, pool, ...where.map(({ address }) => address)].some((text) => text.toLowerCase().includes(wanted.toLowerCase())));
 	const sorted = services.map((service, i) => [badness[serviceHealth(pools.get(service.pool), ticks).word], i, service])
 		.sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(([, , service]) => service);
 	const [rows, more] = useMore(sorted);

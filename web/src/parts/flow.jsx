@@ -10,6 +10,7 @@ import { Chart, Spark } from './chart.jsx';
 import { Cell, Choice, Filter, Name, Quiet, Section, Table, useMore } from './common.jsx';
 
 const steps = [['1s', '10 min'], ['1m', '24 h'], ['15m', '30 d']];
+const seconds = { '1s': 600, '1m': 86400, '15m': 30 * 86400 };
 const periods = { '1s': 'the last 10 minutes', '1m': 'the last 24 hours', '15m': 'the last 30 days' };
 const columns = [{ label: 'Service' }, { label: 'Last minute' }, { label: 'Flows', isNumber: true },
 	{ label: 'Active', isNumber: true }, { label: 'In', isNumber: true }, { label: 'Out', isNumber: true }, { label: 'Is it usual?' }];
@@ -48,7 +49,7 @@ function Charts({ store, theme }) {
 		return null;
 	const usual = store.service && store.step === '1s' ? findUsual(store.trends.source, store.service, 'flows') : null;
 	const band = usual && usual.basis && usual.samples > 0 ? usual : null;
-	const shared = { at: series.at, theme, period: periods[store.step] };
+	const shared = { at: series.at, theme, period: periods[store.step], seconds: seconds[store.step] };
 	return <div class="charts">
 		<Chart {...shared} key={`flows ${store.service} ${store.step}`} title="Flows per second" format={rate} band={band}
 			lines={[{ label: 'new', values: series.flows, stroke: '--accent', fill: '--accent-soft' },
