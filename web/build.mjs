@@ -52,9 +52,16 @@ function inputsOf(result) {
 		.map((name) => path.resolve(web, name));
 }
 
+// What is in the bundle that is not ours asks for its licence to go with it.
+async function licences() {
+	const texts = await Promise.all(['preact', 'uplot'].map(async (name) =>
+		`${name}: ${await readFile(path.join(web, 'node_modules', name, 'LICENSE'), 'utf8')}`));
+	return `/*! ${texts.join('\n').replaceAll('*/', '')}*/`;
+}
+
 const directory = path.resolve(process.argv[2] ?? 'build');
 await mkdir(directory, { recursive: true });
-const made = await bundle(directory, ['main.jsx', 'stream/worker.js', 'style.css']);
+const made = await bundle(directory, ['main.jsx', 'stream/worker.js', 'style.css'], { banner: { js: await licences() } });
 const early = await bundle(directory, ['theme.js'], { format: 'iife' });
 const names = { ...made.names, ...early.names };
 const html = await readFile(path.join(source, 'index.html'), 'utf8');
