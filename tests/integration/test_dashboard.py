@@ -180,6 +180,8 @@ def test_weight_and_undo(page, daemon):
     """A weight is changed in place, and taken back."""
     page.click_button("Weight of green in web: 2. Change")
     page.fill(".weight input", "7")
+    time.sleep(2.5)  # the page is drawn again each second, around what is being typed
+    assert page.run("return document.activeElement.name") == "weight"
     page.click_button("Set")
     eventually(lambda: daemon.server("web", "green")["weight"] == 7)
     page.click_button("Undo")

@@ -14,6 +14,7 @@ const statusEveryMs = 3000;
 const trendsEveryMs = 10000;
 const servicesSummedMax = 12;
 const undoMs = 30000;
+const noticeMs = 8000;
 
 export const store = {
 	stream: { name: 'connecting', since: Date.now() },
@@ -236,8 +237,11 @@ export function chooseWindow(window) {
 
 let undoTimer;
 
+// What went well goes away by itself; what did not stays until it is dismissed.
 export function notify(text, isBad = false) {
-	store.notice = { text, isBad };
+	const notice = store.notice = { text, isBad };
+	if (!isBad)
+		setTimeout(() => store.notice === notice && dismiss(), noticeMs);
 	changed();
 }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findProblems, serviceHealth } from '../src/model/health.js';
-import { gravity, inWords, mergeEvents, timeline, timelineInWords } from '../src/model/history.js';
+import { gravity, inWords, lastTransitions, mergeEvents, timeline, timelineInWords } from '../src/model/history.js';
 import { buildGraph, layOut, mapInWords } from '../src/model/map.js';
 import { ReasonRates } from '../src/model/refusals.js';
 import { add, fromTrend, inWords as seriesInWords, join } from '../src/model/series.js';
@@ -54,6 +54,7 @@ test('what is wrong is told, worst first', () => {
 	assert.match(texts, /The last reload failed: generation 3 stays in force/);
 	assert.match(texts, /95\u00a0% of all connections/);
 	assert.match(texts, /13 log records lost/);
+	assert.match(problems[0].text, /^gone/);
 	assert.equal(problems.at(-1).level, 'note');
 	assert.match(problems.at(-1).text, /aside: a is taken out by hand/);
 	const well = statusOf([], [pool('web', [server('a')])]);
@@ -95,6 +96,8 @@ test('the timeline knows what was before the first event', () => {
 	assert.deepEqual(made.reloads.map(({ isBad }) => isBad), [false, true]);
 	assert.match(timelineInWords(made), /b in web changed 1 time and is drain/);
 	assert.equal(timeline([], start).lanes.length, 0);
+	assert.deepEqual([...lastTransitions([{ event: 'server_down', pool: 'web', server: 'a', ts: at(1) },
+		{ event: 'server_up', pool: 'web', server: 'a', ts: at(2) }, { event: 'audit', ts: at(3) }])], [['web\na', start + 2000]]);
 });
 
 test('refusals have totals and rates by reason', () => {

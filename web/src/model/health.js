@@ -43,7 +43,7 @@ function poolProblems(pool, ticks, now) {
 	const name = visible(pool.name);
 	const problems = [];
 	if (poolCounts(pool, ticks).up === 0)
-		problems.push({ level: 'bad', where: 'servers', text: `${name}: no server is up, new flows are refused${causes(down)}` });
+		problems.push({ level: 'bad', isOutage: true, where: 'servers', text: `${name}: no server is up, new flows are refused${causes(down)}` });
 	else if (down.length > 0) {
 		const since = now - Math.max(...down.map((server) => server.state_age_ms));
 		problems.push({ level: 'bad', where: 'servers', text: `${name}: ${down.length} of ` +
@@ -87,7 +87,8 @@ export function findProblems({ status, ticks, trends, now }) {
 	if (status.log?.dropped > 0)
 		problems.push({ level: 'bad', where: 'events', text: `${plural(status.log.dropped, 'log record')} lost: sinks were too slow` });
 	problems.push(...anomalies(trends));
-	return problems.sort((a, b) => (a.level === b.level ? 0 : a.level === 'bad' ? -1 : 1));
+	const rank = ({ isOutage, level }) => isOutage ? 0 : level === 'bad' ? 1 : 2;
+	return problems.sort((a, b) => rank(a) - rank(b));
 }
 
 export function countServers(status, ticks) {

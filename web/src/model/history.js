@@ -85,6 +85,15 @@ function transition(event) {
 	}
 }
 
+// When each server came into its state, as far as events tell: Map("pool\nserver" -> ms).
+export function lastTransitions(events) {
+	const last = new Map();
+	for (const event of events)
+		if (transition(event))
+			last.set(`${event.pool}\n${event.server}`, Date.parse(event.ts));
+	return last;
+}
+
 // { from, to, lanes: [{ pool, server, segments: [{ from, to, state }] }], reloads: [{ at, isBad, text }] }, times in ms.
 // Lanes with the latest transition first, `most` of them.
 export function timeline(events, now, most = 12) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // 4. Are the servers well, and since when; and taking them out and back.
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { byteRate, clock, count, duration, microseconds, plural, rate, visible } from '../format.js';
 import { countServers, currentState, lastCheckInWords } from '../model/health.js';
-import { timeline } from '../model/history.js';
+import { lastTransitions, timeline } from '../model/history.js';
 import { changeServer } from '../store.js';
 import { Cell, Choice, Filter, Name, Quiet, Section, State, Table, useMore } from './common.jsx';
 import { Timeline } from './timeline.jsx';
@@ -28,6 +28,8 @@ function Actions({ pool, server, state }) {
 
 function Weight({ pool, server }) {
 	const [isOpen, setIsOpen] = useState(false);
+	const input = useRef(null);
+	useEffect(() => input.current?.select(), [isOpen]);
 	const what = `Weight of ${visible(server.name)} in ${visible(pool.name)}`;
 	if (!isOpen)
 		return <button type="button" class="link" aria-label={`${what}: ${server.weight}. Change`}
@@ -41,16 +43,17 @@ function Weight({ pool, server }) {
 				`${visible(server.name)} in ${visible(pool.name)} has weight ${weight}.`);
 	};
 	return <form class="weight" onSubmit={send} onKeyDown={(event) => event.key === 'Escape' && setIsOpen(false)}>
-		<input name="weight" type="number" min="1" max="1000" required aria-label={what} value={server.weight} autofocus
-			ref={(input) => input?.focus()} /><button type="submit">Set</button></form>;
+		<input name="weight" type="number" min="1" max="1000" required aria-label={what} defaultValue={server.weight}
+			ref={input} /><button type="submit">Set</button></form>;
 }
 
-function Since({ server, statusAt }) {
-	const at = statusAt - server.state_age_ms;
+// Whichever tells of the later change: the status, or an event that came since.
+function Since({ server, statusAt, lastChange = 0 }) {
+	const at = Math.max(statusAt - server.state_age_ms, lastChange);
 	return <span title={clock(at)}>{duration(Date.now() - at)}</span>;
 }
 
-function Row({ pool, server, store }) {
+function Row({ pool, server, store, changes }) {
 	const state = currentState(store.ticks, pool, server);
 	const rates = store.ticks.serverRates(pool.name, server.name);
 	const check = server.last_check;
@@ -58,7 +61,8 @@ function Row({ pool, server, store }) {
 		<Cell label="Server"><Name>{server.name}</Name>{server.is_backup && <span class="tag">backup</span>}
 			{server.address !== server.name && <span class="under"><Name code most={30}>{server.address}</Name></span>}</Cell>
 		<Cell label="State"><State state={state} isEjected={server.is_ejected} /></Cell>
-		<Cell label="Since"><Since server={server} statusAt={store.statusAt} /></Cell>
+		<Cell label="Since"><Since server={server} statusAt={store.statusAt}
+			lastChange={changes.get(`${pool.name}\n${server.name}`)} /></Cell>
 		<Cell label="Last check"><span class={check && !check.good ? 'bad-text' : undefined}
 			title={check ? `took ${microseconds(check.duration_us)}` : undefined}>{lastCheckInWords(check)}</span></Cell>
 		<Cell label="Weight" isNumber><Weight pool={pool} server={server} /></Cell>
@@ -89,6 +93,7 @@ export function Servers({ store }) {
 	const [wanted, setWanted] = useState('');
 	const [show, setShow] = useState('all');
 	const servers = countServers(store.status, store.ticks);
+	const changes = lastTransitions(store.events);
 	const [rows, more] = useMore(findRows(store, wanted, show));
 	const answer = store.status && [`${servers.up} of ${plural(servers.all, 'server')} up`, servers.down && `${servers.down} down`,
 		servers.drain && `${servers.drain} drained`, servers.maint && `${servers.maint} in maintenance`].filter(Boolean).join(', ') + '.';
@@ -98,7 +103,8 @@ export function Servers({ store }) {
 		<Table caption="Servers by pool" columns={columns}>
 			{rows.map(({ pool, server }, i) => [
 				pool !== rows[i - 1]?.pool && <PoolRow key={`pool ${pool.name}`} pool={pool} />,
-				<Row key={`${pool.name} ${server.name}`} pool={pool} server={server} store={store} />])}
+				<Row key={`${pool.name} ${server.name}`} pool={pool} server={server} store={store}
+					changes={changes} />])}
 		</Table>
 		{rows.length === 0 && store.status && <p class="quiet">{show === 'all' ? 'Nothing matches.' : 'All servers are up.'}</p>}
 		{more}
