@@ -79,7 +79,7 @@ function onMessage(message) {
 function takeTick(tick) {
 	const isOther = store.status === null || store.status.generation !== tick.generation;
 	store.ticks.apply(tick);
-	if (tick.is_full || isOther)
+	if ((tick.is_full && !store.stream.isAsked) || isOther)
 		refreshStatus();
 }
 
@@ -317,6 +317,7 @@ export function start() {
 		stream.setToken(token);
 	every(statusEveryMs, () => store.stream.name === 'live' && refreshStatus());
 	every(trendsEveryMs, () => store.stream.name === 'live' && loadTrends());
+	every(trendsEveryMs, () => store.stream.isAsked && loadHistory());
 	every(60000, () => store.step !== '1s' && loadPast());
 	every(1000, changed); /* ages go on while nothing comes */
 }

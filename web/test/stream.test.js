@@ -78,6 +78,25 @@ test('one stream for many, and all there is for who comes later', async () => {
 	await until(() => !hub.isRunning);
 });
 
+test('without a stream the status is asked for', async () => {
+	const status = { generation: 4, phase: 'running', is_degraded: false, services: [{ name: 's', flows_total: 7, refused: {} }],
+		pools: [{ name: 'p', servers: [{ name: 'a', state: 'up', weight: 1 }] }] };
+	let mayStream = false;
+	const stream = serverOf([{ hangs: true, pieces: [`event: tick\ndata: ${tick}\n\n`] }]);
+	const hub = new Hub(async (path, options) => path === '/v1/status' ? { ok: true, status: 200, json: async () => status }
+		: mayStream ? stream.ask(path, options) : { ok: false, status: 503 });
+	const ticks = [];
+	const listener = (message) => message.kind === 'tick' && ticks.push(message.tick);
+	hub.join(listener);
+	await until(() => hub.state.name === 'live' && hub.state.isAsked);
+	assert.equal(ticks[0].is_full, true);
+	assert.deepEqual(ticks[0].servers.map(({ pool, name, state }) => [pool, name, state]), [['p', 'a', 'up']]);
+	mayStream = true;
+	await until(() => hub.state.isAsked === false);
+	hub.leave(listener);
+	await until(() => !hub.isRunning);
+});
+
 test('it waits for a token, and passes it on', async () => {
 	const { ask, asked } = serverOf([{ status: 401 }, { hangs: true, pieces: [`event: tick\ndata: ${tick}\n\n`] }]);
 	const hub = new Hub(ask);

@@ -157,6 +157,20 @@ export class Ticks {
 	}
 }
 
+const serviceKeys = ['name', 'flows_active', 'flows_total', 'bytes_in', 'bytes_out', 'packets_in', 'packets_out', 'refused_total'];
+const serverKeys = ['name', 'state', 'flows_active', 'flows_total', 'bytes_in', 'bytes_out', 'connect_failures_total'];
+
+function pick(object, keys) {
+	return Object.fromEntries(keys.map((key) => [key, object[key]]));
+}
+
+// What a tick would say, from an answer of /v1/status that came at `at` (ms).
+export function tickOfStatus(status, at) {
+	return { ...pick(status, ['generation', 'phase', 'is_degraded']), ts: new Date(at).toISOString(), is_full: true,
+		services: status.services.map((service) => pick(service, serviceKeys)),
+		servers: status.pools.flatMap((pool) => pool.servers.map((server) => ({ pool: pool.name, ...pick(server, serverKeys) }))) };
+}
+
 // The merged state as one full tick, for a tab that comes later.
 export class TickMerger {
 	constructor() {

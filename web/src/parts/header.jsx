@@ -16,11 +16,11 @@ export function describeStream({ stream, ticks, needsToken }, now) {
 	if (needsToken)
 		return { isLive: false, text: 'waits for the token' };
 	if (stream.name === 'live' && (age === null || age < oldAfterMs))
-		return { isLive: true, text: 'live' };
+		return { isLive: true, text: stream.isAsked ? 'live, asked every 2 s' : 'live' };
 	if (stream.name === 'connecting' && age === null)
 		return { isLive: true, text: 'connecting' };
 	const old = age === null ? 'there are no numbers yet' : `numbers are ${duration(age)} old`;
-	return { isLive: false, text: stream.name === 'missing' ? 'this strait sends no events' : `connection lost: ${old}` };
+	return { isLive: false, text: `connection lost: ${old}` };
 }
 
 export function Header({ store, theme, onTheme, onHelp }) {

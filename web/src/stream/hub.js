@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // One event stream of strait for any number of listeners (tabs). It lives in a SharedWorker, or in the tab where there is
-// none. Listeners are told { kind: 'state' | 'tick' | 'changes' | 'token', ... }; one that comes later is first told all
+// none. Where strait does not stream (it serves only so many), it is asked for its status instead. Listeners are told { kind: 'state' | 'tick' | 'changes' | 'token', ... }; one that comes later is first told all
 // there is. The token stays in memory.
-import { TickMerger } from '../model/ticks.js';
+import { TickMerger, tickOfStatus } from '../model/ticks.js';
 import { EventParser } from './parser.js';
 
 const firstWaitMs = 500;
 const longestWaitMs = 4000;
+const askEveryMs = 2000;
 const silenceMs = 10000; // ticks come each second
 const changesMax = 1000;
 
@@ -78,34 +79,49 @@ export class Hub {
 			if (this.listeners.size === 0)
 				break;
 			wait = outcome === 'read' ? firstWaitMs : Math.min(wait * 2, longestWaitMs);
-			if (outcome === 'unauthorized' || outcome === 'missing')
+			if (outcome === 'refused' && await this.askInstead())
+				wait = askEveryMs;
+			else if (outcome === 'unauthorized')
 				this.setState(outcome);
 			else
-				this.setState('lost', { retryAt: Date.now() + wait });
+				this.setState('lost');
 			const woken = new Promise((resolve) => { this.wake = resolve; });
 			await (outcome === 'unauthorized' ? woken : Promise.race([sleep(wait), woken]));
 		}
 		this.isRunning = false;
 	}
 
-	// Returns how it ended: 'read' something before, 'failed', 'unauthorized', 'missing'.
+	headers(more) {
+		return this.token ? { ...more, Authorization: `Bearer ${this.token}` } : more;
+	}
+
+	// Returns false when that fails, too.
+	async askInstead() {
+		try {
+			const answer = await this.ask('/v1/status', { headers: this.headers({}), cache: 'no-store' });
+			if (!answer.ok)
+				return false;
+			this.takeTick(tickOfStatus(await answer.json(), Date.now()), { isAsked: true });
+			return true;
+		} catch {
+			return false;
+		}
+	}
+
+	// Returns how it ended: 'read' something before, 'failed', 'unauthorized', 'refused'.
 	async connect() {
 		const abort = this.abort = new AbortController();
 		let silence = setTimeout(() => abort.abort(), silenceMs);
 		let hasRead = false;
-		const headers = { Accept: 'text/event-stream' };
-		if (this.token)
-			headers.Authorization = `Bearer ${this.token}`;
+		const headers = this.headers({ Accept: 'text/event-stream' });
 		if (this.lastId !== null)
 			headers['Last-Event-ID'] = this.lastId;
 		try {
 			const answer = await this.ask('/v1/events', { headers, signal: abort.signal, cache: 'no-store' });
 			if (answer.status === 401)
 				return 'unauthorized';
-			if (answer.status === 404)
-				return 'missing';
 			if (!answer.ok)
-				return 'failed';
+				return 'refused';
 			const parser = new EventParser((message) => this.take(message));
 			const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
 			for (let piece; !(piece = await reader.read()).done;) {
@@ -122,13 +138,17 @@ export class Hub {
 		return hasRead ? 'read' : 'failed';
 	}
 
+	takeTick(tick, { isAsked }) {
+		this.merger.apply(tick);
+		this.tell({ kind: 'tick', tick });
+		if (this.state.name !== 'live' || this.state.isAsked !== isAsked)
+			this.setState('live', { isAsked });
+	}
+
 	take({ event, id, data }) {
 		const document = JSON.parse(data);
 		if (event === 'tick') {
-			this.merger.apply(document);
-			this.tell({ kind: 'tick', tick: document });
-			if (this.state.name !== 'live')
-				this.setState('live');
+			this.takeTick(document, { isAsked: false });
 		} else if (event === 'change') {
 			const change = { ...document, id: Number(id) };
 			/* Numbers begin anew with a new daemon. */
