@@ -161,3 +161,18 @@ def test_page_knows_every_reason():
     words = set(re.findall(r'X\([A-Z_]+,\s*"(\w+)"', header))
     found = re.findall(r'X\([A-Z_]+,\s*"(\w+)",\s*(?:true|false),\s*"([^"]+)"\)', header)
     assert {word for word, _ in found} == words and len(words) > 20
+
+
+@pytest.mark.skipif(not shutil.which("npm"), reason="there is no npm")
+def test_modules_that_cannot_be_fetched_fail_nothing(tmp_path):
+    """Without the registry fetching says so and succeeds, and leaves nothing that looks whole."""
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "web").mkdir()
+    shutil.copy(ROOT / "scripts/fetch_page_modules", tmp_path / "scripts")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(ROOT / "web" / name, tmp_path / "web")
+    environment = {**os.environ, "npm_config_registry": "http://127.0.0.1:1/", "npm_config_cache": str(tmp_path / "cache")}
+    result = subprocess.run([tmp_path / "scripts/fetch_page_modules"], capture_output=True, text=True, env=environment)
+    assert result.returncode == 0
+    assert "npm ci failed: strait is built without its dashboard" in result.stderr
+    assert not (tmp_path / "web/node_modules/.package-lock.json").exists()

@@ -13,6 +13,7 @@ const tokenKey = 'strait-token';
 const statusEveryMs = 3000;
 const trendsEveryMs = 10000;
 const servicesSummedMax = 12;
+const servicesAskedMax = 50;
 const undoMs = 30000;
 const noticeMs = 8000;
 
@@ -30,7 +31,7 @@ export const store = {
 	step: '1s',
 	past: null,          // of it, at that step
 	pastProblem: null,
-	trends: { source: null, destination: null, window: '10m', problem: null },
+	trends: { source: null, destination: null, window: '10m', only: null, problem: null }, // only: of many the one asked for
 	undo: null,          // { text, change }
 	notice: null,        // { text, isBad }
 };
@@ -38,9 +39,9 @@ export const store = {
 const listeners = new Set();
 let isScheduled = false;
 
-// Changes come in bursts; the page is drawn once for each.
+// Changes come in bursts; the page is drawn once for each, and not at all while nobody sees it.
 export function changed() {
-	if (isScheduled)
+	if (isScheduled || document.hidden)
 		return;
 	isScheduled = true;
 	setTimeout(() => {
@@ -196,13 +197,13 @@ export async function loadPast() {
 
 export async function loadTrends() {
 	const { window } = store.trends;
-	const many = store.ticks.services.size > 50;
-	const service = store.service ?? (many ? [...store.ticks.services.keys()][0] : undefined);
+	const only = store.service === null && store.ticks.services.size > servicesAskedMax ? store.ticks.busiest() : null;
+	const service = store.service ?? only;
 	try {
 		const [source, destination] = await Promise.all(['source', 'destination'].map((by) =>
 			ask(query('/v1/trends', { by, window, service, limit: 10 }))));
 		if (window === store.trends.window)
-			store.trends = { window, source, destination, problem: null };
+			store.trends = { window, source, destination, only, problem: null };
 	} catch (problem) {
 		store.trends = { ...store.trends, problem };
 	}
@@ -319,5 +320,6 @@ export function start() {
 	every(trendsEveryMs, () => store.stream.name === 'live' && loadTrends());
 	every(trendsEveryMs, () => store.stream.isAsked && loadHistory());
 	every(60000, () => store.step !== '1s' && loadPast());
+	addEventListener('visibilitychange', changed);
 	every(1000, changed); /* ages go on while nothing comes */
 }

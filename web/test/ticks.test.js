@@ -68,6 +68,8 @@ test('totals and the recent past are sums', () => {
 		ticks.apply(tick(second, [service('a', second), service('b', second * 2)]));
 	assert.equal(ticks.totals().flows, 3);
 	assert.equal(ticks.totals().active, 2);
+	assert.equal(ticks.busiest(), 'b');
+	assert.equal(new Ticks().busiest(), null);
 	assert.equal(ticks.all.at.length, 600);
 	assert.equal(ticks.all.flows.at(-1), 3);
 	assert.equal(ticks.followed.series.flows.at(-1), 1);

@@ -146,6 +146,13 @@ export class Ticks {
 			active: entry?.values.flows_active ?? 0 };
 	}
 
+	// The service that most new flows come to; null when there is none.
+	busiest() {
+		const names = [...this.services.keys()];
+		return names.reduce((best, name) => best === null || this.serviceRates(name).flows > this.serviceRates(best).flows
+			? name : best, null);
+	}
+
 	totals() {
 		const sum = { flows: 0, bytes_in: 0, bytes_out: 0, refused: 0, active: 0 };
 		for (const name of this.services.keys()) {

@@ -57,7 +57,7 @@ function News({ rows }) {
 const shown = 15;
 
 export function Talkers({ store }) {
-	const { source, destination, window, problem } = store.trends;
+	const { source, destination, window, only, problem } = store.trends;
 	const sources = gather(source, 'top').slice(0, shown);
 	const unique = (source?.services ?? []).map(({ name, unique_sources }) => `${visible(name)} ${count(unique_sources)}`);
 	const answer = source && (sources.length > 0
@@ -66,6 +66,8 @@ export function Talkers({ store }) {
 	return <Section id="talkers" number="5" title="Who talks most, and who is new" answer={answer}
 		tools={<Choice label="Time" options={windows} value={window} onChange={chooseWindow} />}>
 		<Quiet problem={problem} what="who talks" />
+		{only && source && <p class="quiet">With so many services only the busiest is asked for, <Name>{only}</Name>; choose another
+			in 2.</p>}
 		{source && <>
 			<News rows={gather(source, 'new')} />
 			<Table caption="By source" columns={sourceColumns}>
