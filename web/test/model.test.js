@@ -51,7 +51,10 @@ test('what is wrong is told, worst first', () => {
 	const texts = problems.map(({ text }) => text).join('\n');
 	assert.match(texts, /web: 2 of 3 servers down \(a and b\), since .*: connection refused/);
 	assert.match(texts, /gone: no server is up, new flows are refused: connection refused/);
-	assert.match(texts, /The last reload failed: generation 3 stays in force/);
+	assert.match(texts, /The last reload failed, generation 3 stays in force$/m);
+	const told = findProblems({ status, ticks: ticksOf(status), now: start,
+		events: [{ event: 'reload_failed', cause: 'unknown directive', file: '/etc/strait.conf', line: 7 }] });
+	assert.match(told.map(({ text }) => text).join('\n'), /in force: unknown directive \(\/etc\/strait.conf:7\)$/m);
 	assert.match(texts, /95\u00a0% of all connections/);
 	assert.match(texts, /13 log records lost/);
 	assert.match(problems[0].text, /^gone/);

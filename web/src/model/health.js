@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is wrong, in words, worst first; and how each service and server is. Pure.
 import { clock, duration, list, percent, plural, visible } from '../format.js';
+import { failureInWords } from './history.js';
 import { serverKey } from './ticks.js';
 
 const limitWarning = 0.9;
@@ -71,8 +72,13 @@ function anomalies(trends) {
 		.map(({ measure }) => ({ level: 'note', where: 'flow', text: `${visible(service.name)}: ${measure} are unusual` })));
 }
 
+function lastFailure(events) {
+	const failure = events.findLast(({ event }) => event === 'reload_failed');
+	return failure ? `: ${failureInWords(failure)}` : '';
+}
+
 // [{ level: 'bad' | 'note', text, where: anchor }]
-export function findProblems({ status, ticks, trends, now }) {
+export function findProblems({ status, ticks, trends, events = [], now }) {
 	const problems = [];
 	if (!status)
 		return problems;
@@ -80,7 +86,7 @@ export function findProblems({ status, ticks, trends, now }) {
 		problems.push({ level: 'bad', where: 'exposed', text: `strait is ${visible(status.phase)}` });
 	if (!status.reloads.is_last_good)
 		problems.push({ level: 'bad', where: 'events',
-			text: `The last reload failed: generation ${status.generation} stays in force` });
+			text: `The last reload failed, generation ${status.generation} stays in force${lastFailure(events)}` });
 	for (const pool of status.pools)
 		problems.push(...poolProblems(pool, ticks, now));
 	problems.push(...limitProblems(status.limits));

@@ -36,13 +36,13 @@ const sentences = {
 	server_added: (event) => `${who(event)} is added, weight ${event.weight}`,
 	server_removed: (event) => `${who(event)} is removed`,
 	reloaded: (event) => `Reloaded: generation ${event.generation} is in force`,
-	reload_failed: (event) => `A reload failed: generation ${event.generation} stays in force`,
+	reload_failed: (event) => `A reload failed, generation ${event.generation} stays in force: ${failureInWords(event)}`,
 	reload_reverted: (event) => `Nobody confirmed the reload: generation ${event.generation} is in force`,
 	reload_revert_failed: () => 'The configuration before the reload could not be brought back',
 	reload_confirmed: () => 'The reload is confirmed',
-	limit_reached: (event) => `${visible(event.service)} reached a limit: ${visible(event.reason ?? event.limit ?? '')}`,
-	name_resolved: (event) => `${visible(event.name ?? event.host)} has other addresses`,
-	name_failed: (event) => `${visible(event.name ?? event.host)} cannot be resolved: ${visible(event.error ?? event.cause ?? '')}`,
+	limit_reached: (event) => `${visible(event.service)} reached a limit and refuses flows: ${visible(event.reason).replaceAll('_', ' ')}`,
+	name_resolved: (event) => `${visible(event.name)} now stands for ${plural(event.addresses, 'address', 'addresses')}`,
+	name_failed: (event) => `${visible(event.name)} cannot be resolved: ${visible(event.cause)}`,
 	drain_timeout: () => 'Time to drain is over',
 	audit: (event) => `${visible(event.method)} ${visible(event.path)} was answered ${event.status}`,
 	service_anomaly: (event) =>
@@ -50,6 +50,12 @@ const sentences = {
 		`${rounded(event.deviation)} usually`,
 	service_anomaly_over: (event) => `${visible(event.service)}: ${event.measure} are as usual again`,
 };
+
+// Why a reload failed, and where: "unknown directive (strait.conf:7)".
+export function failureInWords(event) {
+	const place = event.file ? ` (${visible(event.file)}${event.line ? `:${event.line}` : ''})` : '';
+	return `${visible(event.cause)}${place}`;
+}
 
 function rounded(value) {
 	return Number.isFinite(value) ? Number(value.toPrecision(3)) : '–';

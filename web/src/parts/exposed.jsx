@@ -47,7 +47,8 @@ const badness = { bad: 0, weak: 1, ok: 2 };
 export function Exposed({ store }) {
 	const { status, ticks } = store;
 	const [wanted, setWanted] = useState('');
-	const problems = findProblems({ status, ticks, trends: store.trends.source, now: Date.now() });
+	const problems = findProblems({ status, ticks, trends: store.trends.source, events: store.events,
+		now: Date.now() });
 	const pools = new Map((status?.pools ?? []).map((pool) => [pool.name, pool]));
 	const services = (status?.services ?? []).filter(({ name, pool, listens: where }) =>
 		[name, pool, ...where.map(({ address }) => address)].some((text) => text.toLowerCase().includes(wanted.toLowerCase())));
