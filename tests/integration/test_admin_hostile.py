@@ -341,6 +341,22 @@ def test_sizes(daemon, loopback):
     is_well(daemon, loopback)
 
 
+def test_all_bodies_together(daemon, loopback):
+    """Many large bodies at a time are bounded in sum, and it is over with the connections that held them."""
+    head = b"PUT /v1/config HTTP/1.1\r\n" + JSON + b"Content-Length: %d\r\n\r\n"
+    held = [Raw(loopback, head % 15000001 + b" " * 15000000) for _ in range(2)]
+    body = b" " * 4000000
+    def status():
+        with Raw(loopback, head % len(body) + body) as raw:
+            raw.socket.settimeout(20)
+            heard = raw.hear()
+            return heard[0] if heard else None
+    eventually(lambda: status() == 503, 15)
+    for raw in held:
+        raw.socket.close()
+    eventually(lambda: status() == 422, 40, every=0.5)
+
+
 # clients that take their time
 
 CROWD = 80  # more than a listener holds
