@@ -14,11 +14,13 @@ build: ## build build/strait with the compiler in CC (default gcc)
 	@$(SETUP) $(BUILD)
 	@ninja -C $(BUILD) --quiet
 
-deps: ## install the Debian packages that building and testing need
+deps: ## install the Debian packages and the dashboard's modules that building and testing need
 	@scripts/install_packages build test
+	@scripts/fetch_page_modules
 
 deps-build:
 	@scripts/install_packages build
+	@scripts/fetch_page_modules
 
 run: deps-build build ## install what is missing, build, and start the demo
 	@$(BUILD)/strait demo

@@ -8,6 +8,7 @@
 #include "control/admin_audit.h"
 #include "control/admin_connection.h"
 #include "control/admin_headers.h"
+#include "control/admin_page.h"
 #include "control/admin_path.h"
 #include "control/admin_policy.h"
 #include "control/admin_routes.h"
@@ -209,23 +210,28 @@ static void fill_request(struct admin_listener *listener, struct MHD_Connection 
 		.path = exchange->target,
 		.content_type = exchange->headers.values[ADMIN_HEADER_CONTENT_TYPE],
 		.peer = &find_connection(http_connection)->peer,
+		.accept_encoding =
+			MHD_lookup_connection_value(http_connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT_ENCODING),
+		.if_none_match =
+			MHD_lookup_connection_value(http_connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH),
 		.has_body = admin_headers_have_body(&exchange->headers),
 	};
 	admin_path_read_arguments(query, &exchange->request);
 }
 
 /* Returns false, and refuses, when the client may not ask. */
-static bool check_policy(const struct admin_listener *listener, const struct admin_headers *headers,
+static bool check_policy(const struct admin_listener *listener, const struct exchange *exchange,
 			 struct admin_answer *answer)
 {
-	const char *const *values = headers->values;
+	const char *const *values = exchange->headers.values;
+	bool is_public = admin_page_is_public(exchange->request.path);
 	if (!admin_policy_accepts_host(values[ADMIN_HEADER_HOST], &listener->socket.addr))
 		admin_refuse(answer, ADMIN_FORBIDDEN, "the Host header names another host than this listener");
 	else if (!admin_policy_accepts_origin(values[ADMIN_HEADER_ORIGIN], values[ADMIN_HEADER_HOST]) ||
 		 !admin_policy_accepts_fetch(values[ADMIN_HEADER_FETCH_SITE], values[ADMIN_HEADER_FETCH_MODE],
 					     values[ADMIN_HEADER_FETCH_DEST]))
 		admin_refuse(answer, ADMIN_FORBIDDEN, "requests from other web pages are refused");
-	else if (!admin_policy_accepts_token(values[ADMIN_HEADER_AUTHORIZATION], listener->token))
+	else if (!is_public && !admin_policy_accepts_token(values[ADMIN_HEADER_AUTHORIZATION], listener->token))
 		admin_refuse(answer, ADMIN_UNAUTHORIZED, "this listener wants its token: Authorization: Bearer TOKEN");
 	else
 		return true;
@@ -238,7 +244,14 @@ static void add_headers(struct MHD_Response *response, const struct admin_answer
 {
 	const char *policy = answer->content_security_policy;
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type);
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL,
+				answer->cache_control != NULL ? answer->cache_control : "no-store");
+	if (answer->etag != NULL) {
+		MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, answer->etag);
+		MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, "Accept-Encoding");
+	}
+	if (answer->content_encoding != NULL)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, answer->content_encoding);
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
 	MHD_add_response_header(response, "X-Frame-Options", "DENY");
 	MHD_add_response_header(response, "Content-Security-Policy",
@@ -302,7 +315,7 @@ static void refuse_body(enum admin_status status, struct admin_answer *answer)
 static bool answers_before_body(const struct admin_listener *listener, struct exchange *exchange,
 				struct admin_answer *answer)
 {
-	if (!check_policy(listener, &exchange->headers, answer))
+	if (!check_policy(listener, exchange, answer))
 		return true;
 	if (exchange->body_max == 0 || !admin_routes_accept_type(&exchange->request))
 		admin_routes_answer(&exchange->request, answer);
@@ -337,7 +350,7 @@ static enum MHD_Result finish(struct admin_listener *listener, struct MHD_Connec
 	exchange->request.body = (struct span){ exchange->body, exchange->body_bytes };
 	if (exchange->body_refusal != 0)
 		refuse_body(exchange->body_refusal, &answer);
-	else if (check_policy(listener, &exchange->headers, &answer))
+	else if (check_policy(listener, exchange, &answer))
 		admin_routes_answer(&exchange->request, &answer);
 	return send_answer(listener, http_connection, exchange, &answer, exchange->body_refusal != 0);
 }

@@ -55,6 +55,8 @@ static const char *title_of(enum admin_status status)
 		return "OK";
 	case ADMIN_CREATED:
 		return "Created";
+	case ADMIN_NOT_MODIFIED:
+		return "Not Modified";
 	case ADMIN_BAD_REQUEST:
 		return "Bad Request";
 	case ADMIN_UNAUTHORIZED:

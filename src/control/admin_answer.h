@@ -20,6 +20,7 @@ enum { ADMIN_ARGUMENTS_MAX = 8, ADMIN_NAMES_MAX = 2, ADMIN_NAME_BYTES = 256 };
 enum admin_status {
 	ADMIN_OK = 200,
 	ADMIN_CREATED = 201,
+	ADMIN_NOT_MODIFIED = 304,
 	ADMIN_BAD_REQUEST = 400,
 	ADMIN_UNAUTHORIZED = 401,
 	ADMIN_FORBIDDEN = 403,
@@ -53,6 +54,8 @@ struct admin_request {
 	const char *path;              /* as the client sent it: percent-encoded, without arguments */
 	const char *content_type;      /* NULL: none */
 	const struct admin_peer *peer; /* NULL: not known */
+	const char *accept_encoding;   /* as the next, NULL: no such header */
+	const char *if_none_match;
 	struct span body;
 	struct admin_argument arguments[ADMIN_ARGUMENTS_MAX];
 	size_t argument_count;
@@ -68,6 +71,9 @@ struct admin_answer {
 	const char *type;                    /* Content-Type */
 	const char *allow;                   /* value of the Allow header, or NULL */
 	const char *content_security_policy; /* NULL: nothing at all is allowed, which suits all but pages */
+	const char *cache_control;           /* NULL: nothing is to be kept */
+	const char *etag;                    /* or NULL */
+	const char *content_encoding;        /* or NULL */
 	char *body;                          /* heap: whoever receives the answer releases it */
 	size_t body_bytes;
 };

@@ -71,7 +71,7 @@ static void refuse_unknown(const struct admin_request *request, struct admin_ans
 {
 	const char *allowed = allowed_methods(request);
 	if (allowed == NULL) {
-		admin_refuse(answer, ADMIN_NOT_FOUND, "there is nothing here; GET / lists the endpoints");
+		admin_refuse(answer, ADMIN_NOT_FOUND, "there is nothing here; GET /v1 lists the endpoints");
 		return;
 	}
 	admin_refuse(answer, ADMIN_METHOD_NOT_ALLOWED, "this endpoint has no such method; Allow tells which it has");
@@ -162,7 +162,7 @@ static void answer(const struct admin_route *route, struct admin_request *reques
 		admin_refuse(ret_answer, ADMIN_BAD_REQUEST, request->argument_problem);
 	else if (!accepts_arguments(route, request))
 		admin_refuse(ret_answer, ADMIN_BAD_REQUEST,
-			     "an argument is unknown or given twice; GET / tells which there are");
+			     "an argument is unknown or given twice; GET /v1 tells which there are");
 	else if (read_document(route, request, ret_answer))
 		route->handle(request, ret_answer);
 }

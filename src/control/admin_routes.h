@@ -2,7 +2,7 @@
 /*
  * The table of endpoints of the admin API: from a request in plain structs to the handler that answers it. Handlers
  * stand in admin_state.c, admin_config.c, admin_servers.c and admin_flows.c. The table is the only source of what there
- * is: GET /, the reference page (admin_reference.h) and /openapi.json (admin_openapi.h) are made of it. Control thread.
+ * is: GET /v1, the reference page (admin_reference.h) and /openapi.json (admin_openapi.h) are made of it. Control thread.
  *
  * Changes are made by POST, PUT, PATCH and DELETE only, with a body of type application/json (a web page of somebody
  * else cannot send that without asking first); admin_audit.h tells of them.
@@ -29,7 +29,7 @@ struct admin_route {
 	const char *method; /* GET includes HEAD */
 	const char *path;   /* {pool} stands for a name, see admin_path_parameters */
 	void (*handle)(struct admin_request *request, struct admin_answer *answer);
-	const char *help;                    /* a line, for GET / */
+	const char *help;                    /* a line, for GET /v1 */
 	const char *details;                 /* for the reference page, in Markdown; NULL: nothing more to say */
 	struct admin_parameter arguments[6]; /* the accepted ones; a GET without any ignores all */
 	enum admin_body body;

@@ -5,6 +5,7 @@
 #include "control/admin_config.h"
 #include "control/admin_flows.h"
 #include "control/admin_openapi.h"
+#include "control/admin_page.h"
 #include "control/admin_servers.h"
 #include "control/admin_state.h"
 #include "control/admin_trace.h"
@@ -23,12 +24,23 @@ const struct admin_parameter admin_path_parameters[] = {
 	{ "server", "string",
 	  "name of a server, or its address if it has none: `10.0.0.1:80`, `unix%3A%2Frun%2Fx.sock`" },
 	{ "id", "string", "of a flow, as its record has it" },
+	{ "file", "string", "name of a file that the page refers to" },
 	{ NULL, NULL, NULL },
 };
 
 /* clang-format off: a table is read by its columns */
 const struct admin_route admin_routes[] = {
-	{ .method = "GET", .path = "/", .handle = answer_index,
+	{ .method = "GET", .path = "/", .handle = admin_page_answer,
+	  .help = "the dashboard",
+	  .details = "For browsers (dashboard.md); it and its files need no token. A text where it was built without Node.",
+	  .answer = "text/html",
+	  .other_answer = TEXT },
+	{ .method = "GET", .path = "/assets/{file}", .handle = admin_page_answer,
+	  .help = "what the dashboard is made of",
+	  .answer = "text/javascript",
+	  .other_answer = "text/css",
+	  .problems = { ADMIN_NOT_FOUND } },
+	{ .method = "GET", .path = "/v1", .handle = answer_index,
 	  .help = "this list",
 	  .answer = TEXT },
 	{ .method = "GET", .path = "/openapi.json", .handle = admin_openapi_show,
@@ -176,7 +188,7 @@ const struct admin_route admin_routes[] = {
 /* clang-format on */
 const size_t admin_route_count = sizeof(admin_routes) / sizeof(admin_routes[0]);
 
-/* --- GET / ------------------------------------------------------------------------------------------------------- */
+/* --- GET /v1 --------------------------------------------------------------------------------------------------- */
 
 static void print_route(const struct admin_route *route, FILE *out)
 {

@@ -117,7 +117,7 @@ def test_references(document):
 def test_every_get(document, daemon, loopback):
     """Every GET of a strait that works answers as described, with arguments and with things that are not there."""
     values = {"service": "web", "pool": "web", "server": "a", "min": "1", "client": "127.0.0.1:4000",
-              "protocol": "tcp", "format": "json", "limit": "5"}
+              "protocol": "tcp", "format": "json", "limit": "5", "file": "none.js"}
     with exchange(loopback.client.connect(("127.0.0.1", 8000))):
         asked = 0
         for path, method, operation in operations(document):
