@@ -52,6 +52,7 @@ struct admin_request {
 	const char *method;
 	const char *path;              /* as the client sent it: percent-encoded, without arguments */
 	const char *content_type;      /* NULL: none */
+	const char *last_event_id;     /* NULL: none */
 	const struct admin_peer *peer; /* NULL: not known */
 	struct span body;
 	struct admin_argument arguments[ADMIN_ARGUMENTS_MAX];
@@ -63,6 +64,8 @@ struct admin_request {
 	json_t *document; /* an object; NULL: no body */
 };
 
+struct admin_stream;
+
 struct admin_answer {
 	enum admin_status status;
 	const char *type;                    /* Content-Type */
@@ -70,6 +73,7 @@ struct admin_answer {
 	const char *content_security_policy; /* NULL: nothing at all is allowed, which suits all but pages */
 	char *body;                          /* heap: whoever receives the answer releases it */
 	size_t body_bytes;
+	struct admin_stream *stream; /* NULL, or what is sent in place of a body; whoever receives it ends it */
 };
 
 /* The argument's value, or NULL. */

@@ -21,6 +21,9 @@ json_t *status_build_pools(const struct daemon *daemon);
 json_t *status_build_pool(const struct daemon *daemon, size_t number); /* of the pool in the snapshot */
 json_t *status_build_server(const struct daemon *daemon, const struct server *server);
 
+/* A server is down, a name cannot be resolved, or a pool has nothing left. */
+bool status_is_degraded(const struct daemon *daemon);
+
 /* How many servers of the pool may receive new flows, backups included; room is not considered. */
 size_t status_available_count(const struct pool *pool);
 
