@@ -8,7 +8,7 @@ import time
 import pytest
 
 import process
-from daemon import is_sanitized
+from daemon import is_sanitized, strait as strait_command, strait_path
 from event_stream import EventStream, watch
 from servers import small_server
 from traffic import exchange
@@ -449,3 +449,43 @@ def test_a_listener_that_goes_does_not_wait_for_one_that_does_not_read(strait, l
         daemon.ask("POST", "/v1/reload")
         eventually(lambda: streams(daemon)["open"] == 0, timeout=15)
     assert daemon.get("/livez").status == 200
+
+
+# the command
+
+def test_the_command_shows_the_past(daemon):
+    make_events(daemon, 3)
+    result = daemon.command("events", "--once")
+    lines = result.stdout.splitlines()
+    assert result.returncode == 0 and len(lines) == history(daemon)["last_id"]
+    assert " started version=" in lines[0] and lines[0].startswith(history(daemon)["events"][0]["ts"])
+    assert " audit method=PATCH path=/v1/pools/spare/servers/c " in lines[-1]
+    latest = daemon.command("events", "--once", "-n", "2", "-o", "json").stdout.splitlines()
+    assert [json.loads(line) for line in latest] == history(daemon)["events"][-2:]
+    refused = daemon.command("events", "-n", "x")
+    assert (refused.returncode, refused.stdout) == (1, "") and "limit" in refused.stderr
+
+
+def test_the_command_follows(daemon, loopback):
+    """First the past, then what happens, each once; it ends with the daemon, and says so."""
+    def start(*words):
+        return loopback.client.start(strait_path(), "events", *words, "--admin", f"unix:{daemon.admin_socket}")
+    text, machine = start("-n", "1"), start("-o", "json")
+    eventually(lambda: streams(daemon)["open"] == 2)
+    for i in range(3):
+        make_events(daemon, 1)
+        eventually(lambda: len(text.output.splitlines()) == 2 + i)
+    numbers = lambda: [json.loads(line)["id"] for line in machine.output.splitlines()]
+    last = history(daemon)["last_id"]
+    eventually(lambda: numbers() == list(range(1, last + 1)))
+    assert len(text.output.splitlines()) == 4
+    daemon.terminate()
+    assert daemon.wait() == 0
+    assert text.wait() == 3 and "the daemon tells no more" in text.errors
+    assert machine.wait() == 3
+    assert json.loads(machine.output.splitlines()[-1])["event"] == "stopping"
+
+
+def test_the_command_finds_nobody(loopback):
+    result = strait_command(loopback.client, "events", "--admin", "127.0.0.1:9999")
+    assert result.returncode == 3 and "no answer from the daemon" in result.stderr

@@ -17,7 +17,7 @@ static const char configuration[] =
 	"service web {\n listen 127.0.0.1:8000\n to web\n}\n"
 	"service dns {\n listen 127.0.0.1:8001\n to spare\n}\n"
 	"pool web {\n check tcp\n server 10.0.0.1:80 name=a\n server 10.0.0.2:80 name=b\n}\n"
-	"pool spare {\n check none\n server \"unix:/run/\\x01\\xff\\\"<b>.sock\"\n}\n";
+	"pool spare {\n check none\n server \"unix:/run/\\xff\\\"<b>.sock\"\n}\n";
 
 static struct config *config;
 static struct snapshot *snapshot;
@@ -98,6 +98,7 @@ static void the_first_is_new_and_tells_everything(void **state)
 	assert_string_equal(text_of(item(document, "servers", 1), "name"), "b");
 	assert_string_equal(text_of(item(document, "servers", 1), "pool"), "web");
 	assert_string_equal(text_of(item(document, "servers", 1), "state"), "up");
+	assert_string_equal(text_of(item(document, "servers", 2), "name"), "unix:/run/?\"<b>.sock");
 	json_decref(document);
 }
 
