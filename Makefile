@@ -77,6 +77,8 @@ bench: ## compare with haproxy and nginx (ONLY=name for one workload)
 reference: build ## write the generated reference pages in docs/
 	@$(BUILD)/strait explain --reference > docs/configuration.md
 	@$(BUILD)/strait explain --api-reference > docs/admin-api.md
+	@scripts/list_alerts --write
+	@examples/grafana/make_board.py > examples/grafana/strait.json
 
 install: build ## install the program (DESTDIR and --prefix as meson has them)
 	@meson install -C $(BUILD)
