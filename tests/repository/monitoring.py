@@ -27,15 +27,21 @@ class Query:
 
 
 def read_table(path):
-    """Labels by metric, of the table in docs/metrics.md."""
-    metrics = {}
+    """Labels by metric, of every table of a page that has the columns metric, type and labels."""
+    metrics, columns = {}, {}
     for line in path.read_text().splitlines():
-        cells = [c.strip() for c in line.strip().strip("|").split("|")]
-        if re.match(r"\| `\w+` \|", line):
-            labels = set(re.findall(r"`(\w+)(?:=[^`]*)?`", cells[2]))
-            metrics[cells[0].strip("`")] = labels
-            if cells[1] == "histogram":
-                metrics |= {cells[0].strip("`") + ending: labels | {"le"} for ending in HISTOGRAM_ENDINGS}
+        cells = [c.strip() for c in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if {"metric", "type", "labels"} <= set(cells):
+            columns = {name: i for i, name in enumerate(cells)}
+        elif not cells:
+            columns = {}
+        elif columns and "`" in cells[columns["metric"]]:
+            labels = set(re.findall(r"\w+", re.sub(r"=[^,`\s]*", "", cells[columns["labels"]])))
+            for name in re.findall(r"`(\w+)`", cells[columns["metric"]]):
+                metrics[name] = labels
+                if cells[columns["type"]] == "histogram":
+                    metrics |= {name + ending: labels | {"le"} for ending in HISTOGRAM_ENDINGS}
+    assert metrics, f"{path} has no table of metrics"
     return metrics
 
 
