@@ -6,6 +6,7 @@
 #include "cli/exit_code.h"
 #include "cli/launch.h"
 #include "cli/readiness.h"
+#include "control/admin_page.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -117,6 +118,16 @@ static char *write_configuration(const struct demo *demo)
 	return text;
 }
 
+/* A browser cannot open a unix socket. */
+static void print_dashboard(const struct demo *demo)
+{
+	char address[ADDR_TEXT_BYTES + sizeof("http:///")];
+	if (admin_page_file_count == 0 || strncmp(demo->admin, "unix:", 5) == 0)
+		return;
+	snprintf(address, sizeof(address), "http://%s/", demo->admin);
+	printf("  %-45s in a browser: the dashboard\n", address);
+}
+
 static void print_what_to_try(const struct demo *demo)
 {
 	const struct echo_server *blue = &demo->servers[0];
@@ -127,6 +138,7 @@ static void print_what_to_try(const struct demo *demo)
 	       demo->port);
 	printf("  echo hello | nc -u -w1 127.0.0.1 %-5u        ask one over UDP\n", demo->port);
 	if (strcmp(demo->admin, "none") != 0) {
+		print_dashboard(demo);
 		printf("  strait status --admin %-23s what there is and how it is\n", demo->admin);
 		if (strncmp(demo->admin, "unix:", 5) == 0)
 			printf("  curl --unix-socket %s http://localhost/v1/status\n", demo->admin + 5);

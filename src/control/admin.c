@@ -5,9 +5,15 @@
 #include "base/fd.h"
 #include "base/memory.h"
 #include "control/admin_answer.h"
+#include "control/admin_audit.h"
+#include "control/admin_connection.h"
+#include "control/admin_headers.h"
+#include "control/admin_page.h"
+#include "control/admin_path.h"
 #include "control/admin_policy.h"
 #include "control/admin_routes.h"
 #include "control/admin_socket.h"
+#include "control/admin_stream.h"
 #include "net/socket.h"
 
 #include <errno.h>
@@ -15,20 +21,21 @@
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 /*
  * Connections are accepted here and handed to the library: so running out of descriptors pauses one listener instead
- * of making the loop spin. The library closes connections on which nothing moves; a client that sends or reads a byte
- * now and then would escape that, so each connection also has a deadline of its own for each request and its answer.
+ * of making the loop spin, and who has to go when there are too many is ours to choose (admin_connection.h). The library
+ * closes connections on which nothing moves; a client that sends or reads a byte now and then would escape that, so each
+ * connection also has a deadline of its own for each request, its body and its answer.
  */
 
 enum {
 	ACCEPTS_PER_TURN = 16,
 	RUNS_PER_EVENT = 8, /* of the library, which may want to be run again at once */
 	INACTIVITY_SECONDS = ADMIN_REQUEST_MS / 1000,
+	LIBRARY_CONNECTIONS_MAX = 2 * ADMIN_CONNECTIONS_MAX, /* those that were sent away may still be there */
 };
 
 struct admin_listener {
@@ -41,7 +48,10 @@ struct admin_listener {
 	struct MHD_Daemon *http;
 	struct timer http_timer;  /* when the library wants to be run without an event */
 	struct timer pause_timer; /* armed: accepting has paused */
-	uint64_t leave_ms;        /* of one that leaves: when it is closed at the latest; monotonic */
+	struct admin_connections connections;
+	struct admin_streams streams;
+	size_t body_bytes; /* of all bodies that are there */
+	uint64_t leave_ms; /* of one that leaves: when it is closed at the latest; monotonic */
 };
 
 struct admin {
@@ -49,6 +59,7 @@ struct admin {
 	struct list open;
 	struct list leaving; /* no longer configured; answers that are under way are still sent */
 	struct timer leave_timer;
+	struct admin_audit audit;
 };
 
 /* What the configuration wants of a listener that is there. */
@@ -61,12 +72,6 @@ struct admin_change {
 	struct list added; /* listening, not accepting yet */
 	struct kept_listener *kept;
 	size_t kept_count;
-};
-
-struct admin_connection {
-	struct timer deadline;
-	struct admin_listener *listener;
-	int fd; /* the library's */
 };
 
 /* --- running the library ----------------------------------------------------------------------------------------- */
@@ -98,45 +103,50 @@ static void on_http_timer(struct timer *timer, uint64_t now_ms)
 	run_http(LIST_OWNER(timer, struct admin_listener, http_timer));
 }
 
-/* --- connections and their deadlines ----------------------------------------------------------------------------- */
-
-static void on_deadline(struct timer *timer, uint64_t now_ms)
+static void on_streams_woken(struct loop_deferred *woken)
 {
-	(void)now_ms;
-	struct admin_connection *connection = LIST_OWNER(timer, struct admin_connection, deadline);
-	/* The library finds out and closes it. */
-	shutdown(connection->fd, SHUT_RDWR);
+	run_http(LIST_OWNER(woken, struct admin_listener, streams.woken));
 }
 
-static void set_deadline(struct admin_connection *connection, uint64_t after_ms)
+/* --- connections and their deadlines ----------------------------------------------------------------------------- */
+
+static void set_deadline(struct admin_connection *connection, bool is_busy, uint64_t after_ms)
 {
-	struct daemon *daemon = connection->listener->daemon;
-	timer_arm(&daemon->wheel, &connection->deadline, daemon->loop.now_ms + after_ms);
+	struct admin_listener *listener = connection->listener;
+	admin_connection_set_deadline(connection, is_busy, listener->daemon->loop.now_ms + after_ms);
+}
+
+static struct addr read_client(const struct sockaddr *client)
+{
+	struct addr addr = { 0 };
+	addr.len = client->sa_family == AF_INET6  ? sizeof(addr.in6)
+		   : client->sa_family == AF_INET ? sizeof(addr.in)
+						  : sizeof(addr.un.sun_family);
+	memcpy(&addr.sa, client, addr.len);
+	return addr;
 }
 
 static void on_connection(void *listener_pointer, struct MHD_Connection *http_connection, void **context,
 			  enum MHD_ConnectionNotificationCode what)
 {
 	struct admin_listener *listener = listener_pointer;
-	struct admin_connection *connection = *context;
-	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-		const union MHD_ConnectionInfo *info =
-			MHD_get_connection_info(http_connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-		connection = memory_alloc_zeroed(1, sizeof(*connection));
-		connection->deadline.on_expiry = on_deadline;
-		connection->listener = listener;
-		connection->fd = info->connect_fd;
-		*context = connection;
-		set_deadline(connection, ADMIN_REQUEST_MS);
-	} else {
-		timer_disarm(&listener->daemon->wheel, &connection->deadline);
-		free(connection);
+	if (what != MHD_CONNECTION_NOTIFY_STARTED) {
+		admin_connection_end(*context);
 		*context = NULL;
+		return;
 	}
+	int fd = MHD_get_connection_info(http_connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	struct addr client =
+		read_client(MHD_get_connection_info(http_connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)->client_addr);
+	struct admin_connection *connection =
+		admin_connection_begin(&listener->connections, &listener->daemon->wheel, &client, fd);
+	connection->listener = listener;
+	*context = connection;
+	set_deadline(connection, false, ADMIN_REQUEST_MS);
 }
 
 struct exchange;
-static void free_exchange(struct exchange *exchange);
+static void free_exchange(struct admin_listener *listener, struct exchange *exchange);
 
 static struct admin_connection *find_connection(struct MHD_Connection *http_connection)
 {
@@ -146,187 +156,226 @@ static struct admin_connection *find_connection(struct MHD_Connection *http_conn
 static void on_answered(void *listener, struct MHD_Connection *http_connection, void **request_state,
 			enum MHD_RequestTerminationCode why)
 {
-	(void)listener;
-	free_exchange(*request_state);
+	free_exchange(listener, *request_state);
 	*request_state = NULL;
 	if (why == MHD_REQUEST_TERMINATED_COMPLETED_OK)
-		set_deadline(find_connection(http_connection), ADMIN_REQUEST_MS);
+		set_deadline(find_connection(http_connection), false, ADMIN_REQUEST_MS);
 }
 
 /* --- requests ---------------------------------------------------------------------------------------------------- */
 
-static const char *find_header(struct MHD_Connection *http_connection, const char *name)
+/* One request while it arrives. */
+struct exchange {
+	struct admin_request request;
+	struct admin_headers headers;
+	bool is_begun;                  /* the headers have been seen */
+	enum admin_status body_refusal; /* why the body is not kept; 0: it is */
+	struct admin_stream *stream;    /* the answer, where it is one */
+	char *body;
+	size_t body_bytes;
+	size_t body_capacity;
+	size_t body_max;
+	char target[]; /* as it was sent */
+};
+
+/* The library decodes the path before it tells; but a name in it may hold a slash, so it is wanted as it came. */
+static void *on_target(void *listener, const char *target, struct MHD_Connection *http_connection)
 {
-	return MHD_lookup_connection_value(http_connection, MHD_HEADER_KIND, name);
+	(void)listener;
+	(void)http_connection;
+	size_t len = strlen(target);
+	struct exchange *exchange = memory_alloc_zeroed(1, sizeof(*exchange) + len + 1);
+	memcpy(exchange->target, target, len);
+	return exchange;
 }
 
-static enum MHD_Result count_host(void *count_pointer, enum MHD_ValueKind kind, const char *name, const char *value)
+static void free_exchange(struct admin_listener *listener, struct exchange *exchange)
 {
-	size_t *count = count_pointer;
+	if (exchange == NULL)
+		return;
+	listener->body_bytes -= exchange->body_bytes;
+	admin_stream_end(exchange->stream);
+	free(exchange->body);
+	free(exchange);
+}
+
+static enum MHD_Result add_header(void *headers, enum MHD_ValueKind kind, const char *name, const char *value)
+{
 	(void)kind;
-	(void)value;
-	*count += strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0;
+	admin_headers_add(headers, name, value != NULL ? value : "");
 	return MHD_YES;
 }
 
+static void fill_request(struct admin_listener *listener, struct MHD_Connection *http_connection, const char *method,
+			 struct exchange *exchange)
+{
+	char *query = strchr(exchange->target, '?');
+	if (query != NULL)
+		*query++ = '\0';
+	MHD_get_connection_values(http_connection, MHD_HEADER_KIND, add_header, &exchange->headers);
+	exchange->request = (struct admin_request){
+		.daemon = listener->daemon,
+		.method = method,
+		.path = exchange->target,
+		.content_type = exchange->headers.values[ADMIN_HEADER_CONTENT_TYPE],
+		.last_event_id = exchange->headers.values[ADMIN_HEADER_LAST_EVENT_ID],
+		.peer = &find_connection(http_connection)->peer,
+		.accept_encoding =
+			MHD_lookup_connection_value(http_connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT_ENCODING),
+		.if_none_match =
+			MHD_lookup_connection_value(http_connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH),
+		.has_body = admin_headers_have_body(&exchange->headers),
+	};
+	admin_path_read_arguments(query, &exchange->request);
+}
+
 /* Returns false, and refuses, when the client may not ask. */
-static bool check_policy(const struct admin_listener *listener, struct MHD_Connection *http_connection,
+static bool check_policy(const struct admin_listener *listener, const struct exchange *exchange,
 			 struct admin_answer *answer)
 {
-	const char *host = find_header(http_connection, MHD_HTTP_HEADER_HOST);
-	size_t host_count = 0;
-	MHD_get_connection_values(http_connection, MHD_HEADER_KIND, count_host, &host_count);
-	if (host_count > 1)
-		admin_refuse(answer, ADMIN_BAD_REQUEST, "there is more than one Host header");
-	else if (!admin_policy_accepts_host(host, &listener->socket.addr))
+	const char *const *values = exchange->headers.values;
+	bool is_public = admin_page_is_public(exchange->request.path);
+	if (!admin_policy_accepts_host(values[ADMIN_HEADER_HOST], &listener->socket.addr))
 		admin_refuse(answer, ADMIN_FORBIDDEN, "the Host header names another host than this listener");
-	else if (!admin_policy_accepts_origin(find_header(http_connection, MHD_HTTP_HEADER_ORIGIN), host))
+	else if (!admin_policy_accepts_origin(values[ADMIN_HEADER_ORIGIN], values[ADMIN_HEADER_HOST]) ||
+		 !admin_policy_accepts_fetch(values[ADMIN_HEADER_FETCH_SITE], values[ADMIN_HEADER_FETCH_MODE],
+					     values[ADMIN_HEADER_FETCH_DEST]))
 		admin_refuse(answer, ADMIN_FORBIDDEN, "requests from other web pages are refused");
-	else if (!admin_policy_accepts_token(find_header(http_connection, MHD_HTTP_HEADER_AUTHORIZATION),
-					     listener->token))
+	else if (!is_public && !admin_policy_accepts_token(values[ADMIN_HEADER_AUTHORIZATION], listener->token))
 		admin_refuse(answer, ADMIN_UNAUTHORIZED, "this listener wants its token: Authorization: Bearer TOKEN");
 	else
 		return true;
 	return false;
 }
 
-static enum MHD_Result add_argument(void *request_pointer, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-	struct admin_request *request = request_pointer;
-	(void)kind;
-	if (request->argument_count == ADMIN_ARGUMENTS_MAX) {
-		request->has_too_many_arguments = true;
-		return MHD_NO;
-	}
-	request->arguments[request->argument_count++] = (struct admin_argument){ name, value != NULL ? value : "" };
-	return MHD_YES;
-}
+/* --- answers ----------------------------------------------------------------------------------------------------- */
 
-static bool has_body(struct MHD_Connection *http_connection)
+static void add_headers(struct MHD_Response *response, const struct admin_answer *answer)
 {
-	const char *length = find_header(http_connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
-	return (length != NULL && strspn(length, "0") != strlen(length)) ||
-	       find_header(http_connection, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL;
-}
-
-/* Takes the answer's body. */
-static enum MHD_Result send_answer(struct MHD_Connection *http_connection, const struct admin_answer *answer,
-				   bool is_last)
-{
-	struct MHD_Response *response =
-		MHD_create_response_from_buffer(answer->body_bytes, answer->body, MHD_RESPMEM_MUST_FREE);
-	if (response == NULL) {
-		free(answer->body);
-		return MHD_NO;
-	}
+	const char *policy = answer->content_security_policy;
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->type);
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL,
+				answer->cache_control != NULL ? answer->cache_control : "no-store");
+	if (answer->etag != NULL) {
+		MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, answer->etag);
+		MHD_add_response_header(response, MHD_HTTP_HEADER_VARY, "Accept-Encoding");
+	}
+	if (answer->content_encoding != NULL)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_ENCODING, answer->content_encoding);
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	MHD_add_response_header(response, "X-Frame-Options", "DENY");
+	MHD_add_response_header(response, "Content-Security-Policy",
+				policy != NULL ? policy : "default-src 'none'; frame-ancestors 'none'");
+	MHD_add_response_header(response, "Cross-Origin-Resource-Policy", "same-origin");
+	MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
 	if (answer->allow != NULL)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, answer->allow);
 	if (answer->status == ADMIN_UNAUTHORIZED)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
-	if (is_last)
+}
+
+/* Takes the body, or the stream, which the exchange keeps. */
+static struct MHD_Response *make_response(struct admin_listener *listener, struct MHD_Connection *http_connection,
+					  struct exchange *exchange, const struct admin_answer *answer)
+{
+	struct admin_connection *connection = find_connection(http_connection);
+	if (answer->stream != NULL) {
+		exchange->stream = answer->stream;
+		return admin_stream_begin(&listener->streams, answer->stream, connection, http_connection);
+	}
+	struct MHD_Response *response =
+		MHD_create_response_from_buffer(answer->body_bytes, answer->body, MHD_RESPMEM_MUST_FREE);
+	if (response == NULL)
+		free(answer->body);
+	set_deadline(connection, true, ADMIN_ANSWER_MS);
+	return response;
+}
+
+/* Takes the answer's body or stream. */
+static enum MHD_Result send_answer(struct admin_listener *listener, struct MHD_Connection *http_connection,
+				   struct exchange *exchange, const struct admin_answer *answer, bool is_last)
+{
+	admin_audit_write(&listener->daemon->admin->audit, &exchange->request, answer);
+	struct MHD_Response *response = make_response(listener, http_connection, exchange, answer);
+	if (response == NULL)
+		return MHD_NO;
+	add_headers(response, answer);
+	if (is_last || answer->stream != NULL)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 	enum MHD_Result result = MHD_queue_response(http_connection, answer->status, response);
 	MHD_destroy_response(response);
 	return result;
 }
 
-/* One request while it arrives. */
-struct exchange {
-	bool is_begun; /* the headers have been seen */
-	bool is_too_large;
-	char *body;
-	size_t body_bytes;
-	size_t body_max;
-	char path[]; /* as it was sent, without arguments */
-};
-
-/* The library decodes the path before it tells; but a name in it may hold a slash, so it is wanted as it came. */
-static void *on_uri(void *listener, const char *uri, struct MHD_Connection *http_connection)
-{
-	(void)listener;
-	(void)http_connection;
-	size_t len = strcspn(uri, "?");
-	struct exchange *exchange = memory_alloc_zeroed(1, sizeof(*exchange) + len + 1);
-	memcpy(exchange->path, uri, len);
-	return exchange;
-}
-
-static void free_exchange(struct exchange *exchange)
-{
-	if (exchange == NULL)
-		return;
-	free(exchange->body);
-	free(exchange);
-}
+/* --- bodies ------------------------------------------------------------------------------------------------------ */
 
 /* What is too much is read and dropped: the library lets us answer only before a body or after it. */
-static void take_body(struct exchange *exchange, const char *body, size_t bytes)
+static void take_body(struct admin_listener *listener, struct exchange *exchange, const char *body, size_t bytes)
 {
-	exchange->is_too_large |= bytes > exchange->body_max - exchange->body_bytes;
-	if (exchange->is_too_large)
+	if (bytes > exchange->body_max - exchange->body_bytes)
+		exchange->body_refusal = ADMIN_CONTENT_TOO_LARGE;
+	else if (bytes > ADMIN_BODIES_BYTES_MAX - listener->body_bytes)
+		exchange->body_refusal = ADMIN_UNAVAILABLE;
+	if (exchange->body_refusal != 0)
 		return;
-	exchange->body = memory_resize(exchange->body, exchange->body_bytes + bytes, 1);
+	if (exchange->body_bytes + bytes > exchange->body_capacity) {
+		exchange->body_capacity = 2 * (exchange->body_bytes + bytes);
+		exchange->body = memory_resize(exchange->body, exchange->body_capacity, 1);
+	}
 	memcpy(exchange->body + exchange->body_bytes, body, bytes);
 	exchange->body_bytes += bytes;
+	listener->body_bytes += bytes;
 }
 
-static bool is_announced_too_large(struct MHD_Connection *http_connection, size_t body_max)
+static void refuse_body(enum admin_status status, struct admin_answer *answer)
 {
-	const char *length = find_header(http_connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
-	return length != NULL && strtoull(length, NULL, 10) > body_max;
-}
-
-static void refuse_size(struct admin_answer *answer)
-{
-	admin_refuse(answer, ADMIN_CONTENT_TOO_LARGE, "the body is larger than this endpoint takes");
-}
-
-static struct admin_request make_request(struct admin_listener *listener, struct MHD_Connection *http_connection,
-					 const char *method, const struct exchange *exchange)
-{
-	struct admin_request request = {
-		.daemon = listener->daemon,
-		.method = method,
-		.path = exchange->path,
-		.content_type = find_header(http_connection, MHD_HTTP_HEADER_CONTENT_TYPE),
-		.body = { exchange->body, exchange->body_bytes },
-		.has_body = has_body(http_connection),
-	};
-	MHD_get_connection_values(http_connection, MHD_GET_ARGUMENT_KIND, add_argument, &request);
-	return request;
+	admin_refuse(answer, status,
+		     status == ADMIN_UNAVAILABLE ? "too many large requests are under way"
+						 : "the body is larger than this endpoint takes");
 }
 
 /* Returns true, and answers, when the body is not to be read. */
-static bool answers_at_once(const struct admin_listener *listener, struct MHD_Connection *http_connection,
-			    struct admin_request *request, const struct exchange *exchange, struct admin_answer *answer)
+static bool answers_before_body(const struct admin_listener *listener, struct exchange *exchange,
+				struct admin_answer *answer)
 {
-	if (!request->has_body)
-		return false;
-	if (!check_policy(listener, http_connection, answer))
+	if (!check_policy(listener, exchange, answer))
 		return true;
-	if (exchange->body_max == 0)
-		admin_routes_answer(request, answer);
-	else if (is_announced_too_large(http_connection, exchange->body_max))
-		refuse_size(answer);
+	if (exchange->body_max == 0 || !admin_routes_accept_type(&exchange->request))
+		admin_routes_answer(&exchange->request, answer);
+	else if (admin_headers_body_bytes(&exchange->headers) > exchange->body_max)
+		refuse_body(ADMIN_CONTENT_TOO_LARGE, answer);
 	else
 		return false;
 	return true;
 }
 
+/* --- the course of a request ------------------------------------------------------------------------------------- */
+
 /* The headers are there. */
 static enum MHD_Result begin(struct admin_listener *listener, struct MHD_Connection *http_connection,
-			     struct admin_request *request, struct exchange *exchange)
+			     struct exchange *exchange, const char *version)
 {
 	struct admin_answer answer;
 	exchange->is_begun = true;
-	exchange->body_max = admin_routes_body_max(request);
-	if (answers_at_once(listener, http_connection, request, exchange, &answer))
-		return send_answer(http_connection, &answer, true);
-	set_deadline(find_connection(http_connection), ADMIN_ANSWER_MS);
+	exchange->body_max = admin_routes_body_max(&exchange->request);
+	if (!admin_headers_check(&exchange->headers, exchange->target, version, &answer) ||
+	    (exchange->request.has_body && answers_before_body(listener, exchange, &answer)))
+		return send_answer(listener, http_connection, exchange, &answer, true);
+	set_deadline(find_connection(http_connection), false, ADMIN_BODY_MS);
 	return MHD_YES;
+}
+
+/* All is there. */
+static enum MHD_Result finish(struct admin_listener *listener, struct MHD_Connection *http_connection,
+			      struct exchange *exchange)
+{
+	struct admin_answer answer;
+	exchange->request.body = (struct span){ exchange->body, exchange->body_bytes };
+	if (exchange->body_refusal != 0)
+		refuse_body(exchange->body_refusal, &answer);
+	else if (check_policy(listener, exchange, &answer))
+		admin_routes_answer(&exchange->request, &answer);
+	return send_answer(listener, http_connection, exchange, &answer, exchange->body_refusal != 0);
 }
 
 /* The library calls it first when the headers are there, then for each piece of a body, then once more. */
@@ -336,22 +385,16 @@ static enum MHD_Result on_request(void *listener_pointer, struct MHD_Connection 
 {
 	struct admin_listener *listener = listener_pointer;
 	struct exchange *exchange = *request_state;
-	struct admin_answer answer;
 	(void)path;
-	(void)version;
-	if (exchange->is_begun && *body_bytes > 0) {
-		take_body(exchange, body, *body_bytes);
-		*body_bytes = 0;
-		return MHD_YES;
+	if (!exchange->is_begun) {
+		fill_request(listener, http_connection, method, exchange);
+		return begin(listener, http_connection, exchange, version);
 	}
-	struct admin_request request = make_request(listener, http_connection, method, exchange);
-	if (!exchange->is_begun)
-		return begin(listener, http_connection, &request, exchange);
-	if (exchange->is_too_large)
-		refuse_size(&answer);
-	else if (check_policy(listener, http_connection, &answer))
-		admin_routes_answer(&request, &answer);
-	return send_answer(http_connection, &answer, exchange->is_too_large);
+	if (*body_bytes == 0)
+		return finish(listener, http_connection, exchange);
+	take_body(listener, exchange, body, *body_bytes);
+	*body_bytes = 0;
+	return MHD_YES;
 }
 
 /* --- accepting --------------------------------------------------------------------------------------------------- */
@@ -382,10 +425,12 @@ static void on_accept(struct loop_source *source, uint32_t events)
 				pause_accepting(listener);
 			break;
 		}
-		/* Over the limit of connections the library closes it. */
-		MHD_add_connection(listener->http, fd, &client.sa, client.len);
+		if (admin_connections_make_room(&listener->connections, &client, fd))
+			MHD_add_connection(listener->http, fd, &client.sa, client.len);
+		else
+			close(fd);
+		run_http(listener); /* so that it is counted, and one that had to go is gone */
 	}
-	run_http(listener);
 }
 
 /* --- start and stop ---------------------------------------------------------------------------------------------- */
@@ -414,11 +459,12 @@ static int read_token(const char *path, char **ret_token)
 static int start_http(struct admin_listener *listener)
 {
 	listener->http = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, listener,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned int)ADMIN_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)ADMIN_REQUEST_BYTES_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)INACTIVITY_SECONDS,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener, MHD_OPTION_NOTIFY_COMPLETED, on_answered,
-		listener, MHD_OPTION_URI_LOG_CALLBACK, on_uri, listener, MHD_OPTION_END);
+		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request,
+		listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned int)LIBRARY_CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ADMIN_REQUEST_BYTES_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned int)INACTIVITY_SECONDS, MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,
+		MHD_OPTION_NOTIFY_COMPLETED, on_answered, listener, MHD_OPTION_URI_LOG_CALLBACK, on_target, listener,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 	if (listener->http == NULL)
 		return errno != 0 ? -errno : -ENOMEM;
 	listener->http_source.fd = MHD_get_daemon_info(listener->http, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
@@ -441,11 +487,15 @@ static void free_listener(struct admin_listener *listener)
 {
 	struct daemon *daemon = listener->daemon;
 	stop_accepting(listener);
-	timer_disarm(&daemon->wheel, &listener->http_timer);
 	if (listener->http != NULL) {
+		/* Streams get their end, and the library wants to be stopped with none of them at rest. */
+		admin_streams_end(&listener->streams);
+		run_http(listener);
 		loop_remove(&daemon->loop, &listener->http_source);
 		MHD_stop_daemon(listener->http);
 	}
+	admin_streams_done(&listener->streams);
+	timer_disarm(&daemon->wheel, &listener->http_timer);
 	list_remove(&listener->link);
 	free(listener->token);
 	free(listener);
@@ -481,6 +531,8 @@ static int add_listener(struct admin *admin, const struct config_admin *config, 
 {
 	struct admin_listener *listener = memory_alloc_zeroed(1, sizeof(*listener));
 	listener->daemon = admin->daemon;
+	admin_connections_init(&listener->connections);
+	admin_streams_init(&listener->streams, &admin->daemon->loop, on_streams_woken);
 	listener->socket.fd = listener->accept_source.fd = -1;
 	listener->accept_source.on_event = on_accept;
 	listener->http_source.on_event = on_http_event;
@@ -574,6 +626,7 @@ static void on_leave(struct timer *timer, uint64_t now_ms)
 static void leave(struct admin *admin, struct admin_listener *listener)
 {
 	stop_accepting(listener);
+	admin_streams_end(&listener->streams);
 	listener->leave_ms = admin->daemon->loop.now_ms + ADMIN_LEAVE_MS;
 	list_remove(&listener->link);
 	list_add_last(&admin->leaving, &listener->link);
@@ -611,6 +664,7 @@ struct admin *admin_new(struct daemon *daemon)
 	struct admin *admin = memory_alloc_zeroed(1, sizeof(*admin));
 	admin->daemon = daemon;
 	admin->leave_timer.on_expiry = on_leave;
+	admin_audit_init(&admin->audit, daemon);
 	list_init(&admin->open);
 	list_init(&admin->leaving);
 	return admin;
@@ -626,6 +680,7 @@ void admin_free(struct admin **admin_pointer)
 		free_listener(listener_of(admin->open.next));
 	while (!list_is_empty(&admin->leaving))
 		free_listener(listener_of(admin->leaving.next));
+	admin_audit_done(&admin->audit);
 	free(admin);
 	*admin_pointer = NULL;
 }

@@ -4,12 +4,16 @@
  * inside its loop, so that endpoints read and change the daemon without a lock: libmicrohttpd is driven through its
  * epoll descriptor and a timer.
  *
- * Bounds: ADMIN_CONNECTIONS_MAX connections per listener, more are closed at once; ADMIN_REQUEST_BYTES_MAX for the
- * request line and headers; ADMIN_REQUEST_MS for a request to arrive whole (also between two), ADMIN_ANSWER_MS for its
- * answer to be taken. A body is read only where an endpoint takes one, up to its bound (admin_routes.c). When descriptors run out, accepting pauses for ADMIN_PAUSE_MS.
+ * Bounds: connections, in all and of each peer, see admin_connection.h; ADMIN_REQUEST_BYTES_MAX for the request line and
+ * headers; ADMIN_REQUEST_MS for them to arrive (also between two requests), ADMIN_BODY_MS for a body, ADMIN_ANSWER_MS for
+ * the answer to be taken. A body is read only where an endpoint takes one, up to its bound (admin_routes.c), and only from
+ * those who may ask; all bodies of a listener together have at most ADMIN_BODIES_BYTES_MAX. When descriptors run out,
+ * accepting pauses for ADMIN_PAUSE_MS. An answer that goes on has bounds of its own (admin_stream.h); it ends at the
+ * stop, and when its listener is no longer wanted.
  *
- * Who may ask is decided in admin_policy.h, what is answered in admin_routes.h. Requests that are malformed or too
- * large are answered by the library, with a short text.
+ * Which requests are sound is decided in admin_headers.h, who may ask in admin_policy.h, what is answered in
+ * admin_routes.h, what is told of it in admin_audit.h. Requests that the library cannot read it answers itself, with a
+ * short constant HTML page and without our headers, and closes (docs/security.md).
  */
 #ifndef CONTROL_ADMIN_H
 #define CONTROL_ADMIN_H
@@ -17,10 +21,11 @@
 #include "control/daemon.h"
 
 enum {
-	ADMIN_CONNECTIONS_MAX = 64,
 	ADMIN_REQUEST_BYTES_MAX = 16 * 1024,
 	ADMIN_REQUEST_MS = 10 * 1000,
+	ADMIN_BODY_MS = 30 * 1000,
 	ADMIN_ANSWER_MS = 30 * 1000,
+	ADMIN_BODIES_BYTES_MAX = 32 * 1024 * 1024,
 	ADMIN_PAUSE_MS = 100,
 	ADMIN_LEAVE_MS = 5000,     /* for the answers of a listener that is no longer wanted */
 	ADMIN_LEAVE_LOOK_MS = 100, /* how often it is looked whether they have been taken */

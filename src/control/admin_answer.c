@@ -3,8 +3,11 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "control/json_bytes.h"
 
 #include <string.h>
+
+enum { SOURCE_BYTES_MAX = 1000 };
 
 #define TYPE_TEXT    "text/plain; charset=utf-8"
 #define TYPE_JSON    "application/json"
@@ -52,6 +55,8 @@ static const char *title_of(enum admin_status status)
 		return "OK";
 	case ADMIN_CREATED:
 		return "Created";
+	case ADMIN_NOT_MODIFIED:
+		return "Not Modified";
 	case ADMIN_BAD_REQUEST:
 		return "Bad Request";
 	case ADMIN_UNAUTHORIZED:
@@ -68,6 +73,8 @@ static const char *title_of(enum admin_status status)
 		return "Content Too Large";
 	case ADMIN_UNSUPPORTED_MEDIA_TYPE:
 		return "Unsupported Media Type";
+	case ADMIN_EXPECTATION_FAILED:
+		return "Expectation Failed";
 	case ADMIN_UNPROCESSABLE_CONTENT:
 		return "Unprocessable Content";
 	case ADMIN_UNAVAILABLE:
@@ -78,8 +85,8 @@ static const char *title_of(enum admin_status status)
 
 static json_t *problem_build(enum admin_status status, const char *detail)
 {
-	json_t *problem = json_pack("{s:s, s:s, s:i, s:s}", "type", "about:blank", "title", title_of(status), "status",
-				    (int)status, "detail", detail);
+	json_t *problem = json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank", "title", title_of(status), "status",
+				    (int)status, "detail", json_bytes(detail));
 	CHECK(problem != NULL);
 	return problem;
 }
@@ -92,18 +99,21 @@ void admin_refuse(struct admin_answer *answer, enum admin_status status, const c
 /* What stands in a file may be any bytes; JSON is UTF-8. */
 static void put_bytes(json_t *object, const char *key, const char *text)
 {
-	if (text == NULL)
+	if (text != NULL)
+		json_object_set_new(object, key, json_bytes(text));
+}
+
+/* One line of megabytes may be at fault in a hundred places: only its beginning is told, if that is where. */
+static void put_source(json_t *object, const struct diagnostic *entry)
+{
+	char source[SOURCE_BYTES_MAX + 1];
+	if (entry->source == NULL || entry->column >= SOURCE_BYTES_MAX)
 		return;
-	json_t *value = json_string(text);
-	if (value != NULL) {
-		json_object_set_new(object, key, value);
-		return;
-	}
-	char *copy = memory_copy_text(text);
-	for (char *at = copy; *at != '\0'; at++)
-		*at = (unsigned char)*at < 0x80 ? *at : '?';
-	json_object_set_new(object, key, json_string(copy));
-	free(copy);
+	size_t len = strnlen(entry->source, SOURCE_BYTES_MAX);
+	while (entry->source[len] != '\0' && ((unsigned char)entry->source[len] & 0xc0) == 0x80)
+		len--;
+	span_copy((struct span){ entry->source, len }, source, sizeof(source));
+	put_bytes(object, "source", source);
 }
 
 json_t *admin_diagnostics_json(const struct diagnostics *diagnostics)
@@ -121,7 +131,7 @@ json_t *admin_diagnostics_json(const struct diagnostics *diagnostics)
 		put_bytes(object, "message", entry->message);
 		put_bytes(object, "hint", entry->hint);
 		put_bytes(object, "accepted", entry->accepted);
-		put_bytes(object, "source", entry->source);
+		put_source(object, entry);
 		json_array_append_new(list, object);
 	}
 	return list;

@@ -20,6 +20,7 @@ enum { ADMIN_ARGUMENTS_MAX = 8, ADMIN_NAMES_MAX = 2, ADMIN_NAME_BYTES = 256 };
 enum admin_status {
 	ADMIN_OK = 200,
 	ADMIN_CREATED = 201,
+	ADMIN_NOT_MODIFIED = 304,
 	ADMIN_BAD_REQUEST = 400,
 	ADMIN_UNAUTHORIZED = 401,
 	ADMIN_FORBIDDEN = 403,
@@ -28,8 +29,17 @@ enum admin_status {
 	ADMIN_CONFLICT = 409,
 	ADMIN_CONTENT_TOO_LARGE = 413,
 	ADMIN_UNSUPPORTED_MEDIA_TYPE = 415,
+	ADMIN_EXPECTATION_FAILED = 417,
 	ADMIN_UNPROCESSABLE_CONTENT = 422,
 	ADMIN_UNAVAILABLE = 503,
+};
+
+/* Who asks, as far as the socket tells. */
+struct admin_peer {
+	char text[ADDR_TEXT_BYTES]; /* "127.0.0.1:4000" or "unix" */
+	bool has_credentials;       /* of a unix socket: those of the process that connected */
+	uint32_t uid;
+	uint32_t pid;
 };
 
 /* One of ?name=value; value is never NULL. */
@@ -41,24 +51,35 @@ struct admin_argument {
 struct admin_request {
 	struct daemon *daemon;
 	const char *method;
-	const char *path;         /* as the client sent it: percent-encoded, without arguments */
-	const char *content_type; /* NULL: none */
+	const char *path;              /* as the client sent it: percent-encoded, without arguments */
+	const char *content_type;      /* NULL: none */
+	const char *last_event_id;     /* NULL: none */
+	const struct admin_peer *peer; /* NULL: not known */
+	const char *accept_encoding;   /* as the next, NULL: no such header */
+	const char *if_none_match;
 	struct span body;
 	struct admin_argument arguments[ADMIN_ARGUMENTS_MAX];
 	size_t argument_count;
-	bool has_body; /* the client has sent one, or wants to: body may not be read yet */
-	bool has_too_many_arguments;
+	bool has_body;                /* the client has sent one, or wants to: body may not be read yet */
+	const char *argument_problem; /* one sentence: why the arguments could not be read; NULL: they could */
 	/* Filled by admin_routes: the parts of the path that stand for * in the route's, and the body of a JSON route. */
 	char names[ADMIN_NAMES_MAX][ADMIN_NAME_BYTES];
 	json_t *document; /* an object; NULL: no body */
 };
 
+struct admin_stream;
+
 struct admin_answer {
 	enum admin_status status;
-	const char *type;  /* Content-Type */
-	const char *allow; /* value of the Allow header, or NULL */
-	char *body;        /* heap: whoever receives the answer releases it */
+	const char *type;                    /* Content-Type */
+	const char *allow;                   /* value of the Allow header, or NULL */
+	const char *content_security_policy; /* NULL: nothing at all is allowed, which suits all but pages */
+	const char *cache_control;           /* NULL: nothing is to be kept */
+	const char *etag;                    /* or NULL */
+	const char *content_encoding;        /* or NULL */
+	char *body;                          /* heap: whoever receives the answer releases it */
 	size_t body_bytes;
+	struct admin_stream *stream; /* NULL, or what is sent in place of a body; whoever receives it ends it */
 };
 
 /* The argument's value, or NULL. */

@@ -4,6 +4,7 @@
 #include "config/load.h"
 #include "config/values.h"
 #include "config/write.h"
+#include "control/json_bytes.h"
 #include "control/reload.h"
 
 #include <stdlib.h>
@@ -40,7 +41,7 @@ static json_t *lines_json(const struct diff *diff)
 {
 	json_t *lines = json_array();
 	for (size_t i = 0; i < diff->count; i++)
-		json_array_append_new(lines, json_string(diff->lines[i]));
+		json_array_append_new(lines, json_bytes(diff->lines[i]));
 	return lines;
 }
 
@@ -102,7 +103,7 @@ static struct config *read_configuration(const struct admin_request *request, st
 	bool is_text = strncasecmp(request->content_type, "text/plain", strlen("text/plain")) == 0;
 	if (is_text)
 		return load_text(name, request->body, &alone, diagnostics);
-	json_t *document = json_loadb(request->body.data, request->body.len, 0, NULL);
+	json_t *document = json_loadb(request->body.data, request->body.len, JSON_REJECT_DUPLICATES, NULL);
 	const json_t *text = json_object_get(document, "text");
 	struct config *config;
 	if (json_is_string(text) && json_object_size(document) == 1)

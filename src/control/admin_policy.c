@@ -2,6 +2,7 @@
 #include "control/admin_policy.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <string.h>
 #include <strings.h>
 
@@ -42,17 +43,25 @@ static bool is_standard_loopback(const struct addr *ip)
 	return IN6_IS_ADDR_LOOPBACK(&ip->in6.sin6_addr);
 }
 
+static bool is_local_name(struct span name)
+{
+	for (size_t i = 0; i < name.len; i++)
+		if (!isalnum((unsigned char)name.data[i]) && name.data[i] != '-' && name.data[i] != '_')
+			return false;
+	return name.len > 0;
+}
+
 bool admin_policy_accepts_host(const char *host, const struct addr *listen)
 {
 	struct addr ip;
-	if (host == NULL || addr_is_unix(listen))
+	if (host == NULL)
 		return true;
 	struct span name = without_port(span_from_text(host));
 	if (name.len == strlen("localhost") && strncasecmp(name.data, "localhost", name.len) == 0)
 		return true;
 	if (!read_ip(name, &ip))
-		return false;
-	if (is_standard_loopback(&ip) || addr_is_any(listen))
+		return addr_is_unix(listen) && is_local_name(name);
+	if (addr_is_unix(listen) || is_standard_loopback(&ip) || addr_is_any(listen))
 		return true;
 	addr_set_port(&ip, addr_port(listen));
 	return addr_equal(&ip, listen);
@@ -65,6 +74,13 @@ bool admin_policy_accepts_origin(const char *origin, const char *host)
 		return true;
 	return host != NULL && strncasecmp(origin, scheme, sizeof(scheme) - 1) == 0 &&
 	       strcasecmp(origin + sizeof(scheme) - 1, host) == 0;
+}
+
+bool admin_policy_accepts_fetch(const char *site, const char *mode, const char *dest)
+{
+	if (site == NULL || strcmp(site, "same-origin") == 0 || strcmp(site, "none") == 0)
+		return true;
+	return mode != NULL && strcmp(mode, "navigate") == 0 && dest != NULL && strcmp(dest, "document") == 0;
 }
 
 bool admin_policy_accepts_token(const char *authorization, const char *token)

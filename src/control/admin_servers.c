@@ -5,6 +5,7 @@
 #include "config/edit.h"
 #include "config/server_address.h"
 #include "config/server_json.h"
+#include "control/json_bytes.h"
 #include "control/live_flows.h"
 #include "control/names.h"
 #include "control/pool_update.h"
@@ -54,7 +55,8 @@ static void answer_server(struct daemon *daemon, const struct target *target, co
 	}
 	/* A name, which stands for any number of servers; /v1/pools/NAME tells which. */
 	server_address_format(config_pool_find_server(target->pool, name), address);
-	admin_answer_json(answer, status, json_pack("{s:s, s:s}", "name", name, "address", address));
+	admin_answer_json(answer, status,
+			  json_pack("{s:o, s:o}", "name", json_bytes(name), "address", json_bytes(address)));
 }
 
 /* Names of the pool's servers may have come or gone. */
@@ -289,6 +291,6 @@ void admin_servers_remove(struct admin_request *request, struct admin_answer *an
 	release_servers(&held);
 	write_event(daemon, "server_removed", &target, &before);
 	admin_answer_json(answer, ADMIN_OK,
-			  json_pack("{s:s, s:I, s:I}", "removed", before.name, "flows_closed", (json_int_t)closed_count,
-				    "flows_active", (json_int_t)active_count));
+			  json_pack("{s:o, s:I, s:I}", "removed", json_bytes(before.name), "flows_closed",
+				    (json_int_t)closed_count, "flows_active", (json_int_t)active_count));
 }

@@ -2,30 +2,17 @@
 #include "control/status.h"
 
 #include "base/fd.h"
-#include "base/memory.h"
 #include "base/version.h"
+#include "control/event_stream.h"
+#include "control/json_bytes.h"
 #include "worker/worker.h"
 
 #include <stddef.h>
 #include <stdlib.h>
 
-/* Paths of files and unix sockets need not be valid UTF-8, which JSON has to be: then all that is not ASCII is a '?'. */
-static json_t *make_text(const char *text)
-{
-	json_t *string = json_string(text);
-	if (string != NULL)
-		return string;
-	char *copy = memory_copy_text(text);
-	for (char *at = copy; *at != '\0'; at++)
-		*at = (unsigned char)*at < 0x80 ? *at : '?';
-	string = json_string(copy);
-	free(copy);
-	return string;
-}
-
 static void put_text(json_t *object, const char *key, const char *text)
 {
-	json_object_set_new(object, key, make_text(text));
+	json_object_set_new(object, key, json_bytes(text));
 }
 
 static void put_number(json_t *object, const char *key, uint64_t number)
@@ -145,6 +132,19 @@ static json_t *log_build(const struct log_writer *log)
 	}
 	put_number(object, "dropped", log_writer_dropped(log));
 	json_object_set_new(object, "places", places);
+	return object;
+}
+
+static json_t *streams_build(const struct event_stream *events)
+{
+	json_t *object = json_object();
+	struct event_stream_counts counts = event_stream_counts(events);
+	put_number(object, "open", counts.subscribers);
+	put_number(object, "max", EVENT_SUBSCRIBERS_MAX);
+	put_number(object, "opened_total", counts.subscribed);
+	put_number(object, "refused_total", counts.refused);
+	put_number(object, "cut_total", counts.cut);
+	put_number(object, "ticks_skipped_total", counts.skipped);
 	return object;
 }
 
@@ -289,7 +289,7 @@ static json_t *resolved_build(const struct config_server *server)
 		struct addr addr = server->resolved[i].addr;
 		if (!server->is_srv)
 			addr_set_port(&addr, server->port);
-		json_array_append_new(addresses, make_text(addr_format(&addr, text, sizeof(text))));
+		json_array_append_new(addresses, json_bytes(addr_format(&addr, text, sizeof(text))));
 	}
 	return addresses;
 }
@@ -303,7 +303,8 @@ static json_t *name_build(const struct config_server *server, const struct name_
 	json_object_set_new(object, "age_ms", name->has_answer ? json_integer((json_int_t)name->age_ms) : json_null());
 	put_number(object, "ttl_ms", name->ttl_ms);
 	json_object_set_new(object, "addresses", resolved_build(server));
-	json_object_set_new(object, "last_error", name->last_error != NULL ? make_text(name->last_error) : json_null());
+	json_object_set_new(object, "last_error",
+			    name->last_error != NULL ? json_bytes(name->last_error) : json_null());
 	return object;
 }
 
@@ -378,6 +379,7 @@ json_t *status_build(const struct daemon *daemon)
 	json_object_set_new(status, "limits", limits_build(daemon));
 	json_object_set_new(status, "memory", memory_build(daemon));
 	json_object_set_new(status, "log", log_build(daemon->log));
+	json_object_set_new(status, "streams", streams_build(daemon->event_stream));
 	json_object_set_new(status, "services", status_build_services(daemon->snapshot));
 	json_object_set_new(status, "pools", status_build_pools(daemon));
 	return status;

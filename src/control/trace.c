@@ -4,6 +4,7 @@
 #include "balance/balance.h"
 #include "balance/view.h"
 #include "base/reason.h"
+#include "control/json_bytes.h"
 #include "control/live_flows.h"
 
 #include <stdarg.h>
@@ -28,12 +29,12 @@ static __attribute__((format(printf, 2, 3))) void say(struct trace *trace, const
 	va_start(arguments, format);
 	vsnprintf(sentence, sizeof(sentence), format, arguments);
 	va_end(arguments);
-	json_array_append_new(trace->why, json_string(sentence));
+	json_array_append_new(trace->why, json_bytes(sentence));
 }
 
 static void put_text(json_t *object, const char *key, const char *text)
 {
-	json_object_set_new(object, key, json_string(text));
+	json_object_set_new(object, key, json_bytes(text));
 }
 
 static void set_verdict(struct trace *trace, enum reason reason)
@@ -68,8 +69,8 @@ static bool passes_rules(struct trace *trace)
 				   : "";
 	network_format(&rule->network, network, sizeof(network));
 	json_object_set_new(trace->document, "rule",
-			    json_pack("{s:s, s:s, s:s, s:i}", "action", word, "network", network, "file", file, "line",
-				      (int)rule->place.line));
+			    json_pack("{s:s, s:s, s:o, s:i}", "action", word, "network", network, "file",
+				      json_bytes(file), "line", (int)rule->place.line));
 	say(trace, "the first access rule that matches is \"%s %s\", at %s:%u", word, network, file, rule->place.line);
 	return rule->is_allow;
 }
@@ -127,12 +128,12 @@ static void add_servers(struct trace *trace, const struct pool *pool)
 		const struct server *server = pool->servers[i];
 		uint32_t ignored_bits = server->is_backup ? 0 : pool->view->ignored_bits;
 		char address[ADDR_TEXT_BYTES];
-		json_array_append_new(servers,
-				      json_pack("{s:s, s:s, s:s, s:b, s:I, s:I}", "name", server->name, "address",
-						addr_format(&server->addr, address, sizeof(address)), "obstacle",
-						obstacle_of(server, ignored_bits), "is_backup", (int)server->is_backup,
-						"weight", (json_int_t)server->weight, "flows_active",
-						(json_int_t)server_active(server)));
+		json_array_append_new(
+			servers,
+			json_pack("{s:o, s:o, s:s, s:b, s:I, s:I}", "name", json_bytes(server->name), "address",
+				  json_bytes(addr_format(&server->addr, address, sizeof(address))), "obstacle",
+				  obstacle_of(server, ignored_bits), "is_backup", (int)server->is_backup, "weight",
+				  (json_int_t)server->weight, "flows_active", (json_int_t)server_active(server)));
 	}
 	json_object_set_new(trace->document, "servers", servers);
 }

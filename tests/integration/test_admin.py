@@ -98,7 +98,7 @@ def test_content_type(daemon):
     assert daemon.get("/v1/status").type.startswith("application/json")
 
 
-@pytest.mark.parametrize("path", ["/v1", "/v1/nothing", "/v1/status/x", "/..%2f..%2fetc/passwd", "/livez/x"])
+@pytest.mark.parametrize("path", ["/v1/", "/v1/nothing", "/v1/status/x", "/..%2f..%2fetc/passwd", "/livez/x"])
 def test_unknown_path(daemon, path):
     """An unknown path is answered 404 with a problem document."""
     answer = daemon.get(path)

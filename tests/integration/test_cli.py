@@ -371,6 +371,8 @@ def test_demo(loopback):
     assert addresses, program.output + program.errors
     answered = [a for a in addresses if eventually_answers(loopback, a)]
     assert answered, f"none of {addresses} answers: {program.output}"
+    body = loopback.client.run("curl", "-s", "http://127.0.0.1:9900/").stdout
+    assert ("http://127.0.0.1:9900/ " in program.output and "the dashboard" in program.output) == ("<!doctype html>" in body)
     assert ended_by_term(program) == 0
 
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Promises about the tree itself: what a reader may rely on in every file."""
+import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -86,3 +88,97 @@ def test_every_package_in_the_list_exists():
     assert all(len(row) == 3 and row[0] in ("build", "test", "bench") for row in rows)
     names = [row[1] for row in rows]
     assert len(names) == len(set(names))
+
+
+def test_packages_that_a_command_stands_for(tmp_path):
+    """A package that is not wanted where its command is there already is not installed there, and is elsewhere."""
+    (tmp_path / "packages.txt").write_text("build there|sh why\nbuild not-there-at-all|no-such-command why\n")
+    shutil.copy(ROOT / "scripts/install_packages", tmp_path)
+    script = (tmp_path / "install_packages").read_text().replace('"$(id -u)" != 0', "yes = yes")
+    (tmp_path / "install_packages").write_text(script)
+    result = subprocess.run([tmp_path / "install_packages", "build"], capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (1, "installing: not-there-at-all\n")
+
+
+# the dashboard
+
+def embed(mode, tmp_path, path, web=ROOT / "web"):
+    """Runs embed_page with a PATH; returns its result and what it wrote."""
+    output = tmp_path / "page_files.c"
+    result = subprocess.run([ROOT / "scripts/embed_page", mode, web, output, tmp_path / "page_files.d"],
+                            capture_output=True, text=True, env={"PATH": path})
+    return result, output.read_text() if output.exists() else ""
+
+
+@pytest.mark.parametrize("mode", ["auto", "disabled"])
+def test_without_node_there_is_no_page(tmp_path, mode):
+    """Without Node, or when it is not wanted, strait is built all the same."""
+    result, text = embed(mode, tmp_path, "/nowhere")
+    assert result.returncode == 0
+    assert "admin_page_file_count = 0;" in text
+    assert ("there is no node" in result.stderr) == (mode == "auto")
+
+
+def test_a_page_that_is_wanted_must_be_there(tmp_path):
+    """With -Ddashboard=enabled a build without Node fails."""
+    result, _ = embed("enabled", tmp_path, "/nowhere")
+    assert result.returncode == 1
+    assert "there is no node" in result.stderr
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="there is no Node")
+def test_page_comes_when_its_modules_do(tmp_path):
+    """As long as the modules are missing the build asks for them again; nothing is fetched."""
+    web = tmp_path / "web"
+    shutil.copytree(ROOT / "web", web, ignore=shutil.ignore_patterns("node_modules", "build"))
+    result, text = embed("auto", tmp_path, os.environ["PATH"], web)
+    assert (result.returncode, "admin_page_file_count = 0;" in text) == (0, True)
+    assert "run scripts/fetch_page_modules" in result.stderr
+    assert "node_modules/.package-lock.json" in (tmp_path / "page_files.d").read_text()
+
+
+@pytest.mark.skipif(not (ROOT / "web/node_modules").exists(), reason="the page's modules are not there")
+def test_page_is_the_same_each_time(tmp_path):
+    """The same sources make the same bytes, and name all that they were made of."""
+    first, text = embed("enabled", tmp_path, os.environ["PATH"])
+    assert first.returncode == 0, first.stderr
+    (tmp_path / "page_files.c").unlink()
+    assert embed("enabled", tmp_path, os.environ["PATH"])[1] == text
+    dependencies = (tmp_path / "page_files.d").read_text()
+    for path in (ROOT / "web/src").rglob("*.*"):
+        assert str(path) in dependencies
+    assert "src/base/reason.h" in dependencies
+
+
+def test_page_modules_are_pinned():
+    """What the page is bundled with is named exactly, with checksums; it is little."""
+    package = json.loads((ROOT / "web/package.json").read_text())
+    lock = json.loads((ROOT / "web/package-lock.json").read_text())
+    assert set(package["dependencies"]) == {"esbuild", "preact", "uplot"}
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version)
+               for version in [*package["dependencies"].values(), *package["devDependencies"].values()])
+    assert all(entry.get("integrity", "").startswith("sha512-") for name, entry in lock["packages"].items() if name)
+    assert lock["packages"][""]["dependencies"] == package["dependencies"]
+
+
+def test_page_knows_every_reason():
+    """The list of reasons is read from the header whole."""
+    header = (ROOT / "src/base/reason.h").read_text().replace("\\\n", " ")
+    words = set(re.findall(r'X\([A-Z_]+,\s*"(\w+)"', header))
+    found = re.findall(r'X\([A-Z_]+,\s*"(\w+)",\s*(?:true|false),\s*"([^"]+)"\)', header)
+    assert {word for word, _ in found} == words and len(words) > 20
+
+
+@pytest.mark.skipif(not shutil.which("npm"), reason="there is no npm")
+def test_modules_that_cannot_be_fetched_fail_nothing(tmp_path):
+    """Without the registry fetching says so and succeeds, and leaves nothing that looks whole."""
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "web").mkdir()
+    shutil.copy(ROOT / "scripts/fetch_page_modules", tmp_path / "scripts")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(ROOT / "web" / name, tmp_path / "web")
+    environment = {**os.environ, "npm_config_registry": "http://127.0.0.1:1/", "npm_config_cache": str(tmp_path / "cache")}
+    result = subprocess.run([tmp_path / "scripts/fetch_page_modules"], capture_output=True, text=True, env=environment)
+    assert result.returncode == 0
+    assert "npm ci failed: strait is built without its dashboard" in result.stderr
+    assert not (tmp_path / "web/node_modules/.package-lock.json").exists()

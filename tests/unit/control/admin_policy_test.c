@@ -72,11 +72,35 @@ static void a_wildcard_listener_accepts_addresses_but_not_names(void **state)
 	assert_false(accepts("evil.example:9900", "*:9900"));
 }
 
-static void unix_sockets_accept_any_host(void **state)
+static void unix_sockets_accept_no_names_of_web_pages(void **state)
 {
 	(void)state;
 	assert_true(accepts("whatever", "unix:/run/strait.sock"));
+	assert_true(accepts("d:80", "unix:/run/strait.sock"));
+	assert_true(accepts("localhost", "unix:/run/strait.sock"));
+	assert_true(accepts("192.0.2.1:9900", "unix:/run/strait.sock"));
+	assert_true(accepts("[2001:db8::1]", "unix:/run/strait.sock"));
 	assert_true(accepts(NULL, "unix:/run/strait.sock"));
+	assert_false(accepts("evil.example:9900", "unix:/run/strait.sock"));
+	assert_false(accepts("evil.", "unix:/run/strait.sock"));
+	assert_false(accepts("", "unix:/run/strait.sock"));
+	assert_false(accepts("a@b", "unix:/run/strait.sock"));
+	assert_false(accepts("\xc3\xa9vil", "unix:/run/strait.sock"));
+}
+
+static void pages_elsewhere_may_only_link_to_here(void **state)
+{
+	(void)state;
+	assert_true(admin_policy_accepts_fetch(NULL, NULL, NULL));
+	assert_true(admin_policy_accepts_fetch("same-origin", "cors", "empty"));
+	assert_true(admin_policy_accepts_fetch("none", "navigate", "document"));
+	assert_true(admin_policy_accepts_fetch("cross-site", "navigate", "document"));
+	assert_true(admin_policy_accepts_fetch("same-site", "navigate", "document"));
+	assert_false(admin_policy_accepts_fetch("cross-site", "no-cors", "image"));
+	assert_false(admin_policy_accepts_fetch("same-site", "no-cors", "script"));
+	assert_false(admin_policy_accepts_fetch("cross-site", "navigate", "iframe"));
+	assert_false(admin_policy_accepts_fetch("cross-site", NULL, NULL));
+	assert_false(admin_policy_accepts_fetch("", "cors", "empty"));
 }
 
 static void only_the_own_origin_is_accepted(void **state)
@@ -118,7 +142,8 @@ int main(void)
 		cmocka_unit_test(own_hosts_are_accepted),
 		cmocka_unit_test(foreign_hosts_are_refused),
 		cmocka_unit_test(a_wildcard_listener_accepts_addresses_but_not_names),
-		cmocka_unit_test(unix_sockets_accept_any_host),
+		cmocka_unit_test(unix_sockets_accept_no_names_of_web_pages),
+		cmocka_unit_test(pages_elsewhere_may_only_link_to_here),
 		cmocka_unit_test(only_the_own_origin_is_accepted),
 		cmocka_unit_test(the_token_must_match_whole),
 	};

@@ -74,6 +74,7 @@ static void livez_answers(void **state)
 	assert_int_equal(ask("GET", "/livez", NULL, NULL), 200);
 	assert_int_equal(ask("HEAD", "/livez", NULL, NULL), 200);
 	assert_int_equal(ask("GET", "/", NULL, NULL), 200);
+	assert_int_equal(ask("GET", "/v1", NULL, NULL), 200);
 }
 
 static void readyz_counts_available_servers(void **state)
@@ -120,7 +121,7 @@ static void wrong_questions_are_refused(void **state)
 static void problems_are_documents(void **state)
 {
 	(void)state;
-	static const char *const paths[] = { "/v1", "/v1/status/", "/livez/x", "//livez", "", "/LIVEZ" };
+	static const char *const paths[] = { "/v1/", "/v1/status/", "/livez/x", "//livez", "", "/LIVEZ" };
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
 		assert_int_equal(ask("GET", paths[i], NULL, NULL), 404);
 	assert_string_equal(answer.type, "application/problem+json");
