@@ -92,8 +92,8 @@ static int address_refuse(struct span text, const char *problem, char *ret_hint)
 {
 	bool has_port = text.len > 0 && memchr(text.data, ':', text.len) != NULL;
 	if (text.len > 0 && text.data[0] == '/')
-		snprintf(ret_hint, LOG_TARGET_HINT_BYTES, "write syslog:unix:%.*s", (int)(text.len < 60 ? text.len : 60),
-			 text.data);
+		snprintf(ret_hint, LOG_TARGET_HINT_BYTES, "write syslog:unix:%.*s",
+			 (int)(text.len < 60 ? text.len : 60), text.data);
 	else if (text.len > 0 && has_letter(text) && text.data[0] != '[')
 		return refuse("write the IP address: names are not looked up for logs", ret_hint);
 	else if (text.len > 0 && !has_port)

@@ -51,7 +51,8 @@ static const struct schema_word log_levels[] = {
 
 static const struct schema_value log_values[] = {
 	{ POSITIONAL("SINK", SCHEMA_SINK), .flags = SCHEMA_REQUIRED, .noun = "log sink",
-	  .help = "stderr; file:PATH, which is opened again on SIGUSR1; syslog (the socket /dev/log), syslog:unix:PATH, "
+	  .help = "stderr; file:PATH, which is opened again on SIGUSR1; syslog (the socket /dev/log), "
+		  "syslog:unix:PATH, "
 		  "syslog:udp:ADDRESS or syslog:tcp:ADDRESS; journald, or journald:PATH" },
 	{ KEY("format", SCHEMA_WORD), FIELD(config_log, format), .noun = "log format", .words = log_formats,
 	  .fallback = "text", .help = "form of the records" },

@@ -252,8 +252,8 @@ int value_parse_share(struct span text, uint64_t *ret_divisor, struct value_hint
 			       ? refuse(-EINVAL, ret_hint, "write 1/%llu", (unsigned long long)(100 / number))
 			       : refuse(-EINVAL, ret_hint, "one in how many? write 1/N");
 	if (slash == NULL)
-		return is_count ? refuse(-EINVAL, ret_hint, "write 1/%.*s", (int)text.len, text.data)
-				: refuse(-EINVAL, ret_hint, "one in how many? write 1/N");
+		return is_count && number > 0 ? refuse(-EINVAL, ret_hint, "write 1/%.*s", (int)text.len, text.data)
+					      : refuse(-EINVAL, ret_hint, "one in how many? write 1/N");
 	int error = value_parse_count(whole, &divisor, ret_hint);
 	if (error != 0)
 		return error;

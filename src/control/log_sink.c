@@ -7,9 +7,9 @@
 #include <stdlib.h>
 
 static int (*const openers[])(const struct config_log *config, struct log_sink **ret_sink) = {
-	[CONFIG_LOG_STDERR] = log_sink_file_open,         [CONFIG_LOG_FILE] = log_sink_file_open,
-	[CONFIG_LOG_SYSLOG_UNIX] = log_sink_syslog_open,  [CONFIG_LOG_SYSLOG_UDP] = log_sink_syslog_open,
-	[CONFIG_LOG_SYSLOG_TCP] = log_sink_syslog_open,   [CONFIG_LOG_JOURNALD] = log_sink_journal_open,
+	[CONFIG_LOG_STDERR] = log_sink_file_open,        [CONFIG_LOG_FILE] = log_sink_file_open,
+	[CONFIG_LOG_SYSLOG_UNIX] = log_sink_syslog_open, [CONFIG_LOG_SYSLOG_UDP] = log_sink_syslog_open,
+	[CONFIG_LOG_SYSLOG_TCP] = log_sink_syslog_open,  [CONFIG_LOG_JOURNALD] = log_sink_journal_open,
 };
 
 int log_sink_open(const struct config_log *config, _Atomic uint64_t *all_dropped, struct log_sink **ret_sink)

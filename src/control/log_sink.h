@@ -56,9 +56,9 @@ struct log_sink {
 	bool wants_journal;       /* the journal's form of a record, besides the line */
 	/* How the last flush left it. */
 	bool has_unwritten;
-	bool is_blocked;  /* something is left because the reader is slow, or absent */
-	int fd;           /* becomes writable when a blocked sink is to be flushed again; -1: none */
-	uint64_t wake_ms; /* monotonic: flush again then, at the latest; 0: no such moment */
+	bool is_blocked;          /* something is left because the reader is slow, or absent */
+	int fd;                   /* becomes writable when a blocked sink is to be flushed again; -1: none */
+	uint64_t wake_ms;         /* monotonic: flush again then, at the latest; 0: no such moment */
 	_Atomic uint64_t dropped; /* records */
 	_Atomic uint64_t *all_dropped;
 };

@@ -72,8 +72,8 @@ static int open_file(struct file_sink *file, const char *path)
 		return error;
 	}
 	if (file->owns_fd)
-		fd_close(&sink->fd);
-	sink->fd = fd;
+		fd_close(&file->sink.fd);
+	file->sink.fd = fd;
 	file->owns_fd = true;
 	choose_way(file, status.st_mode);
 	return 0;
@@ -83,7 +83,7 @@ static void open_stderr(struct file_sink *file)
 {
 	struct stat status;
 	char path[32];
-	sink->fd = STDERR_FILENO;
+	file->sink.fd = STDERR_FILENO;
 	if (fstat(STDERR_FILENO, &status) < 0)
 		return;
 	choose_way(file, status.st_mode);
@@ -92,7 +92,7 @@ static void open_stderr(struct file_sink *file)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", STDERR_FILENO);
 	int fd = open(path, OPEN_FLAGS);
 	file->owns_fd = fd >= 0;
-	sink->fd = fd >= 0 ? fd : STDERR_FILENO;
+	file->sink.fd = fd >= 0 ? fd : STDERR_FILENO;
 	file->way = fd >= 0 ? WAY_WRITE : WAY_POLL;
 }
 
@@ -138,8 +138,9 @@ static void drop_buffered(struct file_sink *file)
 {
 	const char *data = file->buffer + file->start;
 	size_t kept = file->is_torn ? first_line(data, file->len) : 0;
-	log_sink_count_dropped(sink, count_lines(data + kept, file->len - kept));
+	log_sink_count_dropped(&file->sink, count_lines(data + kept, file->len - kept));
 	file->len = kept;
+	file->sink.has_unwritten = kept > 0;
 }
 
 static void close_file(struct log_sink *sink)
@@ -156,6 +157,8 @@ static bool has_room(const struct file_sink *file, size_t len)
 {
 	return len <= LOG_SINK_BUFFER_BYTES - file->len;
 }
+
+static void flush_lines(struct log_sink *sink);
 
 static void append_line(struct log_sink *sink, const struct log_message *message)
 {
@@ -191,14 +194,14 @@ static size_t next_bytes(const struct file_sink *file)
 
 static ssize_t write_once(const struct file_sink *file, const char *data, size_t len)
 {
-	struct pollfd pollfd = { .fd = sink->fd, .events = POLLOUT };
+	struct pollfd pollfd = { .fd = file->sink.fd, .events = POLLOUT };
 	if (file->way == WAY_SEND)
-		return send(sink->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		return send(file->sink.fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (file->way == WAY_POLL && poll(&pollfd, 1, 0) == 0) {
 		errno = EAGAIN;
 		return -1;
 	}
-	return write(sink->fd, data, len);
+	return write(file->sink.fd, data, len);
 }
 
 static void flush_lines(struct log_sink *sink)
@@ -221,9 +224,10 @@ static void flush_lines(struct log_sink *sink)
 		file->len -= (size_t)written;
 	}
 	file->start = 0;
+	sink->has_unwritten = false;
 }
 
-static int reopen_file(struct file_sink *file)
+static int reopen_file(struct log_sink *sink)
 {
 	struct file_sink *file = file_of(sink);
 	flush_lines(sink);
@@ -237,6 +241,7 @@ static int reopen_file(struct file_sink *file)
 		file->len -= rest;
 		file->is_torn = false;
 		log_sink_count_dropped(sink, 1);
+		sink->has_unwritten = file->len > 0;
 	}
 	return 0;
 }

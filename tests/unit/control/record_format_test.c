@@ -48,7 +48,7 @@ static const char *format_flow(const struct flow_record *record, enum config_log
 {
 	static struct record_line line;
 	static char text[RECORD_LINE_BYTES + 1];
-	record_format_flow(record, format, &line);
+	record_format_flow(record, (enum record_form)format, 1, &line);
 	assert_in_range(line.len, 1, RECORD_LINE_BYTES);
 	memcpy(text, line.text, line.len);
 	text[line.len] = '\0';
@@ -61,7 +61,7 @@ static const char *format_text(const char *value, enum config_log_format format)
 	static struct record_line line;
 	static char text[RECORD_LINE_BYTES + 1];
 	const struct record_field field = record_text("name", value);
-	record_format_event(&(struct record_event){ time_us, "test", &field, 1 }, format, &line);
+	record_format_event(&(struct record_event){ time_us, "test", &field, 1 }, (enum record_form)format, &line);
 	memcpy(text, line.text, line.len);
 	text[line.len] = '\0';
 	return text;
@@ -240,7 +240,8 @@ static void fields_that_do_not_fit_are_left_out(void **state)
 	for (size_t i = 0; i < 6; i++)
 		fields[i] = record_text("name", text);
 	for (enum config_log_format format = CONFIG_LOG_TEXT; format <= CONFIG_LOG_JSON; format++) {
-		record_format_event(&(struct record_event){ time_us, "test", fields, 6 }, format, &line);
+		record_format_event(&(struct record_event){ time_us, "test", fields, 6 }, (enum record_form)format,
+				    &line);
 		assert_in_range(line.len, 1, RECORD_LINE_BYTES);
 		assert_int_equal(line.text[line.len - 1], '\n');
 		assert_non_null(
@@ -258,7 +259,7 @@ static void events_have_typed_fields(void **state)
 	struct record_line line;
 	const struct record_field fields[] = { record_text("pool", "web"), record_number("after_ms", 5),
 					       record_boolean("is_last", true), record_text("cause", NULL) };
-	record_format_event(&(struct record_event){ time_us, "server_down", fields, 4 }, CONFIG_LOG_JSON, &line);
+	record_format_event(&(struct record_event){ time_us, "server_down", fields, 4 }, RECORD_FORM_JSON, &line);
 	line.text[line.len] = '\0';
 	assert_string_equal(line.text,
 			    "{\"ts\":\"2026-11-23T06:29:19.266Z\",\"event\":\"server_down\",\"pool\":\"web\","
