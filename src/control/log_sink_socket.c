@@ -143,7 +143,9 @@ static int open_socket(const struct socket_sink *socket_sink)
 	int fd = socket(addr->sa.sa_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && socket_sink->is_stream) {
 		int on = 1;
+		int send_bytes = SOCKET_SEND_BYTES;
 		unsigned int timeout_ms = SOCKET_UNACKNOWLEDGED_MS;
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof(send_bytes));
 		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 		setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
 	}

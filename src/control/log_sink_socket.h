@@ -23,6 +23,7 @@ enum {
 	SOCKET_RETRY_LAST_MS = 5000,
 	SOCKET_CONNECT_MS = 3000,
 	SOCKET_UNACKNOWLEDGED_MS = 10000, /* a TCP connection whose peer is silent for so long is broken */
+	SOCKET_SEND_BYTES = 64 * 1024,    /* what the system takes of a stream, and may lose with it */
 	SOCKET_PARTS_MAX = 4,
 };
 

@@ -180,9 +180,9 @@ static void reads_shares(void **state)
 		{ "2/10", -EINVAL, "write 1/5" },
 		{ "3/10", -EINVAL, "a share is one in N: 1/N" },
 		{ "0", -EINVAL, "one in how many? write 1/N" },
-		{ "", -EINVAL, "one in how many? write 1/N" },
+		{ "half", -EINVAL, "one in how many? write 1/N" },
 		{ "1/x", -EINVAL, "" },
-		{ "1/", -EINVAL, "" },
+		{ "1/", -EINVAL, "it is empty" },
 		{ "/10", -EINVAL, "a share is one in N: 1/N" },
 	};
 	accepts(value_parse_share, accepted, COUNT_OF(accepted));
