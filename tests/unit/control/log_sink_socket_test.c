@@ -245,7 +245,7 @@ static void tcp_frames_survive_broken_connections(void **state)
 {
 	static char got[GOT_BYTES];
 	static int numbers[4096];
-	enum { FIRST_MESSAGES = 300, MORE_MESSAGES = 150, ROUNDS = 6 };
+	enum { FIRST_MESSAGES = 300, MORE_MESSAGES = 100, ROUNDS = 6 };
 	char target[64];
 	int last = 0;
 	(void)state;
