@@ -301,8 +301,9 @@ static void journal_fields_are_lines(void **state)
 					       record_text("cause", "a\nPRIORITY=0\r \"b\" \\ \xff\xc3\xbc") };
 	record_format_event(&(struct record_event){ time_us, "server_down", fields, 4 }, RECORD_FORM_JOURNAL, &line);
 	line.text[line.len] = '\0';
-	assert_string_equal(line.text, "STRAIT_EVENT=server_down\nSTRAIT_POOL=web\nSTRAIT_AFTER_MS=5\nSTRAIT_IS_LAST=true\n"
-				       "STRAIT_CAUSE=a\\nPRIORITY=0\\r \"b\" \\\\ \\u00ff\xc3\xbc\n");
+	assert_string_equal(line.text,
+			    "STRAIT_EVENT=server_down\nSTRAIT_POOL=web\nSTRAIT_AFTER_MS=5\nSTRAIT_IS_LAST=true\n"
+			    "STRAIT_CAUSE=a\\nPRIORITY=0\\r \"b\" \\\\ \\u00ff\xc3\xbc\n");
 	for (int byte = 1; byte < 256; byte++) {
 		const char text[] = { 'x', (char)byte, 'y', '\0' };
 		const struct record_field field = record_text("name", text);
