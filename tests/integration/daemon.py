@@ -157,7 +157,7 @@ class Daemon:
 
     def flows(self, **fields):
         """Records of flows, also refused ones, whose fields have these values."""
-        found = [r for r in self.records() if r.get("reason") and r.get("service")]
+        found = self.events("flow_end")
         return [r for r in found if all(r.get(k) == v for k, v in fields.items())]
 
     def events(self, event, **fields):
