@@ -46,7 +46,7 @@ bool ask_wants_json(const struct options *options);
 void ask_print_json(json_t *document);
 
 /* Colour when stdout is a terminal that can and nobody has said no (no-color.org). */
-enum table_colour ask_colour(void);
+enum look_colour ask_colour(void);
 
 /* The text percent-encoded as a part of a path or argument; heap. */
 char *ask_encode(const char *text);
