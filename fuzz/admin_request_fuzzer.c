@@ -14,6 +14,8 @@
 #include "control/admin_path.h"
 #include "control/admin_policy.h"
 #include "control/admin_routes.h"
+#include "control/admin_stream.h"
+#include "control/event_stream.h"
 #include "control/own_addresses.h"
 #include "control/pool_update.h"
 #include "control/server_states.h"
@@ -106,6 +108,7 @@ static void prepare(void)
 	CHECK(error == 0);
 	error = addr_parse(span_from_text("127.0.0.1:9900"), &listen_addr, &problem);
 	CHECK(error == 0);
+	daemon->event_stream = event_stream_new(daemon);
 	admin_audit_init(&audit, daemon);
 	config_free(&config);
 	daemon_begin();
@@ -184,6 +187,20 @@ static bool is_admitted(const struct admin_headers *headers, const char *target,
 	return false;
 }
 
+/* Whatever it begins with, it is text that ends. */
+static void stream_read(struct admin_stream *stream)
+{
+	char buf[4096];
+	if (stream == NULL)
+		return;
+	for (size_t bytes = sizeof(buf); bytes == sizeof(buf);) {
+		bytes = stream->kind->read(stream, buf, sizeof(buf));
+		CHECK(bytes <= sizeof(buf));
+		CHECK(memchr(buf, '\0', bytes) == NULL);
+	}
+	admin_stream_end(stream);
+}
+
 static void request_run(char *line, char *rest, size_t rest_bytes)
 {
 	struct admin_answer answer = { 0 };
@@ -203,6 +220,7 @@ static void request_run(char *line, char *rest, size_t rest_bytes)
 		.method = method,
 		.path = target,
 		.content_type = headers.values[ADMIN_HEADER_CONTENT_TYPE],
+		.last_event_id = headers.values[ADMIN_HEADER_LAST_EVENT_ID],
 		.has_body = rest < end,
 	};
 	admin_path_read_arguments(query, &request);
@@ -217,6 +235,7 @@ static void request_run(char *line, char *rest, size_t rest_bytes)
 	answer_check(&answer);
 	admin_audit_write(&audit, &request, &answer);
 	has_changed |= answer.status < 400 && strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0;
+	stream_read(answer.stream);
 	free(answer.body);
 }
 

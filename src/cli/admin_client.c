@@ -92,10 +92,30 @@ int admin_client_find(const char *wanted, const char *path, const char *token_pa
 
 /* --- asking ------------------------------------------------------------------------------------------------------ */
 
-static size_t on_body(char *data, size_t item_bytes, size_t count, void *answer_pointer)
+/* One question under way. */
+struct exchange {
+	CURL *curl;
+	const struct admin_client_request *request;
+	struct admin_client_answer answer;
+	bool is_enough; /* on_piece has said so */
+};
+
+static bool is_refused(struct exchange *exchange)
 {
-	struct admin_client_answer *answer = answer_pointer;
+	curl_easy_getinfo(exchange->curl, CURLINFO_RESPONSE_CODE, &exchange->answer.status);
+	return exchange->answer.status >= 300;
+}
+
+static size_t on_body(char *data, size_t item_bytes, size_t count, void *exchange_pointer)
+{
+	struct exchange *exchange = exchange_pointer;
+	struct admin_client_answer *answer = &exchange->answer;
 	size_t bytes = item_bytes * count;
+	if (exchange->request->on_piece != NULL && !is_refused(exchange)) {
+		exchange->is_enough =
+			!exchange->request->on_piece(exchange->request->owner, (struct span){ data, bytes });
+		return exchange->is_enough ? 0 : bytes;
+	}
 	if (bytes > ADMIN_CLIENT_BYTES_MAX - answer->body_bytes)
 		return 0;
 	answer->body = memory_resize(answer->body, answer->body_bytes + bytes + 1, 1);
@@ -137,6 +157,10 @@ static struct curl_slist *make_headers(const struct admin_client *client, const 
 		snprintf(header, sizeof(header), "Authorization: Bearer %s", client->token);
 		headers = curl_slist_append(headers, header);
 	}
+	if (request->last_event_id != NULL) {
+		snprintf(header, sizeof(header), "Last-Event-ID: %s", request->last_event_id);
+		headers = curl_slist_append(headers, header);
+	}
 	if (strcmp(request->method, "GET") != 0)
 		headers = curl_slist_append(headers, "Content-Type: application/json");
 	return headers;
@@ -149,6 +173,19 @@ static void set_method(CURL *curl, const struct admin_client_request *request)
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
 	if (request->body != NULL)
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body);
+}
+
+/* Of an answer that goes on the time is not bounded, but silence is. */
+static void set_time(CURL *curl, const struct admin_client_request *request)
+{
+	long timeout_ms = (long)(request->timeout_ms > 0 ? request->timeout_ms : ADMIN_CLIENT_MS);
+	if (request->on_piece == NULL) {
+		curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, timeout_ms);
+		return;
+	}
+	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms);
+	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)ADMIN_CLIENT_SILENT_MS / 1000);
 }
 
 static int perform(CURL *curl, char problem[ADMIN_CLIENT_PROBLEM_BYTES])
@@ -174,7 +211,7 @@ int admin_client_ask(const struct admin_client *client, const struct admin_clien
 	curl_global_init(CURL_GLOBAL_NOTHING);
 	CURL *curl = curl_easy_init();
 	CHECK(curl != NULL);
-	struct admin_client_answer answer = { .body = memory_copy_text("") };
+	struct exchange exchange = { .curl = curl, .request = request, .answer.body = memory_copy_text("") };
 	struct curl_slist *headers = make_headers(client, request);
 	set_target(curl, client, request->path);
 	set_method(curl, request);
@@ -182,18 +219,19 @@ int admin_client_ask(const struct admin_client *client, const struct admin_clien
 	curl_easy_setopt(curl, CURLOPT_PROXY, "");
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
-			 (long)(request->timeout_ms > 0 ? request->timeout_ms : ADMIN_CLIENT_MS));
+	set_time(curl, request);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
+	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &exchange);
 	int error = perform(curl, ret_problem);
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer.status);
+	if (exchange.is_enough)
+		error = 0;
+	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &exchange.answer.status);
 	curl_slist_free_all(headers);
 	curl_easy_cleanup(curl);
 	curl_global_cleanup();
 	if (error < 0)
-		free(answer.body);
+		free(exchange.answer.body);
 	else
-		*ret_answer = answer;
+		*ret_answer = exchange.answer;
 	return error;
 }

@@ -138,13 +138,13 @@ static int read_document(const struct admin_client_answer *answer, json_t **ret_
 	return EXIT_CODE_FAILED;
 }
 
-int ask(const struct options *options, const struct admin_client_request *request, json_t **ret_document)
+/* ret_document: NULL when none is expected. */
+static int find_and_ask(const struct options *options, const struct admin_client_request *request,
+			json_t **ret_document)
 {
 	struct admin_client client;
 	struct admin_client_answer answer;
 	char problem[ADMIN_CLIENT_PROBLEM_BYTES];
-	*ret_document = NULL;
-	shown_text_use_locale();
 	int code = admin_client_find(options->values[ASK_ADMIN], options->values[ASK_CONFIG],
 				     options->values[ASK_TOKEN], &client);
 	if (code != 0)
@@ -152,9 +152,23 @@ int ask(const struct options *options, const struct admin_client_request *reques
 	int error = admin_client_ask(&client, request, &answer, problem);
 	if (error < 0)
 		return report_unreachable(&client, problem, error);
-	code = answer.status < 300 ? read_document(&answer, ret_document) : report_refused(&answer);
+	if (answer.status >= 300)
+		code = report_refused(&answer);
+	else if (ret_document != NULL)
+		code = read_document(&answer, ret_document);
 	free(answer.body);
 	return code;
+}
+
+int ask(const struct options *options, const struct admin_client_request *request, json_t **ret_document)
+{
+	*ret_document = NULL;
+	return find_and_ask(options, request, ret_document);
+}
+
+int ask_and_follow(const struct options *options, const struct admin_client_request *request)
+{
+	return find_and_ask(options, request, NULL);
 }
 
 int ask_and_show(const struct options *options, const struct admin_client_request *request,

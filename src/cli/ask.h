@@ -32,6 +32,12 @@ extern const char *const ask_output_words[];
  */
 int ask(const struct options *options, const struct admin_client_request *request, json_t **ret_document);
 
+/*
+ * Asks for an answer that goes on, which the request's on_piece takes, and returns when it has ended: EXIT_CODE_OK, or as
+ * ask does.
+ */
+int ask_and_follow(const struct options *options, const struct admin_client_request *request);
+
 /* Asks, and prints the answer: as JSON where that is wanted, else with show. Returns as ask does. */
 int ask_and_show(const struct options *options, const struct admin_client_request *request,
 		 void (*show)(const json_t *document));

@@ -38,6 +38,7 @@ extern const struct command command_status;
 extern const struct command command_pools;
 extern const struct command command_connections;
 extern const struct command command_close;
+extern const struct command command_events;
 extern const struct command command_trace;
 extern const struct command command_drain;
 extern const struct command command_ready;

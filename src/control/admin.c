@@ -13,6 +13,7 @@
 #include "control/admin_policy.h"
 #include "control/admin_routes.h"
 #include "control/admin_socket.h"
+#include "control/admin_stream.h"
 #include "net/socket.h"
 
 #include <errno.h>
@@ -48,6 +49,7 @@ struct admin_listener {
 	struct timer http_timer;  /* when the library wants to be run without an event */
 	struct timer pause_timer; /* armed: accepting has paused */
 	struct admin_connections connections;
+	struct admin_streams streams;
 	size_t body_bytes; /* of all bodies that are there */
 	uint64_t leave_ms; /* of one that leaves: when it is closed at the latest; monotonic */
 };
@@ -99,6 +101,11 @@ static void on_http_timer(struct timer *timer, uint64_t now_ms)
 {
 	(void)now_ms;
 	run_http(LIST_OWNER(timer, struct admin_listener, http_timer));
+}
+
+static void on_streams_woken(struct loop_deferred *woken)
+{
+	run_http(LIST_OWNER(woken, struct admin_listener, streams.woken));
 }
 
 /* --- connections and their deadlines ----------------------------------------------------------------------------- */
@@ -163,6 +170,7 @@ struct exchange {
 	struct admin_headers headers;
 	bool is_begun;                  /* the headers have been seen */
 	enum admin_status body_refusal; /* why the body is not kept; 0: it is */
+	struct admin_stream *stream;    /* the answer, where it is one */
 	char *body;
 	size_t body_bytes;
 	size_t body_capacity;
@@ -186,6 +194,7 @@ static void free_exchange(struct admin_listener *listener, struct exchange *exch
 	if (exchange == NULL)
 		return;
 	listener->body_bytes -= exchange->body_bytes;
+	admin_stream_end(exchange->stream);
 	free(exchange->body);
 	free(exchange);
 }
@@ -209,6 +218,7 @@ static void fill_request(struct admin_listener *listener, struct MHD_Connection 
 		.method = method,
 		.path = exchange->target,
 		.content_type = exchange->headers.values[ADMIN_HEADER_CONTENT_TYPE],
+		.last_event_id = exchange->headers.values[ADMIN_HEADER_LAST_EVENT_ID],
 		.peer = &find_connection(http_connection)->peer,
 		.accept_encoding =
 			MHD_lookup_connection_value(http_connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT_ENCODING),
@@ -264,21 +274,34 @@ static void add_headers(struct MHD_Response *response, const struct admin_answer
 		MHD_add_response_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
 }
 
-/* Takes the answer's body. */
-static enum MHD_Result send_answer(struct admin_listener *listener, struct MHD_Connection *http_connection,
-				   const struct exchange *exchange, const struct admin_answer *answer, bool is_last)
+/* Takes the body, or the stream, which the exchange keeps. */
+static struct MHD_Response *make_response(struct admin_listener *listener, struct MHD_Connection *http_connection,
+					  struct exchange *exchange, const struct admin_answer *answer)
 {
-	admin_audit_write(&listener->daemon->admin->audit, &exchange->request, answer);
+	struct admin_connection *connection = find_connection(http_connection);
+	if (answer->stream != NULL) {
+		exchange->stream = answer->stream;
+		return admin_stream_begin(&listener->streams, answer->stream, connection, http_connection);
+	}
 	struct MHD_Response *response =
 		MHD_create_response_from_buffer(answer->body_bytes, answer->body, MHD_RESPMEM_MUST_FREE);
-	if (response == NULL) {
+	if (response == NULL)
 		free(answer->body);
+	set_deadline(connection, true, ADMIN_ANSWER_MS);
+	return response;
+}
+
+/* Takes the answer's body or stream. */
+static enum MHD_Result send_answer(struct admin_listener *listener, struct MHD_Connection *http_connection,
+				   struct exchange *exchange, const struct admin_answer *answer, bool is_last)
+{
+	admin_audit_write(&listener->daemon->admin->audit, &exchange->request, answer);
+	struct MHD_Response *response = make_response(listener, http_connection, exchange, answer);
+	if (response == NULL)
 		return MHD_NO;
-	}
 	add_headers(response, answer);
-	if (is_last)
+	if (is_last || answer->stream != NULL)
 		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-	set_deadline(find_connection(http_connection), true, ADMIN_ANSWER_MS);
 	enum MHD_Result result = MHD_queue_response(http_connection, answer->status, response);
 	MHD_destroy_response(response);
 	return result;
@@ -436,12 +459,12 @@ static int read_token(const char *path, char **ret_token)
 static int start_http(struct admin_listener *listener)
 {
 	listener->http = MHD_start_daemon(
-		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET, 0, NULL, NULL, on_request, listener,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned int)LIBRARY_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)ADMIN_REQUEST_BYTES_MAX, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)INACTIVITY_SECONDS,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener, MHD_OPTION_NOTIFY_COMPLETED, on_answered,
-		listener, MHD_OPTION_URI_LOG_CALLBACK, on_target, listener, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-		MHD_OPTION_END);
+		MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request,
+		listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned int)LIBRARY_CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ADMIN_REQUEST_BYTES_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned int)INACTIVITY_SECONDS, MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,
+		MHD_OPTION_NOTIFY_COMPLETED, on_answered, listener, MHD_OPTION_URI_LOG_CALLBACK, on_target, listener,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 	if (listener->http == NULL)
 		return errno != 0 ? -errno : -ENOMEM;
 	listener->http_source.fd = MHD_get_daemon_info(listener->http, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
@@ -464,11 +487,15 @@ static void free_listener(struct admin_listener *listener)
 {
 	struct daemon *daemon = listener->daemon;
 	stop_accepting(listener);
-	timer_disarm(&daemon->wheel, &listener->http_timer);
 	if (listener->http != NULL) {
+		/* Streams get their end, and the library wants to be stopped with none of them at rest. */
+		admin_streams_end(&listener->streams);
+		run_http(listener);
 		loop_remove(&daemon->loop, &listener->http_source);
 		MHD_stop_daemon(listener->http);
 	}
+	admin_streams_done(&listener->streams);
+	timer_disarm(&daemon->wheel, &listener->http_timer);
 	list_remove(&listener->link);
 	free(listener->token);
 	free(listener);
@@ -505,6 +532,7 @@ static int add_listener(struct admin *admin, const struct config_admin *config, 
 	struct admin_listener *listener = memory_alloc_zeroed(1, sizeof(*listener));
 	listener->daemon = admin->daemon;
 	admin_connections_init(&listener->connections);
+	admin_streams_init(&listener->streams, &admin->daemon->loop, on_streams_woken);
 	listener->socket.fd = listener->accept_source.fd = -1;
 	listener->accept_source.on_event = on_accept;
 	listener->http_source.on_event = on_http_event;
@@ -598,6 +626,7 @@ static void on_leave(struct timer *timer, uint64_t now_ms)
 static void leave(struct admin *admin, struct admin_listener *listener)
 {
 	stop_accepting(listener);
+	admin_streams_end(&listener->streams);
 	listener->leave_ms = admin->daemon->loop.now_ms + ADMIN_LEAVE_MS;
 	list_remove(&listener->link);
 	list_add_last(&admin->leaving, &listener->link);

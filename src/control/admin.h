@@ -8,7 +8,8 @@
  * headers; ADMIN_REQUEST_MS for them to arrive (also between two requests), ADMIN_BODY_MS for a body, ADMIN_ANSWER_MS for
  * the answer to be taken. A body is read only where an endpoint takes one, up to its bound (admin_routes.c), and only from
  * those who may ask; all bodies of a listener together have at most ADMIN_BODIES_BYTES_MAX. When descriptors run out,
- * accepting pauses for ADMIN_PAUSE_MS.
+ * accepting pauses for ADMIN_PAUSE_MS. An answer that goes on has bounds of its own (admin_stream.h); it ends at the
+ * stop, and when its listener is no longer wanted.
  *
  * Which requests are sound is decided in admin_headers.h, who may ask in admin_policy.h, what is answered in
  * admin_routes.h, what is told of it in admin_audit.h. Requests that the library cannot read it answers itself, with a

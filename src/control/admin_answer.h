@@ -53,6 +53,7 @@ struct admin_request {
 	const char *method;
 	const char *path;              /* as the client sent it: percent-encoded, without arguments */
 	const char *content_type;      /* NULL: none */
+	const char *last_event_id;     /* NULL: none */
 	const struct admin_peer *peer; /* NULL: not known */
 	const char *accept_encoding;   /* as the next, NULL: no such header */
 	const char *if_none_match;
@@ -66,6 +67,8 @@ struct admin_request {
 	json_t *document; /* an object; NULL: no body */
 };
 
+struct admin_stream;
+
 struct admin_answer {
 	enum admin_status status;
 	const char *type;                    /* Content-Type */
@@ -76,6 +79,7 @@ struct admin_answer {
 	const char *content_encoding;        /* or NULL */
 	char *body;                          /* heap: whoever receives the answer releases it */
 	size_t body_bytes;
+	struct admin_stream *stream; /* NULL, or what is sent in place of a body; whoever receives it ends it */
 };
 
 /* The argument's value, or NULL. */

@@ -130,3 +130,8 @@ void admin_connection_set_deadline(struct admin_connection *connection, bool is_
 	connection->is_busy = is_busy;
 	timer_arm(connection->wheel, &connection->deadline, deadline_ms);
 }
+
+void admin_connection_clear_deadline(struct admin_connection *connection)
+{
+	timer_disarm(connection->wheel, &connection->deadline);
+}

@@ -56,5 +56,7 @@ void admin_connection_end(struct admin_connection *connection);
 
 /* It is shut down unless this is called again before then. */
 void admin_connection_set_deadline(struct admin_connection *connection, bool is_busy, uint64_t deadline_ms);
+/* It may take as long as it likes. */
+void admin_connection_clear_deadline(struct admin_connection *connection);
 
 #endif

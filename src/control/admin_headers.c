@@ -17,6 +17,7 @@ static const char *const names[ADMIN_HEADER_COUNT] = {
 	[ADMIN_HEADER_FETCH_SITE] = "Sec-Fetch-Site",
 	[ADMIN_HEADER_FETCH_MODE] = "Sec-Fetch-Mode",
 	[ADMIN_HEADER_FETCH_DEST] = "Sec-Fetch-Dest",
+	[ADMIN_HEADER_LAST_EVENT_ID] = "Last-Event-ID",
 };
 
 /* RFC 9110, section 5.6.2. */

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "control/admin_config.h"
+#include "control/admin_events.h"
 #include "control/admin_flows.h"
 #include "control/admin_openapi.h"
 #include "control/admin_page.h"
@@ -131,6 +132,32 @@ const struct admin_route admin_routes[] = {
 	  .details = "By its `id`; its record says `admin_closed`.",
 	  .answer = "FlowClosed",
 	  .problems = { ADMIN_NOT_FOUND } },
+	{ .method = "GET", .path = "/v1/events", .handle = admin_events_stream,
+	  .help = "what happens, as it happens: server-sent events",
+	  .details = "Two kinds of messages (WHATWG HTML, server-sent events):\n\n"
+		"- `change`: an event of the log, whatever its level, at once; `data` is the JSON object of its record, `id` "
+		"its number. With `Last-Event-ID: N` those that are remembered after number N come first, 0 means all of "
+		"them; a number that is not reached yet is of a former run and means all of them, too.\n"
+		"- `tick`: the numbers of services and servers, about every second: `{\"ts\",\"generation\",\"phase\","
+		"\"is_degraded\",\"is_full\",\"services\":[{\"name\",\"flows_active\",\"flows_total\",\"bytes_in\",\"bytes_out\","
+		"\"packets_in\",\"packets_out\",\"refused_total\"}],\"servers\":[{\"pool\",\"name\",\"state\",\"flows_active\","
+		"\"flows_total\",\"bytes_in\",\"bytes_out\",\"connect_failures_total\"}]}`. The first has `is_full` true: it holds "
+		"all that there is. Later ones hold only services and servers of which something has changed; values "
+		"are absolute. After a reload, a change of a pool's servers, or when a client was too slow for a tick, the "
+		"next is full again.\n\n"
+		"At most 24 streams at a time, else 503. A client that takes nothing for 10 s, or has not taken what "
+		"there is within 30 s, is closed; it can come back with `Last-Event-ID`.",
+	  .answer = "text/event-stream",
+	  .problems = { ADMIN_UNAVAILABLE } },
+	{ .method = "GET", .path = "/v1/history", .handle = admin_events_history,
+	  .help = "the latest events",
+	  .details = "All events of the log, whatever its level: at most 4096, and at most 1 MiB of them. Access records "
+		"are not events.",
+	  .arguments = {
+		{ "after", "integer", "only those with higher numbers" },
+		{ "limit", "integer", "that many: the oldest of them with after, else the latest; all if not given" },
+	  },
+	  .answer = "History" },
 	{ .method = "GET", .path = "/v1/trace", .handle = admin_trace,
 	  .help = "where a client would go, and why",
 	  .details = "`verdict` (`server` or `refused`), `reason`, the access `rule` that decides, `pool`, `server`, "

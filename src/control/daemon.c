@@ -7,6 +7,7 @@
 #include "base/version.h"
 #include "control/admin.h"
 #include "control/ceilings.h"
+#include "control/event_stream.h"
 #include "control/own_addresses.h"
 #include "control/pool_update.h"
 #include "control/reload.h"
@@ -261,6 +262,7 @@ static bool start(struct daemon *daemon)
 	daemon->worker_count = ceilings_worker_count(daemon->config);
 	if (!open_events(daemon) || !start_log(daemon))
 		return false;
+	daemon->event_stream = event_stream_new(daemon);
 	daemon->start_ms = daemon->loop.now_ms;
 	daemon->start_realtime_us = clock_realtime_us();
 	daemon->snapshot = snapshot_build(daemon->config, 1, daemon->worker_count, NULL);
@@ -339,6 +341,7 @@ static void done(struct daemon *daemon)
 	rcu_barrier();
 	retired_free(&daemon->retired);
 	snapshot_free(&daemon->snapshot);
+	event_stream_free(&daemon->event_stream);
 	log_writer_free(&daemon->log);
 	signals_close(&daemon->signals);
 	mailbox_close(&daemon->reports);

@@ -65,6 +65,7 @@ struct daemon {
 	bool was_last_reload_good; /* true when there was none */
 	struct list ejections;     /* struct ejection, see server_states.c */
 	struct log_writer *log;
+	struct event_stream *event_stream;
 	struct health *health;
 	struct names *names;
 	struct admin *admin;

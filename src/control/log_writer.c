@@ -72,6 +72,8 @@ struct log_writer {
 	pthread_t thread;
 	bool is_started;
 	bool is_abandoned;
+	void (*on_event)(void *owner, struct span record); /* control's; see log_writer_observe */
+	void *observer;
 	struct record_line control_line; /* scratch of control */
 	struct event_message control_message;
 	struct record_line line; /* scratch of the writer, as is the rest */
@@ -268,6 +270,23 @@ static struct record_event make_event(const char *name, const struct record_fiel
 	return (struct record_event){ clock_realtime_us(), name, fields, count_fields(fields) };
 }
 
+void log_writer_observe(struct log_writer *log, void (*on_event)(void *owner, struct span record), void *owner)
+{
+	if (log == NULL)
+		return;
+	log->on_event = on_event;
+	log->observer = owner;
+}
+
+static void tell_observer(struct log_writer *log, const struct record_event *event)
+{
+	struct record_line *line = &log->control_line;
+	if (log->on_event == NULL)
+		return;
+	record_format_event(event, CONFIG_LOG_JSON, line);
+	log->on_event(log->observer, (struct span){ line->text, line->len - 1 });
+}
+
 void log_writer_put_event(struct log_writer *log, enum config_log_level level, const char *name,
 			  const struct record_field *fields)
 {
@@ -290,6 +309,7 @@ void log_writer_put_event(struct log_writer *log, enum config_log_level level, c
 	ring_put(&log->events, message,
 		 offsetof(struct event_message, lines) + message->json_bytes + message->text_bytes);
 	log_writer_wake(log);
+	tell_observer(log, &event);
 }
 
 /* The writer thread from here on. */

@@ -105,6 +105,13 @@ bool log_writer_read_place(const struct log_writer *log, size_t index, struct lo
 #define log_event(log, level, name, ...)                                                                               \
 	log_writer_put_event(log, level, name, (const struct record_field[]){ __VA_ARGS__ __VA_OPT__(, ){ 0 } })
 
+/*
+ * on_event is told of every event from now on, whatever sinks and levels are configured: its JSON record, without the
+ * newline, which stays until it returns. It writes no events itself. NULL: nobody is told any more. What the writer
+ * thread has to say for itself (log_reopened) is not told. Accepts NULL for log.
+ */
+void log_writer_observe(struct log_writer *log, void (*on_event)(void *owner, struct span record), void *owner);
+
 /* fields ends with one whose key is NULL. */
 void log_writer_put_event(struct log_writer *log, enum config_log_level level, const char *name,
 			  const struct record_field *fields);

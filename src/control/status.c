@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "base/version.h"
+#include "control/event_stream.h"
 #include "control/json_bytes.h"
 #include "worker/worker.h"
 
@@ -131,6 +132,19 @@ static json_t *log_build(const struct log_writer *log)
 	}
 	put_number(object, "dropped", log_writer_dropped(log));
 	json_object_set_new(object, "places", places);
+	return object;
+}
+
+static json_t *streams_build(const struct event_stream *events)
+{
+	json_t *object = json_object();
+	struct event_stream_counts counts = event_stream_counts(events);
+	put_number(object, "open", counts.subscribers);
+	put_number(object, "max", EVENT_SUBSCRIBERS_MAX);
+	put_number(object, "opened_total", counts.subscribed);
+	put_number(object, "refused_total", counts.refused);
+	put_number(object, "cut_total", counts.cut);
+	put_number(object, "ticks_skipped_total", counts.skipped);
 	return object;
 }
 
@@ -365,6 +379,7 @@ json_t *status_build(const struct daemon *daemon)
 	json_object_set_new(status, "limits", limits_build(daemon));
 	json_object_set_new(status, "memory", memory_build(daemon));
 	json_object_set_new(status, "log", log_build(daemon->log));
+	json_object_set_new(status, "streams", streams_build(daemon->event_stream));
 	json_object_set_new(status, "services", status_build_services(daemon->snapshot));
 	json_object_set_new(status, "pools", status_build_pools(daemon));
 	return status;

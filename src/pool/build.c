@@ -449,5 +449,6 @@ void snapshot_update_pool(struct snapshot *snapshot, const struct config *config
 			  struct snapshot_leftovers *ret_leftovers)
 {
 	*ret_leftovers = (struct snapshot_leftovers){ 0 };
+	snapshot->pool_updates++;
 	pool_reconfigure(snapshot->pools[number], &config->pools[number], snapshot->worker_count, ret_leftovers);
 }

@@ -20,6 +20,7 @@ struct snapshot_listen {
 
 struct snapshot {
 	uint64_t generation;
+	uint64_t pool_updates; /* how often a pool of it was given anew what the tree says of it */
 	uint32_t worker_count;
 	uint64_t drain_ms;
 	struct service **services; /* in the order written */
