@@ -145,6 +145,7 @@ static int find_and_ask(const struct options *options, const struct admin_client
 	struct admin_client client;
 	struct admin_client_answer answer;
 	char problem[ADMIN_CLIENT_PROBLEM_BYTES];
+	shown_text_use_locale();
 	int code = admin_client_find(options->values[ASK_ADMIN], options->values[ASK_CONFIG],
 				     options->values[ASK_TOKEN], &client);
 	if (code != 0)
@@ -164,6 +165,22 @@ int ask(const struct options *options, const struct admin_client_request *reques
 {
 	*ret_document = NULL;
 	return find_and_ask(options, request, ret_document);
+}
+
+json_t *ask_if_there(const struct options *options, const struct admin_client_request *request)
+{
+	struct admin_client client;
+	struct admin_client_answer answer;
+	char problem[ADMIN_CLIENT_PROBLEM_BYTES];
+	json_t *document = NULL;
+	if (admin_client_find(options->values[ASK_ADMIN], options->values[ASK_CONFIG], options->values[ASK_TOKEN],
+			      &client) != 0 ||
+	    admin_client_ask(&client, request, &answer, problem) < 0)
+		return NULL;
+	if (answer.status == 200)
+		document = json_loads(answer.body, 0, NULL);
+	free(answer.body);
+	return document;
 }
 
 int ask_and_follow(const struct options *options, const struct admin_client_request *request)

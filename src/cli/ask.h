@@ -8,7 +8,7 @@
 
 #include "cli/admin_client.h"
 #include "cli/options.h"
-#include "cli/status_table.h"
+#include "cli/pool_table.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -31,6 +31,9 @@ extern const char *const ask_output_words[];
  * EXIT_CODE_CONFLICT for 409, EXIT_CODE_INVALID_CONFIGURATION for a configuration with errors, which are printed.
  */
 int ask(const struct options *options, const struct admin_client_request *request, json_t **ret_document);
+
+/* The same, without a word: NULL when there is no such answer. */
+json_t *ask_if_there(const struct options *options, const struct admin_client_request *request);
 
 /*
  * Asks for an answer that goes on, which the request's on_piece takes, and returns when it has ended: EXIT_CODE_OK, or as

@@ -52,7 +52,8 @@ static void clear(struct canvas *canvas, int row, int column)
 	cell->character = blank;
 }
 
-static void set(struct canvas *canvas, struct canvas_place place, enum look look, const struct shown_character *character)
+static void set(struct canvas *canvas, struct canvas_place place, enum look look,
+		const struct shown_character *character)
 {
 	for (int i = 0; i < character->width; i++) {
 		struct canvas_cell *cell = cell_at(canvas, place.row, place.column + i);
