@@ -122,6 +122,11 @@ void canvas_paint(struct canvas *canvas, int row, enum look look)
 		cell_at(canvas, row, column)->look = look;
 }
 
+enum look canvas_look(const struct canvas *canvas, int row, int column)
+{
+	return cell_at(canvas, row, column)->look;
+}
+
 char *canvas_run(const struct canvas *canvas, int row, int *column, char *buf, size_t buf_bytes)
 {
 	enum look look = cell_at(canvas, row, *column)->look;

@@ -14,7 +14,7 @@
 
 enum {
 	CANVAS_WIDTH_MAX = 1000,
-	CANVAS_HEIGHT_MAX = 500,
+	CANVAS_HEIGHT_MAX = 20000,
 	CANVAS_TEXT_BYTES = 1024, /* of one canvas_format */
 };
 
@@ -55,6 +55,8 @@ void canvas_paint(struct canvas *canvas, int row, enum look look);
 
 /* All rows as lines, without the blanks at their ends. */
 void canvas_print(const struct canvas *canvas, enum look_colour colour, FILE *out);
+
+enum look canvas_look(const struct canvas *canvas, int row, int column);
 
 /* The characters of one row from a cell on that have its look, until `column`, which moves behind them. Returns buf. */
 char *canvas_run(const struct canvas *canvas, int row, int *column, char *buf, size_t buf_bytes);

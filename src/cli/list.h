@@ -13,8 +13,8 @@
 #include <stddef.h>
 
 enum {
-	LIST_COLUMNS_MAX = 12,
-	LIST_CELL_BYTES = 192,
+	LIST_COLUMNS_MAX = 14,
+	LIST_CELL_BYTES = 256,
 };
 
 enum list_kind {
