@@ -207,9 +207,9 @@ void status_attention_find(const json_t *status, const json_t *history, const js
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
 		find_limit(status, limits[i], ret_attention);
 	find_reload(status, history, ret_attention);
+	find_log_drops(status, ret_attention);
 	for_each(status, "names", find_troubled_name, ret_attention);
 	for_each(status, "servers", find_down, ret_attention);
-	find_log_drops(status, ret_attention);
 	find_anomalies(trends, ret_attention);
 	for_each(status, "servers", find_set_aside, ret_attention);
 }

@@ -10,7 +10,7 @@
 
 enum {
 	LATE_MS = 3000,  /* numbers older than that are said to be old */
-	HEIGHT_FULL = 8, /* below, only the title stands above the list */
+	HEIGHT_FULL = 6, /* below, only the title stands above the list */
 };
 
 void top_screen_init(struct top_screen *screen, const char *where)
@@ -168,7 +168,7 @@ static void draw_nothing(const struct top_screen *screen, const struct top_model
 	const struct top_view *view = top_views[screen->view];
 	const char *text = view->nothing;
 	if (model->is_missing[view->document])
-		text = "this daemon does not tell; it has no such document";
+		text = view->missing;
 	else if (model->documents[view->document] == NULL)
 		text = "asking ...";
 	else if (screen->filter[0] != '\0')

@@ -18,6 +18,7 @@ struct top_view {
 	size_t sort_column; /* at first */
 	enum top_document document;
 	const char *nothing; /* said when there is no row */
+	const char *missing; /* said when the daemon has no such document */
 	/* Rows in any order; the document is there. */
 	void (*fill)(const struct top_model *model, struct list *list);
 	/* Something to know about the rows, into text of TOP_NOTE_BYTES; NULL: never. */

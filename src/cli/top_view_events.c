@@ -55,5 +55,6 @@ const struct top_view top_view_events = {
 	.sort_column = NUMBER,
 	.document = TOP_HISTORY,
 	.nothing = "no event",
+	.missing = "this daemon remembers no events",
 	.fill = fill,
 };

@@ -68,6 +68,7 @@ const struct top_view top_view_flows = {
 	.sort_column = BYTES,
 	.document = TOP_FLOWS,
 	.nothing = "no live flow",
+	.missing = "this daemon does not list its flows",
 	.fill = fill,
 	.note = note,
 };

@@ -53,5 +53,6 @@ const struct top_view top_view_refusals = {
 	.sort_column = TOTAL,
 	.document = TOP_STATUS,
 	.nothing = "nothing was refused since the start",
+	.missing = "there is no /v1/status",
 	.fill = fill,
 };

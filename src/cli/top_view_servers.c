@@ -61,5 +61,6 @@ const struct top_view top_view_servers = {
 	.sort_column = STATE,
 	.document = TOP_STATUS,
 	.nothing = "no server",
+	.missing = "there is no /v1/status",
 	.fill = fill,
 };

@@ -8,7 +8,7 @@ enum { SERVICE, LISTEN, POOL, SERVERS_UP, ACTIVE, FLOWS, IN, OUT, REFUSED, FLOWS
 
 static const struct list_column columns[COLUMN_COUNT] = {
 	[SERVICE] = { "SERVICE", LIST_TEXT, 10, 0 },
-	[LISTEN] = { "LISTEN", LIST_TEXT, 14, 5 },
+	[LISTEN] = { "LISTEN", LIST_TEXT, 21, 5 },
 	[POOL] = { "POOL", LIST_TEXT, 6, 6 },
 	[SERVERS_UP] = { "UP", LIST_NUMBER, 5, 2 },
 	[ACTIVE] = { "ACTIVE", LIST_NUMBER, 6, 1 },
@@ -81,5 +81,6 @@ const struct top_view top_view_services = {
 	.sort_column = FLOWS,
 	.document = TOP_STATUS,
 	.nothing = "no service",
+	.missing = "there is no /v1/status",
 	.fill = fill,
 };

@@ -56,6 +56,7 @@ const struct top_view top_view_talkers = {
 	.sort_column = FLOWS,
 	.document = TOP_TRENDS,
 	.nothing = "nobody has talked in the last minute",
+	.missing = "this daemon does not watch who talks",
 	.fill = fill,
 	.note = note,
 };
