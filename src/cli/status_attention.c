@@ -149,23 +149,28 @@ static void for_each(const json_t *status, const char *key,
 		json_array_foreach(json_object_get(pool, key), item_index, item) find(pool, item, attention);
 }
 
-uint64_t status_attention_degraded_seconds(const json_t *status)
+bool status_attention_find_since(const json_t *status, uint64_t *ret_seconds)
 {
 	size_t index;
 	size_t server_index;
 	const json_t *pool;
 	const json_t *server;
 	uint64_t longest_ms = 0;
+	bool is_found = false;
 	json_array_foreach(json_object_get(status, "pools"), index, pool)
 	{
 		json_array_foreach(json_object_get(pool, "servers"), server_index, server)
 		{
 			uint64_t age_ms = document_number(server, "state_age_ms");
-			if (is_state(server, "down") && age_ms > longest_ms)
-				longest_ms = age_ms;
+			if (!is_state(server, "down"))
+				continue;
+			longest_ms = age_ms > longest_ms ? age_ms : longest_ms;
+			is_found = true;
 		}
 	}
-	return longest_ms / 1000;
+	if (is_found)
+		*ret_seconds = longest_ms / 1000;
+	return is_found;
 }
 
 /* --- trends ------------------------------------------------------------------------------------------------------ */

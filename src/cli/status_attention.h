@@ -10,6 +10,7 @@
 #include "cli/look.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,7 +35,7 @@ void status_attention_find(const json_t *status, const json_t *history, const js
 /* The last event of the history that is of one of these names (NULL at the end), or NULL. */
 const json_t *status_attention_last_event(const json_t *history, const char *const *names);
 
-/* How many seconds ago the first of the servers that are down now went down; 0 when none is. */
-uint64_t status_attention_degraded_seconds(const json_t *status);
+/* How many seconds ago the first of the servers that are down now went down. Returns false when none is. */
+bool status_attention_find_since(const json_t *status, uint64_t *ret_seconds);
 
 #endif

@@ -51,11 +51,12 @@ static void put_verdict(struct page *page)
 	char age[TABLE_NUMBER_BYTES];
 	const json_t *status = page->screen->status;
 	const struct status_attention *attention = &page->attention;
-	uint64_t seconds = status_attention_degraded_seconds(status);
+	uint64_t seconds;
+	bool is_since_known = status_attention_find_since(status, &seconds);
 	const json_t *up = status_attention_last_event(page->screen->history, ups);
 	if (json_is_true(json_object_get(status, "is_degraded")))
-		canvas_format(&page->canvas, line(page), LOOK_BAD, "DEGRADED%s%s", seconds > 0 ? " for " : "",
-			      seconds > 0 ? table_time(seconds, age) : "");
+		canvas_format(&page->canvas, line(page), LOOK_BAD, "DEGRADED%s%s", is_since_known ? " for " : "",
+			      is_since_known ? table_time(seconds, age) : "");
 	else if (attention->count > 0)
 		canvas_format(&page->canvas, line(page), LOOK_CAUTION, "Well, but see below");
 	else if (up != NULL)

@@ -49,8 +49,8 @@ static void choose_looks(enum look_colour colour)
 /* A CHECK has failed: its message is on stderr and must not be lost with the screen. */
 static void on_abort(int signal_number)
 {
-	(void)signal_number;
 	endwin();
+	raise(signal_number);
 }
 
 static int refuse(const char *name, char *problem)

@@ -11,8 +11,10 @@ import threading
 import time
 
 import pytest
+from wcwidth import wcswidth
 
 from daemon import is_sanitized, strait_path
+from lab import program_path
 from servers import name_servers, small_server
 from terminal import Terminal
 from traffic import exchange, is_served
@@ -233,23 +235,32 @@ def test_ways_out(daemon, top, way, code):
     assert b"\x1b[?1049h" not in terminal.raw[terminal.raw.index(b"\x1b[?1049l"):]
 
 
-def test_stopped_and_continued(daemon, top):
-    """Ctrl-Z gives the terminal back; fg draws it anew."""
-    terminal = top(daemon, env={"TERM": "xterm"})
-    terminal.wait_for(r"\[services\]")
-    terminal.program.signal(signal.SIGTSTP)
-    eventually(terminal.is_restored, what="the terminal is as it was")
-    terminal.program.signal(signal.SIGCONT)
-    eventually(lambda: not terminal.is_restored(), what="it is on the screen again")
-    terminal.type("p")
-    terminal.wait_for(r"\[pools\]")
+def test_stopped_and_continued(daemon, loopback):
+    """Ctrl-Z gives the terminal to the shell; fg draws it anew, in the size that it has now."""
+    shell = Terminal(loopback.proxy, program_path("bash"), "-c", "exec bash --norc -i 2>&1")
+    shell.wait_for(r"[#$]$")
+    shell.type(f"{strait_path()} top --admin unix:{daemon.admin_socket}\n")
+    shell.wait_for(r"\[services\]")
+    shell.type("\x1a")
+    shell.wait_for("Stopped")
+    shell.type("echo $((6*7)) words\n")
+    shell.wait_for("^42 words$")
+    shell.resize(100, 30)
+    shell.type("fg\n")
+    shell.type("p")
+    eventually(lambda: "[pools]" in shell.rows()[2] and len(shell.rows()[0]) == 100)
+    shell.type("q")
+    eventually(lambda: not shell.screen.cursor.hidden)
+    shell.type("echo $((6*8)) words\n")
+    shell.wait_for("^48 words$")
 
 
 # the daemon
 
 def test_daemon_restarted(strait, loopback, top):
     """While it is away that is said and the last picture stays; when it is back all goes on, without wild rates."""
-    name_servers(loopback.server, 2, "127.0.0.1")
+    for port in (9001, 9002):
+        small_server(loopback.server, "echo", ("127.0.0.1", port))
     first = strait(loopback.proxy, CONFIGURATION)
     with Load(loopback.client):
         terminal = top(first, columns=140)
@@ -354,7 +365,7 @@ def test_hostile_daemon(hostile, loopback, locale):
     result = loopback.proxy.run(strait_path(), "status", "--admin", hostile, check=False, env={"LC_ALL": locale})
     assert result.returncode == 1
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\u2066]", result.stdout)
-    assert all(len(line) <= 80 for line in result.stdout.splitlines())
+    assert all(wcswidth(line) in range(81) for line in result.stdout.splitlines())
 
 
 # many services

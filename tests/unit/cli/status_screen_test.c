@@ -134,7 +134,9 @@ static void every_kind_of_trouble_is_found(void **state)
 	assert_string_equal(attention.items[1].text, "log: 9 records dropped since the start");
 	assert_string_equal(attention.items[3].text, "service web: 120/s flows, usual is 10/s (all hours)");
 	assert_string_equal(attention.items[4].text, "server web/green: maint for 5s, 2 flows");
-	assert_int_equal(status_attention_degraded_seconds(status), 1);
+	uint64_t seconds;
+	assert_true(status_attention_find_since(status, &seconds));
+	assert_int_equal(seconds, 1);
 	json_decref(status);
 	json_decref(trends);
 }
