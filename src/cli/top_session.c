@@ -41,6 +41,7 @@ static int open_signals(sigset_t *ret_signals)
 	sigaddset(ret_signals, SIGTERM);
 	sigaddset(ret_signals, SIGHUP);
 	sigaddset(ret_signals, SIGQUIT);
+	sigaddset(ret_signals, SIGTSTP);
 	sigaddset(ret_signals, SIGWINCH);
 	pthread_sigmask(SIG_BLOCK, ret_signals, NULL);
 	return signalfd(-1, ret_signals, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -55,6 +56,26 @@ static void draw(struct top_session *session)
 	canvas_done(&canvas);
 }
 
+/* The signal does what it would have done without us. */
+static void let_act(int signal_number)
+{
+	sigset_t only;
+	sigemptyset(&only);
+	sigaddset(&only, signal_number);
+	signal(signal_number, SIG_DFL);
+	raise(signal_number);
+	pthread_sigmask(SIG_UNBLOCK, &only, NULL);
+	pthread_sigmask(SIG_BLOCK, &only, NULL);
+}
+
+/* Ctrl-Z. Comes back when the shell says so, perhaps with another size. */
+static void stand_back(void)
+{
+	top_terminal_leave();
+	let_act(SIGTSTP);
+	top_terminal_resize();
+}
+
 /* Returns the signal that ends it, or 0. */
 static int take_signals(int fd)
 {
@@ -63,6 +84,8 @@ static int take_signals(int fd)
 	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGWINCH)
 			top_terminal_resize();
+		else if (info.ssi_signo == SIGTSTP)
+			stand_back();
 		else
 			ending = (int)info.ssi_signo;
 	}
@@ -104,14 +127,6 @@ static int go_round(struct top_session *session, struct top_source *source, int 
 	return ending;
 }
 
-/* As it would have ended without us. */
-static void end_by(int signal_number, const sigset_t *signals)
-{
-	signal(signal_number, SIG_DFL);
-	raise(signal_number);
-	pthread_sigmask(SIG_UNBLOCK, signals, NULL);
-}
-
 int top_session_run(struct top_session *session)
 {
 	char problem[TOP_TERMINAL_PROBLEM_BYTES];
@@ -130,7 +145,7 @@ int top_session_run(struct top_session *session)
 	top_model_done(&session->model);
 	close(signal_fd);
 	if (ending != 0)
-		end_by(ending, &signals);
+		let_act(ending);
 	return EXIT_CODE_OK;
 }
 

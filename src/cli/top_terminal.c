@@ -96,6 +96,12 @@ void top_terminal_close(void)
 	terminal = NULL;
 }
 
+void top_terminal_leave(void)
+{
+	curs_set(1);
+	endwin();
+}
+
 /* --- size -------------------------------------------------------------------------------------------------------- */
 
 void top_terminal_resize(void)
@@ -103,6 +109,7 @@ void top_terminal_resize(void)
 	struct winsize size;
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && size.ws_row > 0)
 		resizeterm(size.ws_row, size.ws_col);
+	curs_set(0);
 	clearok(stdscr, TRUE);
 }
 

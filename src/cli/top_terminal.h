@@ -21,6 +21,9 @@ int top_terminal_open(enum look_colour colour, char ret_problem[TOP_TERMINAL_PRO
 /* Gives it back; may be called when it was not opened. */
 void top_terminal_close(void);
 
+/* Gives it back for a while, until the next top_terminal_resize. */
+void top_terminal_leave(void);
+
 /* Looks how large it is now, and draws all of it the next time. */
 void top_terminal_resize(void);
 int top_terminal_width(void);
