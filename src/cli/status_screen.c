@@ -189,6 +189,12 @@ static int compare_entries(const void *a_pointer, const void *b_pointer)
 	return (a->item > b->item) - (a->item < b->item);
 }
 
+static void sort_entries(struct entries *entries)
+{
+	if (entries->count > 1)
+		qsort(entries->entries, entries->count, sizeof(*entries->entries), compare_entries);
+}
+
 static void add_entry(struct entries *entries, const json_t *pool, const json_t *item, double rank)
 {
 	entries->entries = memory_resize(entries->entries, entries->count + 1, sizeof(*entries->entries));
@@ -333,7 +339,7 @@ static struct entries find_services(const json_t *status)
 		bool is_ill = json_object_get(ills, document_text(item, "pool")) != NULL;
 		add_entry(&entries, NULL, item, busyness(item) + (is_ill ? 1e30 : 0));
 	}
-	qsort(entries.entries, entries.count, sizeof(*entries.entries), compare_entries);
+	sort_entries(&entries);
 	json_decref(ills);
 	return entries;
 }
@@ -354,7 +360,7 @@ static struct entries find_servers(const json_t *status)
 			add_entry(&entries, pool, server, busyness(server) + trouble);
 		}
 	}
-	qsort(entries.entries, entries.count, sizeof(*entries.entries), compare_entries);
+	sort_entries(&entries);
 	return entries;
 }
 

@@ -61,11 +61,20 @@ static int refuse(const char *name, char *problem)
 	return -ENOTSUP;
 }
 
-int top_terminal_open(enum look_colour colour, char ret_problem[TOP_TERMINAL_PROBLEM_BYTES])
+static bool can_show(const char *name)
 {
 	int error;
+	if (name == NULL || name[0] == '\0' || setupterm(name, STDOUT_FILENO, &error) == ERR)
+		return false;
+	bool can = cursor_address != NULL;
+	del_curterm(cur_term);
+	return can;
+}
+
+int top_terminal_open(enum look_colour colour, char ret_problem[TOP_TERMINAL_PROBLEM_BYTES])
+{
 	const char *name = getenv("TERM");
-	if (name == NULL || name[0] == '\0' || setupterm(name, STDOUT_FILENO, &error) == ERR || cursor_address == NULL)
+	if (!can_show(name))
 		return refuse(name, ret_problem);
 	terminal = newterm(name, stdout, stdin);
 	if (terminal == NULL)

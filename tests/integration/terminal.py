@@ -14,8 +14,6 @@ import pyte
 from lab import program_path
 from waiting import eventually
 
-LEFT_FULL_SCREEN = {"xterm": b"\x1b[?1049l"}
-
 
 class Terminal:
     """
