@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "cli/document.h"
 #include "cli/exit_code.h"
+#include "cli/shown_text.h"
 #include "config/diagnostics.h"
 
 #include <ctype.h>
@@ -16,13 +17,13 @@
 
 const char *const ask_output_words[] = { "table", "json", NULL };
 
-enum table_colour ask_colour(void)
+enum look_colour ask_colour(void)
 {
 	const char *no_color = getenv("NO_COLOR");
 	const char *terminal = getenv("TERM");
 	bool is_wanted = no_color == NULL || no_color[0] == '\0';
 	bool is_able = isatty(STDOUT_FILENO) && terminal != NULL && strcmp(terminal, "dumb") != 0;
-	return is_wanted && is_able ? TABLE_COLOURED : TABLE_PLAIN;
+	return is_wanted && is_able ? LOOK_COLOURED : LOOK_COLOURLESS;
 }
 
 bool ask_wants_json(const struct options *options)
@@ -42,7 +43,7 @@ char *ask_encode(const char *text)
 	char *encoded = memory_alloc_zeroed(3 * strlen(text) + 1, 1);
 	size_t len = 0;
 	for (; *text != '\0'; text++)
-		if (isalnum((unsigned char)*text) || strchr("-._~:@", *text) != NULL)
+		if ((isascii(*text) && isalnum((unsigned char)*text)) || strchr("-._~:@", *text) != NULL)
 			encoded[len++] = *text;
 		else
 			len += (size_t)snprintf(encoded + len, 4, "%%%02X", (unsigned char)*text);
@@ -144,6 +145,7 @@ static int find_and_ask(const struct options *options, const struct admin_client
 	struct admin_client client;
 	struct admin_client_answer answer;
 	char problem[ADMIN_CLIENT_PROBLEM_BYTES];
+	shown_text_use_locale();
 	int code = admin_client_find(options->values[ASK_ADMIN], options->values[ASK_CONFIG],
 				     options->values[ASK_TOKEN], &client);
 	if (code != 0)
@@ -163,6 +165,22 @@ int ask(const struct options *options, const struct admin_client_request *reques
 {
 	*ret_document = NULL;
 	return find_and_ask(options, request, ret_document);
+}
+
+json_t *ask_if_there(const struct options *options, const struct admin_client_request *request)
+{
+	struct admin_client client;
+	struct admin_client_answer answer;
+	char problem[ADMIN_CLIENT_PROBLEM_BYTES];
+	json_t *document = NULL;
+	if (admin_client_find(options->values[ASK_ADMIN], options->values[ASK_CONFIG], options->values[ASK_TOKEN],
+			      &client) != 0 ||
+	    admin_client_ask(&client, request, &answer, problem) < 0)
+		return NULL;
+	if (answer.status == 200)
+		document = json_loads(answer.body, 0, NULL);
+	free(answer.body);
+	return document;
 }
 
 int ask_and_follow(const struct options *options, const struct admin_client_request *request)

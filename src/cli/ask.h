@@ -8,7 +8,7 @@
 
 #include "cli/admin_client.h"
 #include "cli/options.h"
-#include "cli/status_table.h"
+#include "cli/pool_table.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -32,6 +32,9 @@ extern const char *const ask_output_words[];
  */
 int ask(const struct options *options, const struct admin_client_request *request, json_t **ret_document);
 
+/* The same, without a word: NULL when there is no such answer. */
+json_t *ask_if_there(const struct options *options, const struct admin_client_request *request);
+
 /*
  * Asks for an answer that goes on, which the request's on_piece takes, and returns when it has ended: EXIT_CODE_OK, or as
  * ask does.
@@ -52,7 +55,7 @@ bool ask_wants_json(const struct options *options);
 void ask_print_json(json_t *document);
 
 /* Colour when stdout is a terminal that can and nobody has said no (no-color.org). */
-enum table_colour ask_colour(void);
+enum look_colour ask_colour(void);
 
 /* The text percent-encoded as a part of a path or argument; heap. */
 char *ask_encode(const char *text);

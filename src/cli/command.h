@@ -35,6 +35,7 @@ extern const struct command command_explain;
 extern const struct command command_reload;
 extern const struct command command_confirm;
 extern const struct command command_status;
+extern const struct command command_top;
 extern const struct command command_pools;
 extern const struct command command_connections;
 extern const struct command command_close;

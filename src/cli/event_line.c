@@ -35,13 +35,10 @@ static bool is_named(const char *key, const char *name)
 	return strcmp(key, name) == 0;
 }
 
-void event_line_print(const json_t *event, FILE *out)
+void event_line_print_details(const json_t *event, FILE *out)
 {
 	const char *key;
 	json_t *value;
-	print_value(json_object_get(event, "ts"), out);
-	fputc(' ', out);
-	print_value(json_object_get(event, "event"), out);
 	json_object_foreach((json_t *)event, key, value)
 	{
 		if (is_named(key, "ts") || is_named(key, "event") || is_named(key, "id"))
@@ -49,5 +46,13 @@ void event_line_print(const json_t *event, FILE *out)
 		fprintf(out, " %s=", is_bare(key) ? key : "?");
 		print_value(value, out);
 	}
+}
+
+void event_line_print(const json_t *event, FILE *out)
+{
+	print_value(json_object_get(event, "ts"), out);
+	fputc(' ', out);
+	print_value(json_object_get(event, "event"), out);
+	event_line_print_details(event, out);
 	fputc('\n', out);
 }

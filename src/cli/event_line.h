@@ -9,4 +9,7 @@
 /* "2026-11-23T06:29:19.266Z server_down pool=web server=blue". Nothing in it can steer a terminal. */
 void event_line_print(const json_t *event, FILE *out);
 
+/* What it says but for when and what: " pool=web server=blue", with a blank before each. */
+void event_line_print_details(const json_t *event, FILE *out);
+
 #endif

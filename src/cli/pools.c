@@ -8,13 +8,13 @@
 
 static void print_pools(const json_t *document)
 {
-	status_table_print_pools(json_object_get(document, "pools"), ask_colour(), stdout);
+	pool_table_print(json_object_get(document, "pools"), ask_colour(), stdout);
 }
 
 static void print_pool(const json_t *pool)
 {
 	json_t *pools = json_pack("[O]", pool);
-	status_table_print_pools(pools, ask_colour(), stdout);
+	pool_table_print(pools, ask_colour(), stdout);
 	json_decref(pools);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "cli/shown_text.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
@@ -45,6 +46,33 @@ char *table_size(uint64_t bytes, char *buf)
 	return buf;
 }
 
+char *table_size_short(uint64_t bytes, char *buf)
+{
+	static const char units[] = "KMGTPE";
+	double scaled = (double)bytes;
+	int unit = -1;
+	while (scaled >= 1023.95 && units[unit + 1] != '\0') {
+		scaled /= 1024;
+		unit++;
+	}
+	if (unit < 0)
+		snprintf(buf, TABLE_NUMBER_BYTES, "%llu", (unsigned long long)bytes);
+	else
+		snprintf(buf, TABLE_NUMBER_BYTES, scaled < 999.95 ? "%.1f%c" : "%.0f%c", scaled, units[unit]);
+	return buf;
+}
+
+char *table_rate(double rate, char *buf)
+{
+	if (rate < 0.05)
+		snprintf(buf, TABLE_NUMBER_BYTES, "0");
+	else if (rate < 9.95)
+		snprintf(buf, TABLE_NUMBER_BYTES, "%.1f", rate);
+	else
+		table_count((uint64_t)(rate + 0.5), buf);
+	return buf;
+}
+
 char *table_time(uint64_t seconds, char *buf)
 {
 	unsigned long long s = seconds;
@@ -78,44 +106,39 @@ struct table_row *table_add(struct table *table)
 	return row;
 }
 
-void table_clean(char *text)
-{
-	for (char *at = text; *at != '\0'; at++)
-		*at = (unsigned char)*at < 0x20 || *at == 0x7f ? '?' : *at;
-}
-
 void table_set(struct table_row *row, size_t column, const char *format, ...)
 {
 	va_list arguments;
 	va_start(arguments, format);
 	vsnprintf(row->cells[column], TABLE_CELL_BYTES, format, arguments);
 	va_end(arguments);
-	table_clean(row->cells[column]);
+	shown_text_clean(row->cells[column]);
 }
 
 static int column_width(const struct table *table, size_t column)
 {
 	size_t width = 0;
 	for (size_t i = 0; i < table->row_count; i++) {
-		size_t len = strlen(table->rows[i].cells[column]);
-		width = len > width ? len : width;
+		size_t cell_width = shown_text_width(table->rows[i].cells[column]);
+		width = cell_width > width ? cell_width : width;
 	}
 	return (int)width;
 }
 
-static void print_row(const struct table *table, const struct table_row *row, enum table_colour colour, FILE *out)
+static void print_row(const struct table *table, const struct table_row *row, enum look_colour colour, FILE *out)
 {
 	for (size_t i = 0; i < table->column_count; i++) {
 		bool is_last = i + 1 == table->column_count;
-		bool is_coloured = colour == TABLE_COLOURED && row->colour != NULL && row->coloured_column == i;
+		bool has_look = colour == LOOK_COLOURED && row->look != LOOK_PLAIN && row->look_column == i;
 		int width = is_last ? 0 : column_width(table, i) + GAP;
-		fprintf(out, "%s%-*s%s", is_coloured ? row->colour : "", width, row->cells[i],
-			is_coloured ? "\x1b[0m" : "");
+		int padding = width - (int)shown_text_width(row->cells[i]);
+		fprintf(out, "%s%s%s%*s", has_look ? look_begin(row->look) : "", row->cells[i],
+			has_look ? LOOK_END : "", padding > 0 ? padding : 0, "");
 	}
 	fputc('\n', out);
 }
 
-void table_print(struct table *table, enum table_colour colour, FILE *out)
+void table_print(struct table *table, enum look_colour colour, FILE *out)
 {
 	for (size_t i = 0; i < table->row_count; i++)
 		print_row(table, &table->rows[i], colour, out);

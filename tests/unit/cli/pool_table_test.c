@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/status_table.h"
+#include "cli/pool_table.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,14 +29,14 @@ static void numbers_are_short(void **state)
 	assert_string_equal(table_time(356400, number), "4d3h");
 }
 
-static char *print(const char *document, enum table_colour colour)
+static char *print(const char *document, enum look_colour colour)
 {
 	char *text = NULL;
 	size_t bytes = 0;
 	json_t *status = json_loads(document, 0, NULL);
 	assert_non_null(status);
 	FILE *out = open_memstream(&text, &bytes);
-	status_table_print(status, colour, out);
+	pool_table_print(json_object_get(status, "pools"), colour, out);
 	fclose(out);
 	json_decref(status);
 	return text;
@@ -58,16 +58,10 @@ static const char document[] =
 static void a_table_says_what_is_wrong(void **state)
 {
 	(void)state;
-	char *text = print(document, TABLE_PLAIN);
-	assert_non_null(strstr(text, "strait 0.1.0   running for 1m15s   generation 1   1 worker\n"));
-	assert_non_null(strstr(text, ":8080 udp 127.0.0.1:53"));
+	char *text = print(document, LOOK_COLOURLESS);
 	assert_non_null(strstr(text, "blue"));
 	assert_non_null(strstr(text, "down"));
 	assert_non_null(strstr(text, "refused?[2J, 1s ago"));
-	assert_non_null(strstr(text, "degraded: pool web has 0 of 1 servers available\n"));
-	assert_non_null(
-		strstr(text, "failed: pool web, name db.example.com: no answer?; 1 address known, of 1m1s ago\n"));
-	assert_null(strstr(text, "good.example.com"));
 	assert_null(strchr(text, '\x1b'));
 	free(text);
 }
@@ -75,7 +69,7 @@ static void a_table_says_what_is_wrong(void **state)
 static void colour_only_repeats_words(void **state)
 {
 	(void)state;
-	char *text = print(document, TABLE_COLOURED);
+	char *text = print(document, LOOK_COLOURED);
 	assert_non_null(strstr(text, "\x1b[1;31mdown"));
 	free(text);
 }
@@ -89,7 +83,7 @@ static void strange_documents_do_no_harm(void **state)
 		"{\"services\":[1,null,{}],\"pools\":[{\"servers\":[null,{\"last_check\":5}]}],\"uptime_seconds\":-1}",
 	};
 	for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i++)
-		free(print(documents[i], TABLE_PLAIN));
+		free(print(documents[i], LOOK_COLOURLESS));
 }
 
 int main(void)
