@@ -34,7 +34,7 @@ struct entry {
 	char name[SERVICE_NAME_BYTES];
 	uint64_t name_hash;
 	struct trend_amounts counted;
-	bool was_active; /* it had flows at the last tick */
+	bool has_left_out; /* memory was short when something was to be made */
 	struct service_trend trend;
 };
 
@@ -170,13 +170,19 @@ static struct trend_amounts take_amounts(struct entry *entry)
 	return since;
 }
 
+static void make(struct trends *trends, struct entry *entry, uint64_t now_s)
+{
+	service_trend_make(&entry->trend, now_s, &trends->budget);
+	entry->has_left_out = entry->trend.sources == NULL;
+}
+
 static void count(struct trends *trends, struct entry *entry, uint64_t now_s)
 {
 	struct trend_amounts since = take_amounts(entry);
 	struct service_trend *trend = &entry->trend;
 	bool has_traffic = !is_idle(&since);
 	if (has_traffic)
-		service_trend_make(trend, now_s, &trends->budget);
+		make(trends, entry, now_s);
 	if (trend->sources != NULL) {
 		struct source_totals totals = {
 			.flows = since.of[TREND_FLOWS],
@@ -233,7 +239,7 @@ void trends_observe(struct trends *trends, const struct flow_observation *observ
 		return;
 	struct source_trends *sources = entry->trend.sources;
 	if (sources == NULL) {
-		service_trend_make(&entry->trend, now.s, &trends->budget);
+		make(trends, entry, now.s);
 		sources = entry->trend.sources;
 	}
 	if (sources == NULL)
@@ -734,6 +740,12 @@ bool trends_report_sources(const struct trends *trends, const struct service *se
 		return false;
 	source_trends_report(trend->sources, window, trends_now(trends).s, trends->secret, ret_report);
 	return true;
+}
+
+bool trends_has_left_out(const struct trends *trends, const struct service *service)
+{
+	const struct entry *entry = find(trends, service->number);
+	return entry != NULL && entry->has_left_out;
 }
 
 bool trends_read_usual(const struct trends *trends, const struct service *service, enum service_measure measure,

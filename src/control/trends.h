@@ -60,6 +60,8 @@ const struct server_trends *trends_of_servers(const struct trends *trends);
 /* The report of a service's sources; the caller releases it with source_report_done. False when there is none. */
 bool trends_report_sources(const struct trends *trends, const struct service *service, enum trend_window window,
 			   struct source_report *ret_report);
+/* Something of the service was left out for want of memory, or all. */
+bool trends_has_left_out(const struct trends *trends, const struct service *service);
 /* What is usual of the service and whether it is left. False when nothing is known. */
 bool trends_read_usual(const struct trends *trends, const struct service *service, enum service_measure measure,
 		       struct usual_verdict *ret_verdict);
