@@ -90,8 +90,7 @@ static const struct schema_value trends_values[] = {
 	{ KEY("memory", SCHEMA_SIZE), FIELD(config, trends.memory_bytes), .min = 1 << 20, .max = 4ull << 30,
 	  .fallback = "64m", .help = "the most they may take; what does not fit is left out, and said" },
 	{ KEY("source-prefix", SCHEMA_PREFIXES), FIELD(config, trends.prefixes), .fallback = "/32,/64",
-	  .noun = "the prefix lengths",
-	  .help = "how many bits of IPv4 and IPv6 addresses tell sources apart" },
+	  .noun = "the prefix lengths", .help = "how many bits of IPv4 and IPv6 addresses tell sources apart" },
 };
 
 #define RESOLVER_VALUES(type)                                                                                          \

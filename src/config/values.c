@@ -256,7 +256,7 @@ static int prefix_take(struct span *text, uint64_t bits_max, uint8_t *ret_bits, 
 	if (error == -EINVAL)
 		return refuse(-EINVAL, ret_hint, "write /BITS,/BITS, such as /32,/64");
 	if (error != 0 || bits > bits_max)
-		return refuse(-ERANGE, ret_hint, "%s addresses have %u bits", bits_max == 32 ? "IPv4" : "IPv6",
+		return refuse(-EINVAL, ret_hint, "%s addresses have %u bits", bits_max == 32 ? "IPv4" : "IPv6",
 			      (unsigned int)bits_max);
 	*ret_bits = (uint8_t)bits;
 	return 0;

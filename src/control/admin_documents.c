@@ -179,14 +179,16 @@ const struct admin_document admin_documents[] = {
 	  FIELDS({ "used_bytes", "integer", "now" }, { "max_bytes", "integer", "at most, as configured" },
 		 { "queue_bytes", "integer", "queues of workers, besides" },
 		 { "refused_total", "integer", "how often something was left out for want of memory" }) },
-#define TREND_FIELDS                                                                                                     \
-	{ "name", "string", "of the service" }, { "flows", "integer", "that began in the window" },                      \
-		{ "bytes_in", "integer", "from clients" }, { "bytes_out", "integer", "to clients" },                     \
-		{ "refused", "integer", "flows that were refused" },                                                     \
-		{ "unique_sources", "integer", "different ones; above 1,536 an estimate, within 3 %" },                  \
-		{ "covered_seconds", "integer", "so much of the window is known" },                                      \
-		{ "is_whole", "boolean", "false: memory was short" },                                                    \
-		{ "usual", "[Usual]", "of each measure; none before the first traffic" }
+#define TREND_FIELDS                                                                                                   \
+	{ "name", "string", "of the service" }, { "flows", "integer", "that began in the window" },                    \
+		{ "bytes_in", "integer", "from clients" }, { "bytes_out", "integer", "to clients" },                   \
+		{ "refused", "integer", "flows that were refused" },                                                   \
+		{ "unique_sources", "integer", "different ones; above 1,536 an estimate, within 3 %" },                \
+		{ "covered_seconds", "integer", "so much of the window is known" },                                    \
+		{ "is_whole", "boolean", "false: memory was short" },                                                  \
+	{                                                                                                              \
+		"usual", "[Usual]", "of each measure; none before the first traffic"                                   \
+	}
 	{ "SourceTrend", "Who used a service.",
 	  FIELDS(TREND_FIELDS, { "top", "[Source]", "most flows first" },
 		 { "new", "[Source]", "those not seen for weeks before, most flows first" }) },
@@ -207,8 +209,8 @@ const struct admin_document admin_documents[] = {
 		 { "bytes_out", "integer", "to it, of flows that ended" },
 		 { "refused", "integer", "flows of it that were refused" },
 		 { "share", "number", "of the service's flows in the window" },
-		 { "error", "integer", "flows may be too high by that" },
-		 { "first_seen", "string", "in the window" }, { "is_new", "boolean", "not seen for weeks before" }) },
+		 { "error", "integer", "flows may be too high by that" }, { "first_seen", "string", "in the window" },
+		 { "is_new", "boolean", "not seen for weeks before" }) },
 	{ "Destination", "A server that was used.",
 	  FIELDS({ "pool", "string", "its pool" }, { "server", "string", "its name" },
 		 { "flows", "integer", "that it got in the window" }, { "bytes_in", "integer", "to it" },

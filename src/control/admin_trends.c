@@ -297,9 +297,8 @@ void admin_trends_service(struct admin_request *request, struct admin_answer *an
 		[TREND_SECONDS] = "1s", [TREND_MINUTES] = "1m", [TREND_QUARTERS] = "15m"
 	};
 	static const char *const keys[TREND_MEASURE_COUNT] = {
-		[TREND_FLOWS] = "flows",         [TREND_BYTES_IN] = "bytes_in",
-		[TREND_BYTES_OUT] = "bytes_out", [TREND_REFUSED] = "refused",
-		[TREND_FLOWS_ACTIVE] = "flows_active",
+		[TREND_FLOWS] = "flows",     [TREND_BYTES_IN] = "bytes_in",         [TREND_BYTES_OUT] = "bytes_out",
+		[TREND_REFUSED] = "refused", [TREND_FLOWS_ACTIVE] = "flows_active",
 	};
 	struct trends *trends = request->daemon->trends;
 	const struct service *service;

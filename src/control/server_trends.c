@@ -36,7 +36,7 @@ struct server_trends *server_trends_new(struct memory_budget *budget)
 static struct entry *entry_new(struct server_trends *trends)
 {
 	return memory_budget_take(trends->budget, sizeof(struct entry)) ? memory_alloc_zeroed(1, sizeof(struct entry))
-									 : NULL;
+									: NULL;
 }
 
 static void entry_free(struct server_trends *trends, struct entry *entry)

@@ -102,8 +102,9 @@ static uint32_t hour_of_week(struct trends_now now)
 
 char *trends_format_basis(const struct usual_verdict *verdict, char buf[TRENDS_BASIS_BYTES])
 {
-	static const char *const days[] = { "Sunday",   "Monday", "Tuesday", "Wednesday",
-					    "Thursday", "Friday", "Saturday" };
+	static const char *const days[] = {
+		"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"
+	};
 	uint32_t hour = verdict->hour % HOURS_OF_DAY;
 	buf[0] = '\0';
 	if (verdict->basis == USUAL_ALL_HOURS)
@@ -141,14 +142,20 @@ static uint64_t sum_array(const struct service *service, size_t offset, size_t c
 static struct trend_amounts read_counters(const struct service *service)
 {
 	return (struct trend_amounts){ .of = {
-		[TREND_FLOWS] =
-			sum_array(service, offsetof(struct service_counters, flows), FLOW_PROTOCOL_COUNT),
-		[TREND_BYTES_IN] = service_sum(service, offsetof(struct service_counters, bytes_in)),
-		[TREND_BYTES_OUT] = service_sum(service, offsetof(struct service_counters, bytes_out)),
-		[TREND_REFUSED] = sum_array(service, offsetof(struct service_counters, refused), REASON_COUNT),
-		[TREND_FLOWS_ACTIVE] =
-			sum_array(service, offsetof(struct service_counters, flows_active), FLOW_PROTOCOL_COUNT),
-	} };
+					       [TREND_FLOWS] =
+						       sum_array(service, offsetof(struct service_counters, flows),
+								 FLOW_PROTOCOL_COUNT),
+					       [TREND_BYTES_IN] = service_sum(
+						       service, offsetof(struct service_counters, bytes_in)),
+					       [TREND_BYTES_OUT] = service_sum(
+						       service, offsetof(struct service_counters, bytes_out)),
+					       [TREND_REFUSED] =
+						       sum_array(service, offsetof(struct service_counters, refused),
+								 REASON_COUNT),
+					       [TREND_FLOWS_ACTIVE] = sum_array(
+						       service, offsetof(struct service_counters, flows_active),
+						       FLOW_PROTOCOL_COUNT),
+				       } };
 }
 
 static bool is_idle(const struct trend_amounts *amounts)
@@ -229,7 +236,8 @@ static void note_if_new(struct trends *trends, const struct entry *entry, const 
 			struct talker *talker, uint64_t now_s)
 {
 	if (talker != NULL)
-		talker->is_new = !seen_sources_note(&trends->seen, seen->hash ^ entry->name_hash, now_s, &trends->budget);
+		talker->is_new =
+			!seen_sources_note(&trends->seen, seen->hash ^ entry->name_hash, now_s, &trends->budget);
 }
 
 void trends_observe(struct trends *trends, const struct flow_observation *observation, struct trends_now now)
@@ -482,7 +490,8 @@ static void on_general(void *owner, const struct trends_general *general)
 {
 	struct trends *trends = owner;
 	trends->secret = general->secret;
-	trends->passed_s = trends->base_s > general->written_realtime_s ? trends->base_s - general->written_realtime_s : 0;
+	trends->passed_s =
+		trends->base_s > general->written_realtime_s ? trends->base_s - general->written_realtime_s : 0;
 }
 
 static void on_seen(void *owner, struct byte_reader *reader)
@@ -601,8 +610,8 @@ static void set_path(struct trends *trends, const char *file)
 static void apply_settings(struct trends *trends, const struct config *config)
 {
 	trends->budget.max_bytes = config->trends.memory_bytes;
-	trends->prefixes = (struct source_prefixes){ config->trends.prefixes.ipv4_bits,
-						     config->trends.prefixes.ipv6_bits };
+	trends->prefixes =
+		(struct source_prefixes){ config->trends.prefixes.ipv4_bits, config->trends.prefixes.ipv6_bits };
 	set_path(trends, config->trends.file);
 }
 
@@ -672,7 +681,8 @@ struct trends *trends_new(const struct config *config, struct log_writer *log, s
 	return trends;
 }
 
-void trends_start(struct trends *trends, struct timer_wheel *wheel, struct worker *const *workers, uint32_t worker_count)
+void trends_start(struct trends *trends, struct timer_wheel *wheel, struct worker *const *workers,
+		  uint32_t worker_count)
 {
 	uint64_t now_ms = clock_monotonic_ms();
 	trends->wheel = wheel;

@@ -34,7 +34,8 @@ struct trends_now {
  */
 struct trends *trends_new(const struct config *config, struct log_writer *log, struct trends_now started);
 /* Arms the timers. The wheel and the workers stay the caller's until trends_stop. */
-void trends_start(struct trends *trends, struct timer_wheel *wheel, struct worker *const *workers, uint32_t worker_count);
+void trends_start(struct trends *trends, struct timer_wheel *wheel, struct worker *const *workers,
+		  uint32_t worker_count);
 /* Takes what is left in the rings, and writes the state. No worker runs any more; their rings are still there. */
 void trends_stop(struct trends *trends);
 /* Accepts NULL; clears the pointer. */

@@ -32,7 +32,8 @@ void flow_observe_end(struct relay *relay, const struct service *service, const 
 
 void flow_observe_refusal(struct relay *relay, const struct service *service, const struct endpoint *client)
 {
-	if (ring_put_bytes(&relay->observations) - ring_taken_bytes(&relay->observations) >= OBSERVATION_RING_BYTES / 2) {
+	if (ring_put_bytes(&relay->observations) - ring_taken_bytes(&relay->observations) >=
+	    OBSERVATION_RING_BYTES / 2) {
 		counter_add(&relay->observations_dropped, 1);
 		return;
 	}

@@ -60,7 +60,8 @@ static void turn(struct seen_sources *seen, uint64_t now_s)
 /* The bits of a key are made of two halves of its hash (Kirsch and Mitzenmacher, 2006). */
 static uint64_t bit_of(const struct seen_sources *seen, uint64_t hash, uint64_t number)
 {
-	return ((hash >> 32) + number * ((hash & UINT32_MAX) | 1) * UINT64_C(0x9e3779b97f4a7c15)) & (seen->bit_count - 1);
+	return ((hash >> 32) + number * ((hash & UINT32_MAX) | 1) * UINT64_C(0x9e3779b97f4a7c15)) &
+	       (seen->bit_count - 1);
 }
 
 static bool is_in(const struct seen_sources *seen, uint32_t filter, uint64_t hash)

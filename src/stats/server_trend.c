@@ -95,7 +95,8 @@ static void read_window(struct server_trend *trend, enum trend_window window, ui
 		BYTE_READER_TAKE(reader, since);
 		if (age >= TREND_WINDOW_STEPS_MAX)
 			reader->has_failed = true;
-		trend->marks[window][i] = (struct server_mark){ then > age ? then - age : 0, difference(&none, &since) };
+		trend->marks[window][i] =
+			(struct server_mark){ then > age ? then - age : 0, difference(&none, &since) };
 		trend->mark_count[window] = i + 1;
 	}
 	trend->newest[window] = then;
@@ -105,6 +106,6 @@ void server_trend_read_in(struct server_trend *trend, uint64_t now_s, uint64_t p
 {
 	*trend = (struct server_trend){ 0 };
 	for (int window = 0; window < TREND_WINDOW_COUNT; window++)
-		read_window(trend, window, (now_s > passed_s ? now_s - passed_s : 0) / trend_window_shape(window).step_s,
-			    reader);
+		read_window(trend, window,
+			    (now_s > passed_s ? now_s - passed_s : 0) / trend_window_shape(window).step_s, reader);
 }

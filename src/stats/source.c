@@ -26,8 +26,8 @@ struct network source_from_endpoint(const struct endpoint *endpoint, struct sour
 	if (endpoint->family != AF_INET && endpoint->family != AF_INET6)
 		return source;
 	memcpy(source.ip, endpoint->ip, sizeof(source.ip));
-	source.prefix_bits = endpoint->family == AF_INET ? (uint8_t)(IPV4_OFFSET_BITS + prefixes.ipv4_bits)
-							 : prefixes.ipv6_bits;
+	source.prefix_bits =
+		endpoint->family == AF_INET ? (uint8_t)(IPV4_OFFSET_BITS + prefixes.ipv4_bits) : prefixes.ipv6_bits;
 	clear_host_bits(&source);
 	return source;
 }

@@ -71,8 +71,7 @@ static void talkers_unite(struct top_talkers *into, const struct top_talkers *fr
 		const struct talker *talker = &from->talkers[i];
 		uint64_t hash = source_hash(&talker->source, secret);
 		bool is_fresh;
-		struct talker *to =
-			top_talkers_add(into, &talker->source, hash, talker->count, budget, &is_fresh);
+		struct talker *to = top_talkers_add(into, &talker->source, hash, talker->count, budget, &is_fresh);
 		if (to == NULL)
 			continue;
 		to->error = to->error <= UINT32_MAX - talker->error ? to->error + talker->error : UINT32_MAX;
@@ -146,7 +145,8 @@ void source_trends_advance(struct source_trends *trends, uint64_t now_s, uint64_
 void source_trends_set_time(struct source_trends *trends, uint64_t now_s, uint64_t passed_s)
 {
 	uint64_t then_s = now_s > passed_s ? now_s - passed_s : 0;
-	trends->start_s = 0;
+	if (trends->start_s > now_s)
+		trends->start_s = now_s;
 	for (int window = 0; window < TREND_WINDOW_COUNT; window++) {
 		struct level *level = &trends->levels[window];
 		uint64_t then = then_s / trend_window_shape(window).step_s;
@@ -298,10 +298,11 @@ static void make_lines(const struct part *united, uint64_t secret, struct source
 		const struct talker *refused = &united->refused.talkers[i];
 		const struct talker *same =
 			top_talkers_find(talkers, &refused->source, source_hash(&refused->source, secret));
-		struct source_line *line = same != NULL ? &report->lines[same - talkers->talkers]
-							: &report->lines[report->line_count++];
+		struct source_line *line =
+			same != NULL ? &report->lines[same - talkers->talkers] : &report->lines[report->line_count++];
 		if (same == NULL)
-			*line = (struct source_line){ .source = refused->source, .first_seen_s = refused->first_seen_s };
+			*line = (struct source_line){ .source = refused->source,
+						      .first_seen_s = refused->first_seen_s };
 		line->refused = refused->count;
 	}
 	qsort(report->lines, report->line_count, sizeof(*report->lines), compare_lines);
@@ -359,6 +360,7 @@ static void part_read(struct part *part, struct byte_reader *reader, uint64_t se
 void source_trends_write(const struct source_trends *trends, struct byte_writer *writer)
 {
 	BYTE_WRITER_PUT(writer, trends->is_cut);
+	BYTE_WRITER_PUT(writer, trends->start_s);
 	for (int window = 0; window < TREND_WINDOW_COUNT; window++) {
 		const struct level *level = &trends->levels[window];
 		part_write(&level->open, writer);
@@ -392,6 +394,7 @@ struct source_trends *source_trends_read_new(struct byte_reader *reader, uint64_
 	if (trends == NULL)
 		return NULL;
 	BYTE_READER_TAKE(reader, is_cut);
+	BYTE_READER_TAKE(reader, trends->start_s);
 	trends->is_cut = is_cut != 0;
 	for (int window = 0; window < TREND_WINDOW_COUNT; window++)
 		level_read(&trends->levels[window], reader, secret, budget);

@@ -24,9 +24,9 @@
 #include <stdint.h>
 
 enum {
-	SOURCE_TALKERS_MAX = 256,       /* of a step that goes on */
-	SOURCE_TALKERS_KEPT_MAX = 128,  /* of one that has ended */
-	SOURCE_REFUSED_MAX = 64,        /* likewise, of those who were refused */
+	SOURCE_TALKERS_MAX = 256,      /* of a step that goes on */
+	SOURCE_TALKERS_KEPT_MAX = 128, /* of one that has ended */
+	SOURCE_REFUSED_MAX = 64,       /* likewise, of those who were refused */
 	SOURCE_REFUSED_KEPT_MAX = 32,
 	SOURCE_TRENDS_BYTES_MAX = 768 * 1024,
 };
@@ -85,8 +85,8 @@ struct source_line {
 struct source_report {
 	struct source_totals totals;
 	uint64_t unique;
-	uint64_t covered_s; /* so many of the window's seconds are behind these numbers */
-	bool is_whole;      /* memory was not short */
+	uint64_t covered_s;        /* so many of the window's seconds are behind these numbers */
+	bool is_whole;             /* memory was not short */
 	struct source_line *lines; /* heap, the caller's; most flows first, then most refusals */
 	uint32_t line_count;
 };

@@ -93,8 +93,8 @@ static struct talker *find_least(struct top_talkers *top)
 	return least;
 }
 
-static struct talker *make_entry(struct top_talkers *top, const struct network *source, uint32_t hash, uint32_t inherited,
-				 uint32_t number)
+static struct talker *make_entry(struct top_talkers *top, const struct network *source, uint32_t hash,
+				 uint32_t inherited, uint32_t number)
 {
 	struct talker *talker = &top->talkers[number];
 	*talker = (struct talker){ .source = *source, .count = inherited, .error = inherited, .hash = hash };
@@ -250,7 +250,8 @@ static void read_talker(struct top_talkers *top, struct byte_reader *reader, uin
 	talker->is_new = is_new != 0;
 }
 
-void top_talkers_read(struct top_talkers *top, struct byte_reader *reader, uint64_t secret, struct memory_budget *budget)
+void top_talkers_read(struct top_talkers *top, struct byte_reader *reader, uint64_t secret,
+		      struct memory_budget *budget)
 {
 	uint32_t count;
 	BYTE_READER_TAKE(reader, count);

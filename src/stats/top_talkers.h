@@ -38,7 +38,8 @@ struct talker {
 
 struct top_talkers {
 	struct talker *talkers;
-	uint16_t *index; /* open addressing over talkers, 2 * capacity places, 0 = free, else number + 1; NULL: closed */
+	uint16_t
+		*index; /* open addressing over talkers, 2 * capacity places, 0 = free, else number + 1; NULL: closed */
 	uint32_t count;
 	uint32_t capacity;     /* a power of two while open */
 	uint32_t capacity_max; /* a power of two, set by the caller before use */

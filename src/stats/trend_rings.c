@@ -194,7 +194,8 @@ struct trend_rings *trend_rings_read_new(struct byte_reader *reader, struct memo
 		return NULL;
 	memcpy(rings, bytes.data, bytes.len);
 	for (int step = 0; step < TREND_STEP_COUNT; step++)
-		if (rings->rings[step].count > steps[step].slot_count || rings->rings[step].next >= steps[step].slot_count)
+		if (rings->rings[step].count > steps[step].slot_count ||
+		    rings->rings[step].next >= steps[step].slot_count)
 			reader->has_failed = true;
 	if (reader->has_failed)
 		trend_rings_free(&rings, budget);

@@ -36,7 +36,8 @@ static void learn(struct usual_learnt *learnt, double value, double floor, uint3
 	double distance = fabs(value - mean);
 	learnt->mean = (float)(mean + weight * (value - mean));
 	if (learnt->samples > 1)
-		learnt->deviation = (float)((double)learnt->deviation + weight * (distance - (double)learnt->deviation));
+		learnt->deviation =
+			(float)((double)learnt->deviation + weight * (distance - (double)learnt->deviation));
 }
 
 static const struct usual_learnt *choose(const struct usual *usual, uint32_t hour, enum usual_basis *ret_basis)

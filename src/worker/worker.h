@@ -32,9 +32,9 @@ struct worker_usage {
 	uint64_t sessions;
 	uint64_t connection_bytes; /* user memory of the connections and sessions that there are */
 	uint64_t session_bytes;
-	uint64_t tail_bytes;      /* buffers for bytes that a slow side has not taken */
+	uint64_t tail_bytes;           /* buffers for bytes that a slow side has not taken */
 	uint64_t observations_dropped; /* for the trends, which control was too slow for */
-	uint64_t records_dropped; /* flow records that the log writer was too slow for */
+	uint64_t records_dropped;      /* flow records that the log writer was too slow for */
 };
 
 /* User memory that one flow of each kind takes, and one buffer for bytes that a slow side has not taken. */
