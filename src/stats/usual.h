@@ -23,7 +23,7 @@
 
 enum {
 	USUAL_HOURS = 7 * 24,
-	USUAL_MINUTES = 3,
+	USUAL_MINUTES = 5, /* of rough traffic one in fifty is outside; five in a row come once in a thousand years */
 	USUAL_HOUR_SAMPLES_MIN = 120, /* an hour of the week must have come twice */
 	USUAL_ALL_SAMPLES_MIN = 24 * 60,
 	USUAL_HOUR_MEMORY = 240, /* samples: four weeks */
