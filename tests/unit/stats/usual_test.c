@@ -115,23 +115,23 @@ static void assert_change(struct usual *usual, double value, int times, enum usu
 	assert_int_equal(usual_note(usual, 0, value, floor_of_flows), expected);
 }
 
+static void learn_about_ten(struct usual *usual)
+{
+	random_init_seed(&noise, 2);
+	for (uint64_t minute = 0; minute < 3 * MINUTES_OF_WEEK; minute++)
+		assert_int_equal(usual_note(usual, hour_of(minute), noisy(10), floor_of_flows), USUAL_SAME);
+}
+
 static void a_departure_is_told_and_its_end(void **state)
 {
 	struct usual usual = { 0 };
-	uint64_t minute = 0;
 	(void)state;
-	random_init_seed(&noise, 2);
-	for (; minute < 2 * USUAL_ALL_SAMPLES_MIN; minute++)
-		assert_int_equal(usual_note(&usual, hour_of(minute), noisy(10), floor_of_flows), USUAL_SAME);
-	/* A burst that is short is nothing, however often it comes. */
-	for (int i = 0; i < 20; i++) {
-		assert_change(&usual, 500, USUAL_MINUTES - 1, USUAL_SAME);
-		assert_change(&usual, 10, 1, USUAL_SAME);
-	}
+	learn_about_ten(&usual);
 	assert_change(&usual, 500, USUAL_MINUTES, USUAL_DEPARTURE);
 	assert_true(usual.last.is_unusual);
 	assert_true(usual.last.now == 500);
-	assert_true(usual.last.usual > 5 && usual.last.usual < 15);
+	assert_true(usual.last.usual > 8 && usual.last.usual < 13);
+	assert_int_equal(usual.last.basis, USUAL_HOUR);
 	/* It goes on, with an interruption, and is told once. */
 	assert_change(&usual, 10, 1, USUAL_SAME);
 	assert_change(&usual, 500, 10, USUAL_SAME);
@@ -139,8 +139,26 @@ static void a_departure_is_told_and_its_end(void **state)
 	assert_true(usual.last.is_unusual);
 	assert_change(&usual, 10, 1, USUAL_RETURN);
 	assert_false(usual.last.is_unusual);
-	/* Silence is a departure, too. */
+}
+
+static void silence_is_a_departure(void **state)
+{
+	struct usual usual = { 0 };
+	(void)state;
+	learn_about_ten(&usual);
 	assert_change(&usual, 0, USUAL_MINUTES, USUAL_DEPARTURE);
+	assert_change(&usual, 10, USUAL_MINUTES, USUAL_RETURN);
+}
+
+static void short_bursts_are_nothing(void **state)
+{
+	struct usual usual = { 0 };
+	(void)state;
+	learn_about_ten(&usual);
+	for (int i = 0; i < 20; i++) {
+		assert_change(&usual, 500, USUAL_MINUTES - 1, USUAL_SAME);
+		assert_change(&usual, 10, 1, USUAL_SAME);
+	}
 }
 
 static void what_stays_becomes_usual(void **state)
@@ -200,6 +218,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_weekly_pattern_is_learnt),   cmocka_unit_test(noise_gives_no_alarm),
 		cmocka_unit_test(nothing_is_said_before_a_day), cmocka_unit_test(a_departure_is_told_and_its_end),
+		cmocka_unit_test(silence_is_a_departure),       cmocka_unit_test(short_bursts_are_nothing),
 		cmocka_unit_test(what_stays_becomes_usual),     cmocka_unit_test(small_numbers_are_never_unusual),
 		cmocka_unit_test(it_is_read_as_it_was_written),
 	};
