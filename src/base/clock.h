@@ -12,6 +12,7 @@
 #define CLOCK_NS_PER_MS UINT64_C(1000000)
 #define CLOCK_NS_PER_S  UINT64_C(1000000000)
 #define CLOCK_MS_PER_S  UINT64_C(1000)
+#define CLOCK_US_PER_MS UINT64_C(1000)
 
 uint64_t clock_monotonic_ns(void);
 uint64_t clock_monotonic_ms(void);

@@ -218,15 +218,25 @@ struct config_admin {
 	struct config_place place;
 };
 
-enum config_log_sink { CONFIG_LOG_STDERR, CONFIG_LOG_FILE };
+enum config_log_sink {
+	CONFIG_LOG_STDERR,
+	CONFIG_LOG_FILE,
+	CONFIG_LOG_SYSLOG_UNIX,
+	CONFIG_LOG_SYSLOG_UDP,
+	CONFIG_LOG_SYSLOG_TCP,
+	CONFIG_LOG_JOURNALD,
+};
 enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
 enum config_log_level { CONFIG_LEVEL_ERROR, CONFIG_LEVEL_WARNING, CONFIG_LEVEL_INFO, CONFIG_LEVEL_DEBUG };
 
 struct config_log {
 	enum config_log_sink sink;
-	const char *path; /* CONFIG_LOG_FILE only */
+	const char *path; /* of a file or socket; of UDP and TCP the text of the address; NULL: stderr */
 	enum config_log_format format;
 	enum config_log_level level;
+	uint64_t sample;   /* of so many flows one is written; 0 = all, as 1 */
+	uint64_t every_ms; /* a record of each flow so often while it goes on; 0 = none */
+	struct addr addr;  /* of sockets */
 	struct config_place place;
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "config/log_target.h"
 #include "config/name_index.h"
 #include "config/server_address.h"
 
@@ -188,44 +189,46 @@ static void compare_pools(struct diff *diff, const struct config_pool *a, const 
 
 /* --- log sinks --------------------------------------------------------------------------------------------------- */
 
-static const char *sink_name(const struct config_log *log)
-{
-	return log->sink == CONFIG_LOG_FILE ? log->path : "stderr";
-}
-
 static const struct config_log *find_sink(const struct config *config, const struct config_log *like)
 {
 	for (size_t i = 0; i < config->log_count; i++)
-		if (config->logs[i].sink == like->sink && is_same_text(config->logs[i].path, like->path))
+		if (log_target_equal(&config->logs[i], like))
 			return &config->logs[i];
 	return NULL;
 }
 
 static void compare_sinks(struct diff *diff, const struct config_log *a, const struct config_log *b)
 {
+	char name[LOG_TARGET_NAME_BYTES];
 	static const char *const formats[] = { [CONFIG_LOG_TEXT] = "text", [CONFIG_LOG_JSON] = "json" };
 	static const char *const levels[] = { [CONFIG_LEVEL_ERROR] = "error",
 					      [CONFIG_LEVEL_WARNING] = "warning",
 					      [CONFIG_LEVEL_INFO] = "info",
 					      [CONFIG_LEVEL_DEBUG] = "debug" };
+	log_target_name(b, name);
 	if (a->format != b->format)
-		add(diff, "log %s: format is %s, was %s", sink_name(b), formats[b->format], formats[a->format]);
+		add(diff, "log %s: format is %s, was %s", name, formats[b->format], formats[a->format]);
 	if (a->level != b->level)
-		add(diff, "log %s: level is %s, was %s", sink_name(b), levels[b->level], levels[a->level]);
+		add(diff, "log %s: level is %s, was %s", name, levels[b->level], levels[a->level]);
+	if (a->sample != b->sample)
+		add(diff, "log %s: sample changed", name);
+	if (a->every_ms != b->every_ms)
+		add(diff, "log %s: every changed", name);
 }
 
 static void diff_logs(struct diff *diff, const struct config *older, const struct config *newer)
 {
+	char name[LOG_TARGET_NAME_BYTES];
 	for (size_t i = 0; i < newer->log_count; i++) {
 		const struct config_log *before = find_sink(older, &newer->logs[i]);
 		if (before != NULL)
 			compare_sinks(diff, before, &newer->logs[i]);
 		else
-			add(diff, "log %s added", sink_name(&newer->logs[i]));
+			add(diff, "log %s added", log_target_name(&newer->logs[i], name));
 	}
 	for (size_t i = 0; i < older->log_count; i++)
 		if (find_sink(newer, &older->logs[i]) == NULL)
-			add(diff, "log %s removed", sink_name(&older->logs[i]));
+			add(diff, "log %s removed", log_target_name(&older->logs[i], name));
 }
 
 /* --- all --------------------------------------------------------------------------------------------------------- */

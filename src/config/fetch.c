@@ -3,6 +3,7 @@
 
 #include "config/server_address.h"
 #include "config/config.h"
+#include "config/log_target.h"
 #include "config/values.h"
 
 #include <stdio.h>
@@ -48,6 +49,8 @@ static struct span number_fetch(const struct schema_value *value, const void *ta
 		value_format_count(number, text);
 	if (value->kind == SCHEMA_PERCENT)
 		snprintf(text, sizeof(text), "%llu%%", (unsigned long long)number);
+	if (value->kind == SCHEMA_SHARE)
+		value_format_share(number, text);
 	return text_copy(memory, text);
 }
 
@@ -140,14 +143,8 @@ static bool statuses_fetch(const struct schema_value *value, const void *target,
 
 static bool sink_fetch(const struct config_log *log, struct config_memory *memory, struct span *ret_text)
 {
-	switch (log->sink) {
-	case CONFIG_LOG_STDERR:
-		*ret_text = span_from_text("stderr");
-		return true;
-	case CONFIG_LOG_FILE:
-		return text_fetch("file:", &log->path, memory, ret_text);
-	}
-	return false;
+	*ret_text = span_from_text(log_target_text(log, memory));
+	return true;
 }
 
 /* All IPv4 addresses are written as people write them. */
@@ -191,6 +188,7 @@ bool fetch_required_value(const struct schema_value *value, const void *target, 
 	case SCHEMA_SIZE:
 	case SCHEMA_COUNT:
 	case SCHEMA_PERCENT:
+	case SCHEMA_SHARE:
 		*ret_text = number_fetch(value, target, memory);
 		return true;
 	case SCHEMA_RATE:
@@ -246,6 +244,7 @@ static bool is_number_unwritten(const struct schema_value *value, const void *ta
 	case SCHEMA_SIZE:
 	case SCHEMA_COUNT:
 	case SCHEMA_PERCENT:
+	case SCHEMA_SHARE:
 		memcpy(&rate.amount, field_of(value, target), sizeof(rate.amount));
 		return rate.amount == 0;
 	case SCHEMA_RATE:

@@ -76,8 +76,8 @@ static void report_unknown_word(struct report *report, const struct schema_value
 	suggest_begin(&suggestion, unknown);
 	for (const struct schema_word *word = value->words; word != NULL && word->word != NULL; word++)
 		suggest_offer(&suggestion, word->word);
-	if (value->kind == SCHEMA_SINK)
-		suggest_offer(&suggestion, "stderr");
+	for (size_t i = 0; value->kind == SCHEMA_SINK && i < 3; i++)
+		suggest_offer(&suggestion, (const char *const[]){ "stderr", "syslog", "journald" }[i]);
 	if (value->kind == SCHEMA_SINK && span_equals(token->value, "stdout"))
 		suggestion.word = "stderr";
 	struct finding finding = {

@@ -55,6 +55,7 @@ static const struct kind_text {
 	[SCHEMA_SIZE] = { "a size", "64k 16m 1g 16MiB 16MB", "SIZE" },
 	[SCHEMA_COUNT] = { "a count", "200 50k 2M", "N" },
 	[SCHEMA_PERCENT] = { "a percentage", "0% 30% 100%", "PERCENT" },
+	[SCHEMA_SHARE] = { "a share", "1/10 1/1000", "1/N" },
 	[SCHEMA_RATE] = { "a rate", "20/s 2k/s 100/m", "RATE" },
 	[SCHEMA_WORD] = { "one of the words", NULL, "WORD" },
 	[SCHEMA_WORDS] = { "a list of the words", NULL, "WORDS" },
@@ -63,7 +64,8 @@ static const struct kind_text {
 	[SCHEMA_REFERENCE] = { "a name", NULL, "NAME" },
 	[SCHEMA_BYTES] = { "text", NULL, "TEXT" },
 	[SCHEMA_FILE] = { "a file", "file:/etc/strait/token", "file:PATH" },
-	[SCHEMA_SINK] = { "a log sink", "stderr file:PATH", "SINK" },
+	[SCHEMA_SINK] = { "a log sink",
+			  "stderr file:PATH syslog:unix:PATH syslog:udp:ADDRESS syslog:tcp:ADDRESS journald", "SINK" },
 	[SCHEMA_PATTERN] = { "a file or pattern", NULL, "PATTERN" },
 	[SCHEMA_HTTP_PATH] = { "a path", "/ /health?full=1", "PATH" },
 	[SCHEMA_HTTP_HOST] = { "a host", "www.example.com www.example.com:8080 [fd00::1]:8080", "HOST" },
@@ -168,6 +170,10 @@ char *schema_format_bounds(const struct schema_value *value, char *buf)
 	case SCHEMA_PERCENT:
 		snprintf(min, sizeof(min), "%llu%%", (unsigned long long)value->min);
 		snprintf(max, sizeof(max), "%llu%%", (unsigned long long)value->max);
+		break;
+	case SCHEMA_SHARE:
+		value_format_share(value->max, min);
+		value_format_share(value->min, max);
 		break;
 	case SCHEMA_RATE:
 		snprintf(min, sizeof(min), "%llu/h", (unsigned long long)value->min);

@@ -38,6 +38,7 @@ enum schema_kind {
 	SCHEMA_SIZE,      /* uint64_t, bytes */
 	SCHEMA_COUNT,     /* uint64_t; or one of the words */
 	SCHEMA_PERCENT,   /* uint64_t */
+	SCHEMA_SHARE,     /* uint64_t: N of 1/N */
 	SCHEMA_RATE,      /* struct config_rate */
 	SCHEMA_WORD,      /* an enum: one of the words */
 	SCHEMA_WORDS,     /* uint32_t: some of the words, with commas; bit n for the word of value n */

@@ -51,11 +51,19 @@ static const struct schema_word log_levels[] = {
 
 static const struct schema_value log_values[] = {
 	{ POSITIONAL("SINK", SCHEMA_SINK), .flags = SCHEMA_REQUIRED, .noun = "log sink",
-	  .help = "stderr, or file:PATH, which is opened again on SIGUSR1" },
+	  .help = "stderr; file:PATH, which is opened again on SIGUSR1; syslog (the socket /dev/log), "
+		  "syslog:unix:PATH, "
+		  "syslog:udp:ADDRESS or syslog:tcp:ADDRESS; journald, or journald:PATH" },
 	{ KEY("format", SCHEMA_WORD), FIELD(config_log, format), .noun = "log format", .words = log_formats,
 	  .fallback = "text", .help = "form of the records" },
 	{ KEY("level", SCHEMA_WORD), FIELD(config_log, level), .noun = "log level", .words = log_levels,
 	  .fallback = "info", .help = "least important kind of record that is written" },
+	{ KEY("sample", SCHEMA_SHARE), FIELD(config_log, sample), .absent = "all flows", .min = 1, .max = 1000000,
+	  .zero_hint = "to write no access records, set level=warning",
+	  .help = "writes the records of one flow in N, chosen at random; they say so in the field sample" },
+	{ KEY("every", SCHEMA_TIME), FIELD(config_log, every_ms), .absent = "no such records", .min = SECOND,
+	  .max = 365 * DAY, .zero_hint = "without every= there are none",
+	  .help = "writes a record flow_progress so often for each flow that goes on" },
 };
 
 static const struct schema_word workers_words[] = {

@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "config/check_values.h"
 #include "config/config.h"
+#include "config/log_target.h"
 #include "config/server_address.h"
 
 #include <errno.h>
@@ -62,6 +63,8 @@ static int number_store(const struct schema_value *value, struct span text, void
 		error = value_parse_size(text, &number, &ret_note->hint);
 	else if (value->kind == SCHEMA_PERCENT)
 		error = value_parse_percent(text, &number, &ret_note->hint);
+	else if (value->kind == SCHEMA_SHARE)
+		error = value_parse_share(text, &number, &ret_note->hint);
 	else
 		error = value_parse_count(text, &number, &ret_note->hint);
 	/* A bare 0 has no unit to ask for: it means never. */
@@ -211,17 +214,8 @@ static int file_store(const struct schema_value *value, struct span text, struct
 static int sink_store(struct span text, struct config_memory *memory, struct config_log *target,
 		      struct store_note *ret_note)
 {
-	struct span path;
-	if (span_equals(text, "stderr")) {
-		target->sink = CONFIG_LOG_STDERR;
-		return 0;
-	}
-	int error = path_read(text, &path, ret_note);
-	if (error == 0) {
-		target->sink = CONFIG_LOG_FILE;
-		target->path = config_memory_text(memory, path);
-	}
-	return error;
+	static_assert((int)LOG_TARGET_HINT_BYTES <= (int)VALUE_HINT_BYTES, "it is written into the note");
+	return log_target_parse(text, memory, target, ret_note->hint.text);
 }
 
 static int address_store(const struct schema_value *value, struct span text, void *target, struct store_note *ret_note)
@@ -304,6 +298,7 @@ int store_value(const struct schema_value *value, struct span text, struct confi
 	case SCHEMA_SIZE:
 	case SCHEMA_COUNT:
 	case SCHEMA_PERCENT:
+	case SCHEMA_SHARE:
 		return number_store(value, text, target, ret_note);
 	case SCHEMA_RATE:
 		return rate_store(value, text, target, ret_note);

@@ -161,7 +161,8 @@ static bool is_default_log(const struct unparsing *unparsing)
 	const struct config *config = unparsing->config;
 	const struct config_log *log = config->logs;
 	return config->log_count == 1 && log->sink == unparsing->log_defaults.sink &&
-	       log->format == unparsing->log_defaults.format && log->level == unparsing->log_defaults.level;
+	       log->format == unparsing->log_defaults.format && log->level == unparsing->log_defaults.level &&
+	       log->sample == 0 && log->every_ms == 0;
 }
 
 static void objects_write(struct unparsing *unparsing, const struct schema_directive *directive, const void *block)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/validate.h"
 
+#include "config/log_target.h"
+
 static void path_check(struct report *report, const char *path, struct config_place place)
 {
 	if (path != NULL && path[0] != '/')
@@ -41,19 +43,34 @@ static void admins_check(struct parsed *parsed)
 	}
 }
 
+static void log_check(struct report *report, const struct config_log *log)
+{
+	bool is_remote = log->sink == CONFIG_LOG_SYSLOG_UDP || log->sink == CONFIG_LOG_SYSLOG_TCP;
+	if (is_remote && validate_is_group(&log->addr))
+		report_error_hint(report, log->place, "write the address of the log server",
+				  "records cannot be sent to a group of hosts");
+	if (log->sink == CONFIG_LOG_FILE)
+		path_check(report, log->path, log->place);
+	else if (log->sink != CONFIG_LOG_STDERR)
+		validate_socket_address(report, &log->addr, log->place);
+	if (log->level < CONFIG_LEVEL_INFO && (log->sample > 0 || log->every_ms > 0))
+		report_warning_hint(report, log->place, "they are of level info",
+				    "this sink takes no access records, so sample= and every= do nothing");
+}
+
 static void logs_check(struct parsed *parsed)
 {
 	struct name_index *sinks = name_index_new();
 	const struct config *config = parsed->config;
 	for (size_t i = 0; i < config->log_count; i++) {
 		const struct config_log *log = &config->logs[i];
-		const char *name = log->sink == CONFIG_LOG_FILE ? log->path : "";
+		const char *name = log_target_text(log, config->memory);
 		size_t first = 0;
 		if (!name_index_add(sinks, span_from_text(name), i, &first))
 			report_error(parsed->report, log->place, "this log sink is given twice; first at %s",
 				     report_place(parsed->report, config->logs[first].place));
-		else if (log->sink == CONFIG_LOG_FILE)
-			path_check(parsed->report, log->path, log->place);
+		else
+			log_check(parsed->report, log);
 	}
 	name_index_free(&sinks);
 }

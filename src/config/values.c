@@ -238,6 +238,33 @@ int value_parse_percent(struct span text, uint64_t *ret_percent, struct value_hi
 	return number_parse(text, units, ret_percent, ret_hint);
 }
 
+int value_parse_share(struct span text, uint64_t *ret_divisor, struct value_hint *ret_hint)
+{
+	const char *slash = text.len > 0 ? memchr(text.data, '/', text.len) : NULL;
+	struct span part = { text.data, slash != NULL ? (size_t)(slash - text.data) : text.len };
+	struct span whole = { slash != NULL ? slash + 1 : "", slash != NULL ? text.len - part.len - 1 : 0 };
+	struct value_hint ignored;
+	uint64_t number = 0;
+	uint64_t divisor = 0;
+	bool is_count = value_parse_count(part, &number, &ignored) == 0;
+	if (slash == NULL && value_parse_percent(text, &number, &ignored) == 0 && !is_count)
+		return number > 0 && 100 % number == 0
+			       ? refuse(-EINVAL, ret_hint, "write 1/%llu", (unsigned long long)(100 / number))
+			       : refuse(-EINVAL, ret_hint, "one in how many? write 1/N");
+	if (slash == NULL)
+		return is_count && number > 0 ? refuse(-EINVAL, ret_hint, "write 1/%.*s", (int)text.len, text.data)
+					      : refuse(-EINVAL, ret_hint, "one in how many? write 1/N");
+	int error = value_parse_count(whole, &divisor, ret_hint);
+	if (error != 0)
+		return error;
+	if (is_count && number > 1 && divisor % number == 0)
+		return refuse(-EINVAL, ret_hint, "write 1/%llu", (unsigned long long)(divisor / number));
+	if (!is_count || number != 1)
+		return refuse(-EINVAL, ret_hint, "a share is one in N: 1/N");
+	*ret_divisor = divisor;
+	return 0;
+}
+
 static bool is_name_byte(char byte)
 {
 	return is_digit(byte) || (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || byte == '.' ||
@@ -332,6 +359,13 @@ char *value_format_size(uint64_t bytes, char *buf)
 char *value_format_count(uint64_t count, char *buf)
 {
 	return number_format(count, count_units, 3, buf);
+}
+
+char *value_format_share(uint64_t divisor, char *buf)
+{
+	char count[VALUE_TEXT_BYTES];
+	snprintf(buf, VALUE_TEXT_BYTES, "1/%.40s", value_format_count(divisor, count));
+	return buf;
 }
 
 char *value_format_rate(const struct config_rate *rate, char *buf)

@@ -31,6 +31,7 @@ int value_parse_count(struct span text, uint64_t *ret_count, struct value_hint *
 int value_parse_rate(struct span text, struct config_rate *ret_rate, struct value_hint *ret_hint); /* 20/s 100/m */
 int value_parse_percent(struct span text, uint64_t *ret_percent, struct value_hint *ret_hint);     /* 50% 50 */
 
+int value_parse_share(struct span text, uint64_t *ret_divisor, struct value_hint *ret_hint); /* 1/100 */
 /* /32,/64: the lengths of prefixes of IPv4 and of IPv6 */
 int value_parse_prefixes(struct span text, struct config_prefixes *ret_prefixes, struct value_hint *ret_hint);
 
@@ -41,6 +42,7 @@ int value_parse_name(struct span text, char *buf, struct value_hint *ret_hint);
 char *value_format_time(uint64_t ms, char *buf);
 char *value_format_size(uint64_t bytes, char *buf);
 char *value_format_count(uint64_t count, char *buf);
+char *value_format_share(uint64_t divisor, char *buf);
 char *value_format_rate(const struct config_rate *rate, char *buf);
 
 #endif

@@ -179,6 +179,7 @@ static void fill_relay_settings(struct daemon *daemon)
 		.to_control = &daemon->reports,
 		.relays = daemon->relays,
 		.writes_records = log_writer_wants_flows(daemon->log),
+		.progress_ms = log_writer_progress_ms(daemon->log),
 		.wake_log = log_writer_wake,
 		.log = daemon->log,
 	};

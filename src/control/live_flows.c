@@ -8,7 +8,7 @@
 static json_t *flow_build(const struct flow_record *record)
 {
 	struct record_line line;
-	record_format_flow(record, CONFIG_LOG_JSON, &line);
+	record_format_flow(record, RECORD_FORM_JSON, 1, &line);
 	json_t *flow = json_loadb(line.text, line.len, 0, NULL);
 	CHECK(flow != NULL);
 	json_object_del(flow, "ts");

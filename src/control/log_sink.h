@@ -1,27 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One place where lines are written: stderr or a file, with a buffer of its own, so that a sink that does not take
- * anything holds up neither the others nor the writer.
+ * One place where records are written, of one of several kinds:
  *
- * Writing never waits for a reader. How depends on what the descriptor is:
+ *   log_sink_file.c      stderr and files
+ *   log_sink_syslog.c    syslog over a unix socket, UDP or TCP
+ *   log_sink_journal.c   the journal of systemd
  *
- *   regular file     written at once; the disk is trusted to answer
- *   pipe, terminal   opened a second time through /proc/self/fd and made non-blocking there: O_NONBLOCK on the shared
- *                    stderr itself would also hit every other process that has it. Where that is not allowed, poll
- *                    first, then at most PIPE_BUF bytes, which a pipe that polls as writable takes without blocking.
- *   socket           send with MSG_DONTWAIT
+ * Each has a buffer of its own, so that a sink that does not take anything holds up neither the others nor the writer:
+ * nothing here ever waits. Records stay whole; what does not fit into the buffer or cannot be written is dropped and
+ * counted.
  *
- * Lines stay whole: a pipe is given whole lines of at most PIPE_BUF bytes at a time (atomic, pipe(7)), and the rest of
- * a line that was begun is always written before the next one. A full buffer and a write error (no space, no reader)
- * drop lines that are not begun, and count them.
- *
- * Owns its descriptor and its buffer. Opened by control, then used by the log writer's thread; its path, which does not
- * change, and log_sink_dropped by both.
+ * Opened by control, then used by the log writer's thread; its target and name, which do not change, and
+ * log_sink_dropped by both.
  */
 #ifndef CONTROL_LOG_SINK_H
 #define CONTROL_LOG_SINK_H
 
 #include "base/list.h"
+#include "base/span.h"
 #include "config/config.h"
 
 #include <stdatomic.h>
@@ -31,48 +27,86 @@
 
 enum { LOG_SINK_BUFFER_BYTES = 512 * 1024 };
 
-enum log_sink_way { LOG_SINK_WRITE, LOG_SINK_POLL, LOG_SINK_SEND };
+/* One record, as a sink gets it. */
+struct log_message {
+	enum config_log_level level;
+	int64_t realtime_us;
+	const char *name;    /* of the event; a constant of the program */
+	struct span line;    /* in the sink's format, with the newline at the end */
+	struct span journal; /* its fields in the journal's form; empty where no sink wants them */
+};
+
+struct log_sink;
+
+/* What the kinds do each in their own way. */
+struct log_sink_kind {
+	void (*append)(struct log_sink *sink, const struct log_message *message);
+	void (*flush)(struct log_sink *sink);
+	int (*reopen)(struct log_sink *sink); /* NULL: there is nothing that can be moved away */
+	/* Counts as dropped what has not been written, and frees all but what struct log_sink has. */
+	void (*close)(struct log_sink *sink);
+};
 
 struct log_sink {
 	struct list link; /* for its owner, as is give_up_ms */
 	uint64_t give_up_ms;
-	char *path; /* NULL: stderr */
-	int fd;
-	bool owns_fd;
-	bool is_pipe;
-	bool is_blocked; /* the last flush left something behind because the reader is slow */
-	bool is_torn;    /* the buffer begins with the rest of a line */
-	enum log_sink_way way;
-	char *buffer;
-	size_t start;
-	size_t len;
-	_Atomic uint64_t dropped; /* lines */
+	const struct log_sink_kind *kind;
+	struct config_log target; /* what it was opened from; the path is a copy */
+	char *name;               /* log_target_name */
+	bool wants_journal;       /* the journal's form of a record, besides the line */
+	/* How the last flush left it. */
+	bool has_unwritten;
+	bool is_blocked;          /* something is left because the reader is slow, or absent */
+	int fd;                   /* becomes writable when a blocked sink is to be flushed again; -1: none */
+	uint64_t wake_ms;         /* monotonic: flush again then, at the latest; 0: no such moment */
+	_Atomic uint64_t dropped; /* records */
 	_Atomic uint64_t *all_dropped;
 };
 
 /*
- * Returns 0 or -errno of opening the file. A closed stderr is not an error: what is written to it is dropped. Lines that
- * are dropped are also counted in *all_dropped, which sinks share and which outlives them.
+ * Returns 0 or -errno of opening a file; the others connect when there is something to write, and are never refused.
+ * Records that are dropped are also counted in *all_dropped, which sinks share and which outlives them.
  */
 int log_sink_open(const struct config_log *config, _Atomic uint64_t *all_dropped, struct log_sink **ret_sink);
-/* Lines still in the buffer are counted as dropped. Clears the pointer. */
+/* Records still in the buffer are counted as dropped. Clears the pointer. */
 void log_sink_close(struct log_sink **sink);
 
 /* Is it the one that the directive names? */
 bool log_sink_is_of(const struct log_sink *sink, const struct config_log *config);
 
-/* Do both write to stderr, or to the same path? */
+/* Do both write to the same? */
 bool log_sink_is_namesake(const struct log_sink *a, const struct log_sink *b);
 
-/* Adds one whole line to the buffer. */
-void log_sink_append(struct log_sink *sink, const char *line, size_t len);
+/* Adds one record to the buffer. */
+static inline void log_sink_append(struct log_sink *sink, const struct log_message *message)
+{
+	sink->kind->append(sink, message);
+}
 
 /* Writes what can be written without waiting. */
-void log_sink_flush(struct log_sink *sink);
+static inline void log_sink_flush(struct log_sink *sink)
+{
+	sink->kind->flush(sink);
+}
 
-/* Opens the file of that name anew; nothing changes on failure. Does nothing to stderr. Returns 0 or -errno. */
+/* Can it be opened anew? Sockets are not: they connect again by themselves. */
+static inline bool log_sink_can_reopen(const struct log_sink *sink)
+{
+	return sink->kind->reopen != NULL && sink->target.sink == CONFIG_LOG_FILE;
+}
+
+/* Opens the file of that name anew; nothing changes on failure. Returns 0 or -errno. */
 int log_sink_reopen(struct log_sink *sink);
 
 uint64_t log_sink_dropped(const struct log_sink *sink);
+
+/* --- for the kinds --- */
+
+void log_sink_count_dropped(struct log_sink *sink, uint64_t records);
+
+/* Each returns 0, or -errno, and an object that begins with a struct log_sink. */
+int log_sink_file_open(const struct config_log *config, struct log_sink **ret_sink);
+int log_sink_syslog_open(const struct config_log *config, struct log_sink **ret_sink);
+int log_sink_journal_open(const struct config_log *config, struct log_sink **ret_sink);
 
 #endif

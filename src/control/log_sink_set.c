@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/log_sink_set.h"
 
+#include "base/clock.h"
 #include "base/memory.h"
 
 #include <stdlib.h>
@@ -15,9 +16,19 @@ static struct log_sink *find(const struct log_sink_set *set, const struct config
 
 static void add(struct log_sink_set *set, struct log_sink *sink, const struct config_log *config)
 {
-	set->entries[set->count++] = (struct log_sink_entry){ sink, config->format, config->level };
+	bool wants_flows = config->level >= CONFIG_LEVEL_INFO;
+	set->entries[set->count++] = (struct log_sink_entry){
+		.sink = sink,
+		.format = config->format,
+		.level = config->level,
+		.sample = config->sample,
+		.every_us = wants_flows ? config->every_ms * CLOCK_US_PER_MS : 0,
+	};
 	set->wants_form[config->format] = true;
-	set->wants_flows = set->wants_flows || config->level >= CONFIG_LEVEL_INFO;
+	set->wants_form[RECORD_FORM_JOURNAL] |= sink->wants_journal;
+	set->wants_flows |= wants_flows;
+	if (wants_flows && config->every_ms > 0 && (set->progress_ms == 0 || config->every_ms < set->progress_ms))
+		set->progress_ms = config->every_ms;
 }
 
 int log_sink_set_open(const struct config *config, const struct log_sink_set *before, _Atomic uint64_t *all_dropped,
@@ -64,7 +75,8 @@ bool log_sink_set_equal(const struct log_sink_set *a, const struct log_sink_set 
 		return false;
 	for (size_t i = 0; i < a->count; i++)
 		if (a->entries[i].sink != b->entries[i].sink || a->entries[i].format != b->entries[i].format ||
-		    a->entries[i].level != b->entries[i].level)
+		    a->entries[i].level != b->entries[i].level || a->entries[i].sample != b->entries[i].sample ||
+		    a->entries[i].every_us != b->entries[i].every_us)
 			return false;
 	return true;
 }

@@ -11,6 +11,7 @@
 
 #include "config/config.h"
 #include "control/log_sink.h"
+#include "control/record_format.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -21,6 +22,8 @@ struct log_sink_entry {
 	struct log_sink *sink;
 	enum config_log_format format;
 	enum config_log_level level;
+	uint64_t sample;   /* of so many flows one; up to 1: all */
+	uint64_t every_us; /* 0: no records of flows that go on */
 };
 
 struct log_sink_set {
@@ -28,8 +31,9 @@ struct log_sink_set {
 	/* Where in the rings its first messages stand. */
 	uint64_t first_event;
 	uint64_t first_records[CONFIG_WORKERS_MAX];
-	bool wants_form[2]; /* by enum config_log_format */
+	bool wants_form[RECORD_FORM_COUNT];
 	bool wants_flows;
+	uint64_t progress_ms; /* the shortest of its sinks' every_us; 0: none */
 	size_t count;
 	struct log_sink_entry entries[];
 };

@@ -20,6 +20,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include <urcu/arch.h>
+#include <xxhash.h>
 
 /*
  * Sleeping and waking. Two flags cross: the producer puts a message, then looks whether the writer sleeps; the writer
@@ -47,12 +48,13 @@ enum {
 	JOIN_GRACE_MS = 500,
 };
 
-/* An event in control's ring: its line in each form that a sink wants, one behind the other. */
+/* An event in control's ring, in each form that a sink wants, one behind the other. */
 struct event_message {
+	int64_t realtime_us;
+	const char *name; /* a constant of the program */
 	uint32_t level;
-	uint32_t json_bytes;
-	uint32_t text_bytes;
-	char lines[2 * RECORD_LINE_BYTES];
+	uint32_t bytes[RECORD_FORM_COUNT];
+	char lines[RECORD_FORM_COUNT * RECORD_LINE_BYTES];
 };
 
 struct log_writer {
@@ -76,7 +78,8 @@ struct log_writer {
 	void *observer;
 	struct record_line control_line; /* scratch of control */
 	struct event_message control_message;
-	struct record_line line; /* scratch of the writer, as is the rest */
+	struct record_line lines[RECORD_FORM_COUNT]; /* scratch of the writer, as is the rest */
+	uint64_t line_samples[RECORD_FORM_COUNT];    /* what the lines of an access record say of sampling */
 	struct event_message event;
 	struct flow_record record;
 	_Atomic bool is_stopping;
@@ -87,7 +90,7 @@ struct log_writer {
 static bool has_stderr(const struct log_sink_set *set)
 {
 	for (size_t i = 0; i < set->count; i++)
-		if (set->entries[i].sink->path == NULL)
+		if (set->entries[i].sink->target.sink == CONFIG_LOG_STDERR)
 			return true;
 	return false;
 }
@@ -219,6 +222,11 @@ bool log_writer_wants_flows(const struct log_writer *log)
 	return log->newest->wants_flows;
 }
 
+uint64_t log_writer_progress_ms(const struct log_writer *log)
+{
+	return log->newest->progress_ms;
+}
+
 static uint64_t rings_dropped(const struct log_writer *log)
 {
 	uint64_t dropped = atomic_load_explicit(&log->events.dropped, memory_order_relaxed);
@@ -243,8 +251,7 @@ bool log_writer_read_place(const struct log_writer *log, size_t index, struct lo
 		*ret_place = (struct log_writer_place){ "rings", rings_dropped(log) };
 	} else if (index <= sink_count) {
 		const struct log_sink *sink = log->newest->entries[index - 1].sink;
-		const char *name = sink->path != NULL ? sink->path : "stderr";
-		*ret_place = (struct log_writer_place){ name, log_sink_dropped(sink) };
+		*ret_place = (struct log_writer_place){ sink->name, log_sink_dropped(sink) };
 	} else {
 		*ret_place = (struct log_writer_place){ "removed", removed_dropped(log) };
 		return index == sink_count + 1 && ret_place->dropped > 0;
@@ -283,7 +290,7 @@ static void tell_observer(struct log_writer *log, const struct record_event *eve
 	struct record_line *line = &log->control_line;
 	if (log->on_event == NULL)
 		return;
-	record_format_event(event, CONFIG_LOG_JSON, line);
+	record_format_event(event, RECORD_FORM_JSON, line);
 	log->on_event(log->observer, (struct span){ line->text, line->len - 1 });
 }
 
@@ -295,50 +302,99 @@ void log_writer_put_event(struct log_writer *log, enum config_log_level level, c
 	struct record_event event = make_event(name, fields);
 	struct event_message *message = &log->control_message;
 	struct record_line *line = &log->control_line;
-	*message = (struct event_message){ .level = level };
-	if (log->newest->wants_form[CONFIG_LOG_JSON]) {
-		record_format_event(&event, CONFIG_LOG_JSON, line);
-		memcpy(message->lines, line->text, line->len);
-		message->json_bytes = (uint32_t)line->len;
+	size_t len = 0;
+	message->realtime_us = event.realtime_us;
+	message->name = name;
+	message->level = level;
+	for (enum record_form form = 0; form < RECORD_FORM_COUNT; form++) {
+		line->len = 0;
+		if (log->newest->wants_form[form])
+			record_format_event(&event, form, line);
+		memcpy(message->lines + len, line->text, line->len);
+		message->bytes[form] = (uint32_t)line->len;
+		len += line->len;
 	}
-	if (log->newest->wants_form[CONFIG_LOG_TEXT]) {
-		record_format_event(&event, CONFIG_LOG_TEXT, line);
-		memcpy(message->lines + message->json_bytes, line->text, line->len);
-		message->text_bytes = (uint32_t)line->len;
-	}
-	ring_put(&log->events, message,
-		 offsetof(struct event_message, lines) + message->json_bytes + message->text_bytes);
+	ring_put(&log->events, message, offsetof(struct event_message, lines) + len);
 	log_writer_wake(log);
 	tell_observer(log, &event);
 }
 
 /* The writer thread from here on. */
 
-static void append_line(struct log_writer *log, enum config_log_format format, enum config_log_level level,
-			struct span line)
+/* A record in all forms that some sink wants. */
+struct forms {
+	struct span of[RECORD_FORM_COUNT];
+};
+
+static void append_event_to(const struct log_writer *log, const struct log_message *about, const struct forms *forms)
 {
 	for (size_t i = 0; i < log->active->count; i++) {
 		const struct log_sink_entry *entry = &log->active->entries[i];
-		if (entry->format == format && entry->level >= level)
-			log_sink_append(entry->sink, line.data, line.len);
+		struct log_message message = *about;
+		message.line = forms->of[entry->format];
+		message.journal = forms->of[RECORD_FORM_JOURNAL];
+		if (entry->level >= about->level && message.line.len > 0)
+			log_sink_append(entry->sink, &message);
 	}
 }
 
 static void append_event(struct log_writer *log)
 {
 	const struct event_message *event = &log->event;
-	append_line(log, CONFIG_LOG_JSON, event->level, (struct span){ event->lines, event->json_bytes });
-	append_line(log, CONFIG_LOG_TEXT, event->level,
-		    (struct span){ event->lines + event->json_bytes, event->text_bytes });
+	const struct log_message about = { event->level, event->realtime_us, event->name, { 0 }, { 0 } };
+	struct forms forms;
+	size_t at = 0;
+	for (enum record_form form = 0; form < RECORD_FORM_COUNT; form++) {
+		forms.of[form] = (struct span){ event->lines + at, event->bytes[form] };
+		at += event->bytes[form];
+	}
+	append_event_to(log, &about, &forms);
+}
+
+/* --- access records --- */
+
+/* Is it one of the flows of which this sink writes? Always the same answer for a flow, all its records. */
+static bool is_sampled(const struct log_sink_entry *entry, const struct flow_record *record)
+{
+	return entry->sample <= 1 || XXH3_64bits(&record->id, sizeof(record->id)) % entry->sample == 0;
+}
+
+/* Of a flow that goes on there is a record each time its age has passed a multiple of every_us. */
+static bool is_due(const struct log_sink_entry *entry, const struct flow_record *record)
+{
+	if (!record->is_progress)
+		return true;
+	return entry->every_us > 0 && record->duration_us / entry->every_us > record->previous_us / entry->every_us;
+}
+
+/* In the forms of this sink; formatted when the first sink wants them so. */
+static struct span format_record(struct log_writer *log, enum record_form form, uint64_t sample)
+{
+	struct record_line *line = &log->lines[form];
+	if (line->len == 0 || log->line_samples[form] != sample)
+		record_format_flow(&log->record, form, sample, line);
+	log->line_samples[form] = sample;
+	return (struct span){ line->text, line->len };
 }
 
 static void append_record(struct log_writer *log)
 {
-	for (enum config_log_format format = CONFIG_LOG_TEXT; format <= CONFIG_LOG_JSON; format++) {
-		if (!log->active->wants_form[format])
+	const struct flow_record *record = &log->record;
+	struct log_message message = {
+		.level = CONFIG_LEVEL_INFO,
+		.realtime_us = record->end_realtime_us,
+		.name = record_flow_event(record),
+	};
+	for (enum record_form form = 0; form < RECORD_FORM_COUNT; form++)
+		log->lines[form].len = 0;
+	for (size_t i = 0; i < log->active->count; i++) {
+		const struct log_sink_entry *entry = &log->active->entries[i];
+		if (entry->level < CONFIG_LEVEL_INFO || !is_due(entry, record) || !is_sampled(entry, record))
 			continue;
-		record_format_flow(&log->record, format, &log->line);
-		append_line(log, format, CONFIG_LEVEL_INFO, (struct span){ log->line.text, log->line.len });
+		message.line = format_record(log, (enum record_form)entry->format, entry->sample);
+		if (entry->sink->wants_journal)
+			message.journal = format_record(log, RECORD_FORM_JOURNAL, entry->sample);
+		log_sink_append(entry->sink, &message);
 	}
 }
 
@@ -411,7 +467,7 @@ static bool flush_leaving(struct log_writer *log)
 		next = link->next;
 		if (!has_namesake(log, sink, link))
 			log_sink_flush(sink);
-		if (sink->len == 0 || clock_monotonic_ms() >= sink->give_up_ms)
+		if (!sink->has_unwritten || clock_monotonic_ms() >= sink->give_up_ms)
 			remove_leaving(log, sink);
 	}
 	return !list_is_empty(&log->leaving);
@@ -498,10 +554,13 @@ static bool flush_sinks(struct log_writer *log)
 
 static void append_own_event(struct log_writer *log, enum config_log_level level, const struct record_event *event)
 {
-	for (enum config_log_format format = CONFIG_LOG_TEXT; format <= CONFIG_LOG_JSON; format++) {
-		record_format_event(event, format, &log->line);
-		append_line(log, format, level, (struct span){ log->line.text, log->line.len });
+	const struct log_message about = { level, event->realtime_us, event->name, { 0 }, { 0 } };
+	struct forms forms;
+	for (enum record_form form = 0; form < RECORD_FORM_COUNT; form++) {
+		record_format_event(event, form, &log->lines[form]);
+		forms.of[form] = (struct span){ log->lines[form].text, log->lines[form].len };
 	}
+	append_event_to(log, &about, &forms);
 }
 
 /* A log that has just been moved away may have no other reader, so stderr is told even if it is no sink. */
@@ -515,8 +574,8 @@ static void report_reopen_failure(struct log_writer *log, const char *path, int 
 	struct pollfd pollfd = { .fd = STDERR_FILENO, .events = POLLOUT };
 	if (has_stderr(log->active) || poll(&pollfd, 1, 0) != 1)
 		return;
-	record_format_event(&event, CONFIG_LOG_TEXT, &log->line);
-	ssize_t result = write(STDERR_FILENO, log->line.text, log->line.len);
+	const struct record_line *line = &log->lines[RECORD_FORM_TEXT];
+	ssize_t result = write(STDERR_FILENO, line->text, line->len);
 	(void)result; /* there is nobody left to tell */
 }
 
@@ -530,11 +589,11 @@ static void reopen_sinks(struct log_writer *log)
 		last = next;
 	for (size_t i = 0; i < last->count; i++) {
 		struct log_sink *sink = last->entries[i].sink;
-		if (sink->path == NULL)
+		if (!log_sink_can_reopen(sink))
 			continue;
 		int error = log_sink_reopen(sink);
 		if (error < 0)
-			report_reopen_failure(log, sink->path, error);
+			report_reopen_failure(log, sink->target.path, error);
 		else
 			reopened_count++;
 	}
@@ -546,10 +605,20 @@ static void reopen_sinks(struct log_writer *log)
 
 static nfds_t add_pollfd(struct log_writer *log, nfds_t count, const struct log_sink *sink, const struct list *end)
 {
-	if (!sink->is_blocked || has_namesake(log, sink, end))
+	if (!sink->is_blocked || sink->fd < 0 || has_namesake(log, sink, end))
 		return count;
 	log->pollfds[count] = (struct pollfd){ .fd = sink->fd, .events = POLLOUT };
 	return count + 1;
+}
+
+/* The time-out, or less when a blocked sink wants to be flushed before. */
+static int shorten_wait(const struct log_sink *sink, int timeout_ms)
+{
+	if (!sink->is_blocked || sink->wake_ms == 0)
+		return timeout_ms;
+	uint64_t now_ms = clock_monotonic_ms();
+	uint64_t wait_ms = sink->wake_ms > now_ms ? sink->wake_ms - now_ms : 0;
+	return timeout_ms >= 0 && (uint64_t)timeout_ms < wait_ms ? timeout_ms : (int)wait_ms;
 }
 
 /* Waits for a wake-up, for the reader of a blocked sink, or for the time to pass (-1: for ever). */
@@ -558,8 +627,10 @@ static void wait_for_work(struct log_writer *log, int timeout_ms)
 	nfds_t count = 1;
 	uint64_t ignored;
 	log->pollfds[0] = (struct pollfd){ .fd = log->wake_fd, .events = POLLIN };
-	for (size_t i = 0; i < log->active->count; i++)
+	for (size_t i = 0; i < log->active->count; i++) {
 		count = add_pollfd(log, count, log->active->entries[i].sink, &log->leaving);
+		timeout_ms = shorten_wait(log->active->entries[i].sink, timeout_ms);
+	}
 	for (const struct list *link = log->leaving.next; link != &log->leaving; link = link->next)
 		count = add_pollfd(log, count, LIST_OWNER(link, const struct log_sink, link), link);
 	poll(log->pollfds, count, timeout_ms);

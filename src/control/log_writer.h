@@ -81,6 +81,9 @@ void log_writer_free(struct log_writer **log);
 /* Does any sink want access records? They are of level info. To be asked again after each commit. */
 bool log_writer_wants_flows(const struct log_writer *log);
 
+/* How often workers are to tell of flows that go on, 0 for never. Likewise. */
+uint64_t log_writer_progress_ms(const struct log_writer *log);
+
 /* Records and events dropped so far, by full rings and by all sinks. */
 uint64_t log_writer_dropped(const struct log_writer *log);
 

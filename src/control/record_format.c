@@ -14,7 +14,7 @@ enum { END_BYTES = sizeof(CUT_JSON "}\n") };
 
 struct writer {
 	struct record_line *line;
-	enum config_log_format format;
+	enum record_form form;
 	bool is_full; /* something did not fit since the field began */
 };
 
@@ -155,9 +155,31 @@ static bool is_bare(struct span text)
 	return true;
 }
 
+/*
+ * A value of the journal's form ends at the newline, so control characters are escaped as everywhere; quotes and
+ * backslashes stand as they are, but one that would begin an escape.
+ */
+static void put_plain(struct writer *writer, struct span text)
+{
+	size_t at = 0;
+	while (at < text.len && at < RECORD_TEXT_BYTES_MAX) {
+		if (text.data[at] == '"') {
+			put_byte(writer, '"');
+			at++;
+		} else {
+			at += put_character(writer, (const uint8_t *)text.data + at, text.len - at);
+		}
+	}
+	put_text(writer, at < text.len ? "..." : "");
+}
+
 static void put_value(struct writer *writer, struct span text)
 {
-	if (writer->format == CONFIG_LOG_TEXT && is_bare(text))
+	if (writer->form == RECORD_FORM_JOURNAL) {
+		put_plain(writer, text);
+		return;
+	}
+	if (writer->form == RECORD_FORM_TEXT && is_bare(text))
 		put_bytes(writer, text.data, text.len);
 	else
 		put_quoted(writer, text);
@@ -166,10 +188,10 @@ static void put_value(struct writer *writer, struct span text)
 /* JSON: ["a","b"]; text: a,b, which no single name can be, because a comma has to be quoted. */
 static void put_names(struct writer *writer, const struct record_field *field)
 {
-	bool is_json = writer->format == CONFIG_LOG_JSON;
+	bool is_json = writer->form == RECORD_FORM_JSON;
 	if (is_json)
 		put_byte(writer, '[');
-	else if (field->name_count == 0)
+	else if (field->name_count == 0 && writer->form == RECORD_FORM_TEXT)
 		put_text(writer, "\"\"");
 	for (uint32_t i = 0; i < field->name_count; i++) {
 		if (i > 0)
@@ -180,9 +202,22 @@ static void put_names(struct writer *writer, const struct record_field *field)
 		put_byte(writer, ']');
 }
 
+/* In upper case, as the journal wants it. */
+static void put_journal_key(struct writer *writer, const char *key)
+{
+	put_text(writer, "STRAIT_");
+	for (; *key != '\0'; key++)
+		put_byte(writer, *key >= 'a' && *key <= 'z' ? (char)(*key - 'a' + 'A') : *key);
+	put_byte(writer, '=');
+}
+
 static void put_key(struct writer *writer, const char *key)
 {
-	bool is_json = writer->format == CONFIG_LOG_JSON;
+	if (writer->form == RECORD_FORM_JOURNAL) {
+		put_journal_key(writer, key);
+		return;
+	}
+	bool is_json = writer->form == RECORD_FORM_JSON;
 	put_text(writer, is_json ? ",\"" : " ");
 	put_text(writer, key);
 	put_text(writer, is_json ? "\":" : "=");
@@ -208,12 +243,19 @@ static void put_field(struct writer *writer, const struct record_field *field)
 		put_names(writer, field);
 		break;
 	}
+	if (writer->form == RECORD_FORM_JOURNAL)
+		put_byte(writer, '\n');
 }
 
 static void put_head(struct writer *writer, const struct record_event *event)
 {
 	char ts[CLOCK_TEXT_BYTES];
-	bool is_json = writer->format == CONFIG_LOG_JSON;
+	bool is_json = writer->form == RECORD_FORM_JSON;
+	if (writer->form == RECORD_FORM_JOURNAL) {
+		const struct record_field name = record_text("event", event->name);
+		put_field(writer, &name);
+		return;
+	}
 	put_text(writer, is_json ? "{\"ts\":\"" : "");
 	put_text(writer, clock_format_realtime(event->realtime_us, ts, sizeof(ts)));
 	put_text(writer, is_json ? "\",\"event\":\"" : " ");
@@ -224,7 +266,9 @@ static void put_head(struct writer *writer, const struct record_event *event)
 /* Writes into the room kept free for it. */
 static void put_end(struct writer *writer, bool is_cut)
 {
-	bool is_json = writer->format == CONFIG_LOG_JSON;
+	bool is_json = writer->form == RECORD_FORM_JSON;
+	if (writer->form == RECORD_FORM_JOURNAL)
+		return; /* whoever looks for the mark finds it in the message */
 	const char *parts[] = { is_cut ? (is_json ? CUT_JSON : CUT_TEXT) : "", is_json ? "}\n" : "\n" };
 	struct record_line *line = writer->line;
 	for (size_t i = 0; i < 2; i++) {
@@ -234,9 +278,9 @@ static void put_end(struct writer *writer, bool is_cut)
 	}
 }
 
-void record_format_event(const struct record_event *event, enum config_log_format format, struct record_line *ret_line)
+void record_format_event(const struct record_event *event, enum record_form form, struct record_line *ret_line)
 {
-	struct writer writer = { .line = ret_line, .format = format };
+	struct writer writer = { .line = ret_line, .form = form };
 	ret_line->len = 0;
 	put_head(&writer, event);
 	for (size_t i = 0; i < event->field_count && !writer.is_full; i++) {
@@ -277,7 +321,13 @@ static const char *id_format(uint64_t id, char buf[17])
 	return buf;
 }
 
-void record_format_flow(const struct flow_record *record, enum config_log_format format, struct record_line *ret_line)
+const char *record_flow_event(const struct flow_record *record)
+{
+	return record->is_progress ? "flow_progress" : "flow_end";
+}
+
+void record_format_flow(const struct flow_record *record, enum record_form form, uint64_t sample,
+			struct record_line *ret_line)
 {
 	char id[17];
 	char client[ENDPOINT_TEXT_BYTES];
@@ -305,10 +355,13 @@ void record_format_flow(const struct flow_record *record, enum config_log_format
 		record_number("retries", record->retries),
 		{ .key = "tried", .kind = RECORD_NAMES, .name_count = record->tried_count, .names = record->tried },
 		record_text("chosen_by", record->chosen_by),
+		record_number("sample", sample),
 	};
+	/* The last one is told only where it says something. */
+	size_t field_count = sizeof(fields) / sizeof(fields[0]) - (sample <= 1);
 	record_format_event(&(struct record_event){ .realtime_us = record->end_realtime_us,
-						    .name = "flow_end",
+						    .name = record_flow_event(record),
 						    .fields = fields,
-						    .field_count = sizeof(fields) / sizeof(fields[0]) },
-			    format, ret_line);
+						    .field_count = field_count },
+			    form, ret_line);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How a record looks on a line. Two kinds of records, access records of flows and events, in two forms:
+ * How a record looks on a line. Two kinds of records, access records of flows and events, in two forms for people and
+ * programs, and a third one for the journal of systemd, whose fields are lines:
  *
  *   JSON  {"ts":"2026-11-23T06:29:19.266Z","event":"server_down","pool":"web","server":"blue"}
  *   text  2026-11-23T06:29:19.266Z server_down pool=web server=blue cause="connection refused"
@@ -74,6 +75,14 @@ static inline struct record_field record_boolean(const char *key, bool boolean)
 	return (struct record_field){ .key = key, .kind = RECORD_BOOLEAN, .boolean = boolean };
 }
 
+/* One of the forms that a record can have. */
+enum record_form {
+	RECORD_FORM_TEXT = CONFIG_LOG_TEXT,
+	RECORD_FORM_JSON = CONFIG_LOG_JSON,
+	RECORD_FORM_JOURNAL, /* its fields for the journal: STRAIT_EVENT=server_down, STRAIT_POOL=web, a line each */
+	RECORD_FORM_COUNT
+};
+
 struct record_event {
 	int64_t realtime_us;
 	const char *name; /* snake_case, a constant of the program */
@@ -81,7 +90,12 @@ struct record_event {
 	size_t field_count;
 };
 
-void record_format_flow(const struct flow_record *record, enum config_log_format format, struct record_line *ret_line);
-void record_format_event(const struct record_event *event, enum config_log_format format, struct record_line *ret_line);
+/* sample: of how many flows this one was chosen to be written; up to 1: all are, and nothing is said of it. */
+void record_format_flow(const struct flow_record *record, enum record_form form, uint64_t sample,
+			struct record_line *ret_line);
+void record_format_event(const struct record_event *event, enum record_form form, struct record_line *ret_line);
+
+/* "flow_end" or "flow_progress". */
+const char *record_flow_event(const struct flow_record *record);
 
 #endif

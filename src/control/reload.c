@@ -74,6 +74,8 @@ static void change_log(struct daemon *daemon, struct log_sink_set *sinks)
 	log_writer_commit(daemon->log, sinks);
 	atomic_store_explicit(&daemon->relay_settings.writes_records, log_writer_wants_flows(daemon->log),
 			      memory_order_release);
+	atomic_store_explicit(&daemon->relay_settings.progress_ms, log_writer_progress_ms(daemon->log),
+			      memory_order_release);
 }
 
 /* Nothing can fail from here on. Returns the configuration that was in force, which is the caller's now. */

@@ -134,6 +134,34 @@ void flow_report_session(const struct udp_session *session, enum reason reason)
 	put_record(session->relay, &record);
 }
 
+static void put_progress(struct relay *relay, struct flow_record *record, uint64_t start_ns,
+			 const struct flow_moment *moment)
+{
+	record->is_progress = true;
+	record->duration_us = (moment->now_ns - start_ns) / CLOCK_NS_PER_US;
+	if (moment->previous_ns > start_ns)
+		record->previous_us = (moment->previous_ns - start_ns) / CLOCK_NS_PER_US;
+	put_record(relay, record);
+}
+
+void flow_report_connection_progress(const struct tcp_connection *connection, const struct flow_moment *moment)
+{
+	struct flow_record record;
+	if (!relay_settings_write_records(connection->relay->settings))
+		return;
+	describe_connection(connection, REASON_NONE, &record);
+	put_progress(connection->relay, &record, connection->start_ns, moment);
+}
+
+void flow_report_session_progress(const struct udp_session *session, const struct flow_moment *moment)
+{
+	struct flow_record record;
+	if (!relay_settings_write_records(session->relay->settings))
+		return;
+	describe_session(session, REASON_NONE, &record);
+	put_progress(session->relay, &record, session->start_ns, moment);
+}
+
 static bool is_limit(enum reason reason)
 {
 	return reason >= REASON_LIMIT_CONNECTIONS && reason <= REASON_LIMIT_MEMORY;

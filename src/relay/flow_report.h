@@ -13,6 +13,16 @@
 void flow_report_connection(const struct tcp_connection *connection, enum reason reason);
 void flow_report_session(const struct udp_session *session, enum reason reason);
 
+/* When the flows of a worker are told of, and when they were the time before; monotonic. */
+struct flow_moment {
+	uint64_t now_ns;
+	uint64_t previous_ns;
+};
+
+/* A record of a flow that goes on, if a sink wants records. It began before the moment. */
+void flow_report_connection_progress(const struct tcp_connection *connection, const struct flow_moment *moment);
+void flow_report_session_progress(const struct udp_session *session, const struct flow_moment *moment);
+
 /* What there is to say of a flow that goes on; its reason is REASON_NONE, its end is now. */
 void flow_describe_connection(const struct tcp_connection *connection, struct flow_record *ret_record);
 void flow_describe_session(const struct udp_session *session, struct flow_record *ret_record);

@@ -21,9 +21,10 @@ struct relay_settings {
 	/* As many as there can ever be, whatever the configuration will say: the sizes of tables. */
 	uint32_t connections_capacity;
 	uint32_t sessions_capacity;
-	uint32_t tails_capacity;     /* of one worker */
-	_Atomic bool writes_records; /* a log sink wants access records; control changes it, with release */
-	void (*wake_log)(void *log); /* cheap; called after turns that wrote records */
+	uint32_t tails_capacity;      /* of one worker */
+	_Atomic bool writes_records;  /* a log sink wants access records; control changes it, with release */
+	_Atomic uint64_t progress_ms; /* how often flows that go on are told of, 0: never; likewise */
+	void (*wake_log)(void *log);  /* cheap; called after turns that wrote records */
 	void *log;
 };
 
@@ -31,6 +32,11 @@ struct relay_settings {
 static inline bool relay_settings_write_records(const struct relay_settings *settings)
 {
 	return atomic_load_explicit(&settings->writes_records, memory_order_acquire);
+}
+
+static inline uint64_t relay_settings_progress_ms(const struct relay_settings *settings)
+{
+	return atomic_load_explicit(&settings->progress_ms, memory_order_acquire);
 }
 
 /* message.kind of what workers tell control. */

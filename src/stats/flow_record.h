@@ -9,6 +9,7 @@
 #include "base/addr.h"
 #include "base/reason.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum {
@@ -39,7 +40,9 @@ struct flow_record {
 	uint8_t reason;   /* enum reason */
 	uint8_t retries;  /* further servers tried after the first */
 	uint8_t tried_count;
-	char chosen_by[24]; /* the algorithm's word; empty: no server was chosen */
+	bool is_progress;     /* the flow goes on: end_realtime_us is now */
+	uint64_t previous_us; /* with is_progress: how old the flow was when the worker last told of its flows */
+	char chosen_by[24];   /* the algorithm's word; empty: no server was chosen */
 	char service[FLOW_NAME_BYTES];
 	char pool[FLOW_NAME_BYTES];
 	char server_name[FLOW_NAME_BYTES];      /* empty: none */

@@ -15,6 +15,7 @@
 #include "relay/tcp_queue.h"
 #include "relay/udp_listener.h"
 #include "relay/udp_session.h"
+#include "worker/flow_progress.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -63,6 +64,7 @@ struct worker {
 	uint64_t orders_given; /* control's own */
 	_Atomic uint64_t orders_done;
 	struct worker_load load;
+	struct flow_progress progress;
 	uint32_t sweep_index; /* the next connection to look at; SLAB_NONE: no sweep under way */
 	bool has_reported_drained;
 	bool is_stopping;
@@ -170,7 +172,9 @@ static void *thread_main(void *argument)
 	snprintf(name, sizeof(name), "worker-%u", worker->relay.worker_index % 1000);
 	pthread_setname_np(pthread_self(), name);
 	rcu_register_thread();
+	flow_progress_start(&worker->progress, &worker->relay);
 	run(worker);
+	flow_progress_stop(&worker->progress);
 	end_all_flows(worker);
 	rcu_unregister_thread();
 	return NULL;

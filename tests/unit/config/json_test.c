@@ -196,7 +196,7 @@ static const struct {
 	{ "{'log':[{'sink':{'hex':'66696c653a2f00'}}]}",
 	  "request: warning: there is no service, so nothing will be listened on\n"
 	  "request:/log/0/sink: error: 'file:/\\x00' is not a log sink\n   a path cannot hold control characters\n"
-	  "   accepted: stderr file:PATH\n" },
+	  "   accepted: stderr file:PATH syslog:unix:PATH syslog:udp:ADDRESS syslog:tcp:ADDRESS journald\n" },
 };
 
 static void bad_documents_are_refused(void **state)

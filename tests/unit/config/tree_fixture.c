@@ -31,7 +31,7 @@ static bool is_same_bytes(const struct config_bytes *a, const struct config_byte
 
 static bool is_same_log(const struct config_log *a, const struct config_log *b)
 {
-	return a->sink == b->sink && is_same_text(&a->path, &b->path);
+	return a->sink == b->sink && is_same_text(&a->path, &b->path) && addr_equal(&a->addr, &b->addr);
 }
 
 static bool is_same_resolver(const struct config_resolver *a, const struct config_resolver *b)
@@ -51,6 +51,7 @@ static bool is_same_field(const struct schema_value *value, const void *a, const
 	case SCHEMA_SIZE:
 	case SCHEMA_COUNT:
 	case SCHEMA_PERCENT:
+	case SCHEMA_SHARE:
 		return memcmp(a, b, sizeof(uint64_t)) == 0;
 	case SCHEMA_RATE:
 		return memcmp(a, b, sizeof(struct config_rate)) == 0;

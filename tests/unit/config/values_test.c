@@ -170,6 +170,25 @@ static void reads_percentages(void **state)
 	refuses(value_parse_percent, refused, COUNT_OF(refused));
 }
 
+static void reads_shares(void **state)
+{
+	(void)state;
+	static const struct accepted accepted[] = { { "1/1", 1 }, { "1/100", 100 }, { "1/10k", 10000 } };
+	static const struct refused refused[] = {
+		{ "100", -EINVAL, "write 1/100" },
+		{ "5%", -EINVAL, "write 1/20" },
+		{ "2/10", -EINVAL, "write 1/5" },
+		{ "3/10", -EINVAL, "a share is one in N: 1/N" },
+		{ "0", -EINVAL, "one in how many? write 1/N" },
+		{ "half", -EINVAL, "one in how many? write 1/N" },
+		{ "1/x", -EINVAL, "" },
+		{ "1/", -EINVAL, "it is empty" },
+		{ "/10", -EINVAL, "a share is one in N: 1/N" },
+	};
+	accepts(value_parse_share, accepted, COUNT_OF(accepted));
+	refuses(value_parse_share, refused, COUNT_OF(refused));
+}
+
 static void reads_rates(void **state)
 {
 	(void)state;
@@ -309,10 +328,10 @@ int main(void)
 		cmocka_unit_test(reads_times),       cmocka_unit_test(refuses_times),
 		cmocka_unit_test(reads_sizes),       cmocka_unit_test(refuses_sizes),
 		cmocka_unit_test(reads_counts),      cmocka_unit_test(refuses_counts),
-		cmocka_unit_test(reads_percentages), cmocka_unit_test(reads_rates),
-		cmocka_unit_test(refuses_rates),     cmocka_unit_test(reads_names),
-		cmocka_unit_test(times_read_back),   cmocka_unit_test(numbers_read_back),
-		cmocka_unit_test(reads_prefixes),
+		cmocka_unit_test(reads_percentages), cmocka_unit_test(reads_shares),
+		cmocka_unit_test(reads_rates),       cmocka_unit_test(refuses_rates),
+		cmocka_unit_test(reads_names),       cmocka_unit_test(times_read_back),
+		cmocka_unit_test(numbers_read_back), cmocka_unit_test(reads_prefixes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,7 +35,7 @@ static struct config_log to_stderr(enum config_log_format format)
 
 static struct config_log to_file(const char *file, enum config_log_level level)
 {
-	return (struct config_log){ CONFIG_LOG_FILE, file, CONFIG_LOG_JSON, level, { 0 } };
+	return (struct config_log){ .sink = CONFIG_LOG_FILE, .path = file, .format = CONFIG_LOG_JSON, .level = level };
 }
 
 static struct log_writer *open_log(struct config_log *logs, size_t count)

@@ -48,7 +48,7 @@ static const char *format_flow(const struct flow_record *record, enum config_log
 {
 	static struct record_line line;
 	static char text[RECORD_LINE_BYTES + 1];
-	record_format_flow(record, format, &line);
+	record_format_flow(record, (enum record_form)format, 1, &line);
 	assert_in_range(line.len, 1, RECORD_LINE_BYTES);
 	memcpy(text, line.text, line.len);
 	text[line.len] = '\0';
@@ -61,7 +61,7 @@ static const char *format_text(const char *value, enum config_log_format format)
 	static struct record_line line;
 	static char text[RECORD_LINE_BYTES + 1];
 	const struct record_field field = record_text("name", value);
-	record_format_event(&(struct record_event){ time_us, "test", &field, 1 }, format, &line);
+	record_format_event(&(struct record_event){ time_us, "test", &field, 1 }, (enum record_form)format, &line);
 	memcpy(text, line.text, line.len);
 	text[line.len] = '\0';
 	return text;
@@ -240,7 +240,8 @@ static void fields_that_do_not_fit_are_left_out(void **state)
 	for (size_t i = 0; i < 6; i++)
 		fields[i] = record_text("name", text);
 	for (enum config_log_format format = CONFIG_LOG_TEXT; format <= CONFIG_LOG_JSON; format++) {
-		record_format_event(&(struct record_event){ time_us, "test", fields, 6 }, format, &line);
+		record_format_event(&(struct record_event){ time_us, "test", fields, 6 }, (enum record_form)format,
+				    &line);
 		assert_in_range(line.len, 1, RECORD_LINE_BYTES);
 		assert_int_equal(line.text[line.len - 1], '\n');
 		assert_non_null(
@@ -258,11 +259,58 @@ static void events_have_typed_fields(void **state)
 	struct record_line line;
 	const struct record_field fields[] = { record_text("pool", "web"), record_number("after_ms", 5),
 					       record_boolean("is_last", true), record_text("cause", NULL) };
-	record_format_event(&(struct record_event){ time_us, "server_down", fields, 4 }, CONFIG_LOG_JSON, &line);
+	record_format_event(&(struct record_event){ time_us, "server_down", fields, 4 }, RECORD_FORM_JSON, &line);
 	line.text[line.len] = '\0';
 	assert_string_equal(line.text,
 			    "{\"ts\":\"2026-11-23T06:29:19.266Z\",\"event\":\"server_down\",\"pool\":\"web\","
 			    "\"after_ms\":5,\"is_last\":true,\"cause\":\"\"}\n");
+}
+
+/* A sink that takes one flow in many says so; one that takes all says nothing. */
+static void sampled_records_say_so(void **state)
+{
+	(void)state;
+	struct flow_record record = sample();
+	struct record_line line;
+	record_format_flow(&record, RECORD_FORM_JSON, 100, &line);
+	assert_non_null(memmem(line.text, line.len, ",\"sample\":100}\n", 15));
+	record_format_flow(&record, RECORD_FORM_TEXT, 100, &line);
+	assert_non_null(memmem(line.text, line.len, " sample=100\n", 12));
+	record_format_flow(&record, RECORD_FORM_JSON, 0, &line);
+	assert_null(memmem(line.text, line.len, "sample", 6));
+}
+
+static void flows_that_go_on_have_an_event_of_their_own(void **state)
+{
+	(void)state;
+	struct flow_record record = sample();
+	record.is_progress = true;
+	record.reason = REASON_NONE;
+	const char *line = format_flow(&record, CONFIG_LOG_JSON);
+	assert_non_null(strstr(line, "\"event\":\"flow_progress\""));
+	assert_non_null(strstr(line, "\"reason\":\"none\""));
+}
+
+/* No text can end its line, whatever bytes it has, so it cannot be another field. */
+static void journal_fields_are_lines(void **state)
+{
+	(void)state;
+	struct record_line line;
+	const struct record_field fields[] = { record_text("pool", "web"), record_number("after_ms", 5),
+					       record_boolean("is_last", true),
+					       record_text("cause", "a\nPRIORITY=0\r \"b\" \\ \xff\xc3\xbc") };
+	record_format_event(&(struct record_event){ time_us, "server_down", fields, 4 }, RECORD_FORM_JOURNAL, &line);
+	line.text[line.len] = '\0';
+	assert_string_equal(line.text,
+			    "STRAIT_EVENT=server_down\nSTRAIT_POOL=web\nSTRAIT_AFTER_MS=5\nSTRAIT_IS_LAST=true\n"
+			    "STRAIT_CAUSE=a\\nPRIORITY=0\\r \"b\" \\\\ \\u00ff\xc3\xbc\n");
+	for (int byte = 1; byte < 256; byte++) {
+		const char text[] = { 'x', (char)byte, 'y', '\0' };
+		const struct record_field field = record_text("name", text);
+		record_format_event(&(struct record_event){ time_us, "test", &field, 1 }, RECORD_FORM_JOURNAL, &line);
+		assert_memory_equal(line.text, "STRAIT_EVENT=test\nSTRAIT_NAME=x", 31);
+		assert_ptr_equal(memchr(line.text + 18, '\n', line.len - 18), line.text + line.len - 1);
+	}
 }
 
 int main(void)
@@ -280,6 +328,9 @@ int main(void)
 		cmocka_unit_test(long_texts_are_cut),
 		cmocka_unit_test(fields_that_do_not_fit_are_left_out),
 		cmocka_unit_test(events_have_typed_fields),
+		cmocka_unit_test(sampled_records_say_so),
+		cmocka_unit_test(flows_that_go_on_have_an_event_of_their_own),
+		cmocka_unit_test(journal_fields_are_lines),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
