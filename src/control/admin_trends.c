@@ -222,9 +222,11 @@ static json_t *service_build(const struct trends *trends, const struct service *
 			    json_boolean(is_known ? report.is_whole : !trends_has_left_out(trends, service)));
 	json_object_set_new(object, "usual", usual_build(trends, service));
 	if (question->is_by_destination) {
-		json_object_set_new(
-			object, "top",
-			destinations_build(trends, service->policy->pool, question->window, question->limit));
+		/* What servers got is known by pool: who sent nothing has no part in it. */
+		bool has_part = report.totals.flows > 0 || trends_has_left_out(trends, service);
+		json_object_set_new(object, "top",
+				    destinations_build(trends, service->policy->pool, question->window,
+						       has_part ? question->limit : 0));
 		json_object_set_new(object, "new", json_array());
 	} else {
 		json_object_set_new(object, "top", lines_build(&report, false, question->limit));

@@ -15,7 +15,7 @@
 
 enum {
 	TAKE_BUSY_MS = 50,
-	TAKE_IDLE_MS = 250,
+	TAKE_IDLE_MS = 100,
 	TAKE_MAX = 16384, /* observations in one turn: a few milliseconds */
 	TICK_MS = 1000,
 	SAVE_EVERY_MS = 5 * 60 * 1000,

@@ -2,7 +2,7 @@
 /*
  * The trends of all services: who uses them, how much, and whether that is usual (docs/trends.md). Owns what is
  * remembered, within one budget of memory, and three timers: workers' observations are taken from their rings every 50 ms
- * while some come, every 250 ms else; counters are read every second; and the state is written every five minutes.
+ * while some come, every 100 ms else; counters are read every second; and the state is written every five minutes.
  *
  * What is remembered of a service begins with its first traffic and ends when it is no longer configured; a reload changes
  * nothing of the others. Where memory is short a service has less or nothing.

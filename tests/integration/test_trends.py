@@ -117,6 +117,8 @@ def test_counts_are_those_that_were_sent(strait, loopback, echo):
     assert {(row["pool"], row["server"]) for row in servers} == {("echo", "a"), ("echo", "b")}
     assert sum(row["flows"] for row in servers) == 6 and sum(row["bytes_in"] for row in servers) == 6000
     assert sum(row["share"] for row in servers) == pytest.approx(1)
+    # The same pool, but nothing went there from this service.
+    assert trends(daemon, "dns", by="destination")["top"] == []
 
     def past():
         answer = daemon.get("/v1/trends/web?step=1s").json
