@@ -29,7 +29,6 @@ static void clear_bits(struct server *server, uint32_t bits)
 /* The view follows at the end of the turn, so that many changes at once cost one. */
 static void note_change(struct daemon *daemon, struct server *server)
 {
-	server->state_since_ms = daemon->loop.now_ms;
 	server->pool->is_view_stale = true;
 	daemon->has_stale_views = true;
 }
@@ -115,7 +114,7 @@ static void publish_view(struct daemon *daemon, struct pool *pool)
 {
 	balance_view_publish(pool, daemon->loop.now_ms);
 	for (size_t i = 0; i < pool->server_count; i++)
-		server_note_condition(pool->servers[i]);
+		server_note_condition(pool->servers[i], daemon->loop.now_ms);
 	if (!pool_queue_is_empty_after_publishing(&pool->queue))
 		for (uint32_t i = 0; i < daemon->worker_count; i++)
 			worker_review_queue(daemon->workers[i]);

@@ -39,11 +39,13 @@ const char *server_state_word(uint32_t state)
 	return server_condition_word(server_condition_of(state));
 }
 
-void server_note_condition(struct server *server)
+void server_note_condition(struct server *server, uint64_t now_ms)
 {
 	enum server_condition now = server_condition_of(atomic_load_explicit(&server->state, memory_order_relaxed));
-	if (server->conditions.is_noted && server->conditions.noted != now)
+	if (server->conditions.is_noted && server->conditions.noted != now) {
 		server->conditions.counts[now]++;
+		server->state_since_ms = now_ms;
+	}
 	server->conditions.noted = now;
 	server->conditions.is_noted = true;
 }

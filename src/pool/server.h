@@ -95,8 +95,8 @@ enum server_condition server_condition_of(uint32_t state);
 /* "up", "down", "drain" or "maint". */
 const char *server_condition_word(enum server_condition condition);
 const char *server_state_word(uint32_t state);
-/* Counts a change of the condition since it was last noted. Control, after it may have changed. */
-void server_note_condition(struct server *server);
+/* Notes when the condition changed, and counts it. Control, after it may have. now_ms: monotonic. */
+void server_note_condition(struct server *server, uint64_t now_ms);
 
 /* Flows now, of all workers. */
 static inline uint32_t server_active(const struct server *server)

@@ -131,6 +131,8 @@ def test_drain_and_ready(daemon, loopback):
         assert all(ask(s)[0] == "a" for s in found["a"])
         assert ask(sessions["a"])[0] == "a"
         assert daemon.server("web", "a")["state"] == "drain"
+    drained, other = daemon.server("web", "a"), daemon.server("web", "b")
+    assert drained["state_age_ms"] < other["state_age_ms"]
     assert daemon.command("ready", "web/a").returncode == 0
     assert shares(loopback, 10) == {"a": 5, "b": 5}
 

@@ -47,6 +47,28 @@ static void has_one_word_for_its_state(void **state)
 	assert_string_equal(server_state_word(SERVER_MAINT | SERVER_DRAIN), "maint");
 }
 
+/* Ejected and down are one condition; the first one is no change. */
+static void notes_when_its_condition_changes(void **state)
+{
+	(void)state;
+	struct server *server = server_make();
+	server->state = SERVER_DRAIN;
+	server_note_condition(server, 10);
+	assert_int_equal(server->state_since_ms, 0);
+	server->state = SERVER_DOWN;
+	server_note_condition(server, 20);
+	server->state = SERVER_EJECTED;
+	server_note_condition(server, 30);
+	assert_int_equal(server->state_since_ms, 20);
+	server->state = 0;
+	server_note_condition(server, 40);
+	assert_int_equal(server->state_since_ms, 40);
+	assert_int_equal(server->conditions.counts[SERVER_IS_DRAINING], 0);
+	assert_int_equal(server->conditions.counts[SERVER_IS_DOWN], 1);
+	assert_int_equal(server->conditions.counts[SERVER_IS_UP], 1);
+	server_free(&server);
+}
+
 static void takes_nothing_in_any_state_but_up(void **state)
 {
 	(void)state;
@@ -139,6 +161,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(begins_up_and_without_limits),
 		cmocka_unit_test(has_one_word_for_its_state),
+		cmocka_unit_test(notes_when_its_condition_changes),
 		cmocka_unit_test(takes_nothing_in_any_state_but_up),
 		cmocka_unit_test(is_ejected_by_failures_in_a_row),
 		cmocka_unit_test(threads_never_exceed_its_limit),
