@@ -94,6 +94,8 @@ ROWS = {
                "count(strait_server_up{POOL} == 0) or vector(0)", red=1),
         number("Pools without servers", "Pools of which no server can be used: their services refuse everything.",
                "none", "count(strait_pool_servers_available{POOL} == 0) or vector(0)", red=1),
+        number("Unusual", "Services with more or less of something than is usual at this time.", "none",
+               "sum(max by (instance, service) (strait_service_anomaly{SERVICE})) or vector(0)", red=1),
     ],
     "What is exposed": [
         table("Services", "Every service that listens, and what goes through it now.",
@@ -130,6 +132,11 @@ ROWS = {
         graph("Ended, by reason", "Why flows that had begun came to their end, in a second.", "cps",
               query("sum by (reason) (rate(strait_service_flows_ended_total{SERVICE}[RATE])) > 0", "{{reason}}"),
               stacked=True),
+    ],
+    "Unusual": [
+        timeline("Unusual services", "When a service had more or less of something than is usual at that time.",
+                 "max by (service, measure) (strait_service_anomaly{SERVICE})", "{{service}} {{measure}}",
+                 ("usual", "green"), ("unusual", "orange"), width=24),
     ],
     "Servers": [
         timeline("Servers up", "When each server was up.", "min by (pool, server) (strait_server_up{POOL})",

@@ -26,7 +26,7 @@ int check_value_accept_http_host(struct span text, struct value_hint *ret_hint);
 int check_value_parse_statuses(struct span text, struct http_statuses *ret_statuses, struct value_hint *ret_hint);
 /* A name of the DNS, with or without its last dot; "." is the root. Letters, digits, '-', '_'. */
 int check_value_accept_dns_name(struct span text, struct value_hint *ret_hint);
-/* The whole path of a program; whether it is there is another question. */
+/* The whole path of a program or another file; whether it is there is another question. */
 int check_value_accept_program(struct span text, struct value_hint *ret_hint);
 
 #endif

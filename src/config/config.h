@@ -240,6 +240,12 @@ struct config_log {
 	struct config_place place;
 };
 
+/* How many bits of an address tell sources apart, for the trends. */
+struct config_prefixes {
+	uint8_t ipv4_bits;
+	uint8_t ipv6_bits;
+};
+
 struct config {
 	const char **files; /* names as the user wrote them, for messages; [0] is the main file */
 	size_t file_count;
@@ -254,6 +260,11 @@ struct config {
 		uint64_t memory_bytes; /* 0 = no ceiling of its own */
 	} limit;
 	uint64_t drain_ms; /* timeout drain= */
+	struct {
+		const char *file; /* that the trends are kept in; NULL = not written */
+		uint64_t memory_bytes;
+		struct config_prefixes prefixes;
+	} trends;
 	struct config_resolver resolver;
 	struct config_service *services;
 	size_t service_count;

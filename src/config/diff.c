@@ -301,6 +301,13 @@ static void diff_admins(struct diff *diff, const struct config *older, const str
 			add(diff, "admin %s removed", addr_format(&older->admins[i].addr, text, sizeof(text)));
 }
 
+static bool have_same_trends(const struct config *a, const struct config *b)
+{
+	return is_same_text(a->trends.file, b->trends.file) && a->trends.memory_bytes == b->trends.memory_bytes &&
+	       a->trends.prefixes.ipv4_bits == b->trends.prefixes.ipv4_bits &&
+	       a->trends.prefixes.ipv6_bits == b->trends.prefixes.ipv6_bits;
+}
+
 void diff_make(const struct config *older, const struct config *newer, struct diff *ret_diff)
 {
 	*ret_diff = (struct diff){ 0 };
@@ -308,6 +315,8 @@ void diff_make(const struct config *older, const struct config *newer, struct di
 		add(ret_diff, "limits of the daemon changed");
 	if (older->drain_ms != newer->drain_ms)
 		add(ret_diff, "time-out for draining changed");
+	if (!have_same_trends(older, newer))
+		add(ret_diff, "settings of the trends changed");
 	diff_logs(ret_diff, older, newer);
 	diff_admins(ret_diff, older, newer);
 	if (!have_same_resolvers(&older->resolver, &newer->resolver))

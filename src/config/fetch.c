@@ -171,6 +171,14 @@ static bool network_fetch(const struct schema_value *value, const void *target, 
 	return true;
 }
 
+/* "/32,/64" */
+static struct span prefixes_fetch(const struct schema_value *value, const void *target, struct config_memory *memory)
+{
+	struct config_prefixes prefixes;
+	memcpy(&prefixes, field_of(value, target), sizeof(prefixes));
+	return span_from_text(config_memory_format(memory, "/%u,/%u", prefixes.ipv4_bits, prefixes.ipv6_bits));
+}
+
 bool fetch_required_value(const struct schema_value *value, const void *target, struct config_memory *memory,
 			  struct span *ret_text)
 {
@@ -202,6 +210,7 @@ bool fetch_required_value(const struct schema_value *value, const void *target, 
 	case SCHEMA_HTTP_HOST:
 	case SCHEMA_DNS_NAME:
 	case SCHEMA_PROGRAM:
+	case SCHEMA_PATH:
 		return text_fetch("", field_of(value, target), memory, ret_text);
 	case SCHEMA_BYTES:
 		return bytes_fetch(value, target, ret_text);
@@ -211,6 +220,9 @@ bool fetch_required_value(const struct schema_value *value, const void *target, 
 		return sink_fetch(target, memory, ret_text);
 	case SCHEMA_ADDRESS:
 		return address_fetch(value, target, memory, ret_text);
+	case SCHEMA_PREFIXES:
+		*ret_text = prefixes_fetch(value, target, memory);
+		return true;
 	case SCHEMA_NETWORK:
 		return network_fetch(value, target, memory, ret_text);
 	case SCHEMA_SERVER_ADDRESS:

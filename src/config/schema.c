@@ -78,6 +78,8 @@ static const struct kind_text {
 				    "srv:_http._tcp.example.com",
 				    "ADDRESS" },
 	[SCHEMA_NAME_SERVER] = { "a name server", "10.0.0.53 10.0.0.53:5353 [fd00::53] [fd00::53]:5353", "ADDRESS" },
+	[SCHEMA_PATH] = { "the path of a file", "/var/lib/strait/trends", "PATH" },
+	[SCHEMA_PREFIXES] = { "two prefix lengths, of IPv4 and of IPv6", "/32,/64 /24,/56", "/BITS,/BITS" },
 	[SCHEMA_NETWORK] = { "a network", "10.0.0.0/8 2001:db8::/32 192.0.2.7 unix:", "NETWORK" },
 };
 
@@ -182,6 +184,7 @@ char *schema_format_bounds(const struct schema_value *value, char *buf)
 	case SCHEMA_HTTP_HOST:
 	case SCHEMA_DNS_NAME:
 	case SCHEMA_PROGRAM:
+	case SCHEMA_PATH:
 		snprintf(min, sizeof(min), "%llu", (unsigned long long)value->min);
 		snprintf(max, sizeof(max), "%llu bytes", (unsigned long long)value->max);
 		break;

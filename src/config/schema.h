@@ -57,6 +57,8 @@ enum schema_kind {
 	SCHEMA_ADDRESS,        /* struct addr */
 	SCHEMA_SERVER_ADDRESS, /* struct config_server: its address or name */
 	SCHEMA_NAME_SERVER,    /* struct config_resolver: one more of its addresses */
+	SCHEMA_PATH,           /* const char * */
+	SCHEMA_PREFIXES,       /* struct config_prefixes */
 	SCHEMA_NETWORK,        /* struct network */
 };
 

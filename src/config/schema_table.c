@@ -91,6 +91,16 @@ static const struct schema_value top_timeout_values[] = {
 	  .help = "how long a graceful stop waits for flows to end" },
 };
 
+static const struct schema_value trends_values[] = {
+	{ KEY("file", SCHEMA_PATH), FIELD(config, trends.file), .min = 1, .max = 4000,
+	  .absent = "$STATE_DIRECTORY/trends, which systemd sets; else nothing is kept over a restart",
+	  .help = "where they are kept over a restart" },
+	{ KEY("memory", SCHEMA_SIZE), FIELD(config, trends.memory_bytes), .min = 1 << 20, .max = 4ull << 30,
+	  .fallback = "64m", .help = "the most they may take; what does not fit is left out, and said" },
+	{ KEY("source-prefix", SCHEMA_PREFIXES), FIELD(config, trends.prefixes), .fallback = "/32,/64",
+	  .noun = "the prefix lengths", .help = "how many bits of IPv4 and IPv6 addresses tell sources apart" },
+};
+
 #define RESOLVER_VALUES(type)                                                                                          \
 	{                                                                                                              \
 		{ POSITIONAL("ADDRESS", SCHEMA_NAME_SERVER), FIELD(type, resolver),                                    \
@@ -365,6 +375,9 @@ const struct schema_directive schema_directives[] = {
 	  "limit connections=100k memory=1g" },
 	{ SCHEMA_TOP, "timeout", SCHEMA_INTO_CONFIG, 0, SCHEMA_MERGED, VALUES(top_timeout_values),
 	  "how long the daemon as a whole waits", "timeout drain=1m" },
+	{ SCHEMA_TOP, "trends", SCHEMA_INTO_CONFIG, 0, SCHEMA_MERGED, VALUES(trends_values),
+	  "what is remembered of who uses the services and how much (trends.md)",
+	  "trends file=/var/lib/strait/trends memory=128m" },
 	{ SCHEMA_TOP, "resolver", SCHEMA_INTO_CONFIG, 0, 0, VALUES(top_resolver_values),
 	  "who is asked for the names of servers; without it /etc/hosts and the name servers of /etc/resolv.conf",
 	  "resolver 10.0.0.53 [fd00::53]:5353 ttl=10s" },

@@ -280,6 +280,15 @@ static int network_store(const struct schema_value *value, struct span text, voi
 	return 0;
 }
 
+static int prefixes_store(const struct schema_value *value, struct span text, void *target, struct store_note *ret_note)
+{
+	struct config_prefixes prefixes;
+	int error = value_parse_prefixes(text, &prefixes, &ret_note->hint);
+	if (error == 0)
+		field_set(value, target, &prefixes, sizeof(prefixes));
+	return error;
+}
+
 int store_value(const struct schema_value *value, struct span text, struct config_memory *memory, void *target,
 		struct store_note *ret_note)
 {
@@ -307,6 +316,7 @@ int store_value(const struct schema_value *value, struct span text, struct confi
 	case SCHEMA_HTTP_HOST:
 	case SCHEMA_DNS_NAME:
 	case SCHEMA_PROGRAM:
+	case SCHEMA_PATH:
 		return text_store(value, text, memory, target, ret_note);
 	case SCHEMA_STATUSES:
 		return statuses_store(value, text, target, ret_note);
@@ -320,6 +330,8 @@ int store_value(const struct schema_value *value, struct span text, struct confi
 		return server_store(text, target, ret_note);
 	case SCHEMA_NAME_SERVER:
 		return name_server_store(value, text, memory, target, ret_note);
+	case SCHEMA_PREFIXES:
+		return prefixes_store(value, text, target, ret_note);
 	case SCHEMA_NETWORK:
 		return network_store(value, text, target, ret_note);
 	case SCHEMA_PATTERN:

@@ -271,6 +271,43 @@ static bool is_name_byte(char byte)
 	       byte == '_' || byte == '-';
 }
 
+/* Takes "/32" off the text. */
+static int prefix_take(struct span *text, uint64_t bits_max, uint8_t *ret_bits, struct value_hint *ret_hint)
+{
+	uint64_t bits = 0;
+	if (text->len == 0 || text->data[0] != '/')
+		return refuse(-EINVAL, ret_hint, "write /BITS,/BITS, such as /32,/64");
+	text->data++;
+	text->len--;
+	int error = digits_take(text, &bits);
+	if (error == -EINVAL)
+		return refuse(-EINVAL, ret_hint, "write /BITS,/BITS, such as /32,/64");
+	if (error != 0 || bits > bits_max)
+		return refuse(-EINVAL, ret_hint, "%s addresses have %u bits", bits_max == 32 ? "IPv4" : "IPv6",
+			      (unsigned int)bits_max);
+	*ret_bits = (uint8_t)bits;
+	return 0;
+}
+
+int value_parse_prefixes(struct span text, struct config_prefixes *ret_prefixes, struct value_hint *ret_hint)
+{
+	enum { IPV4_BITS = 32, IPV6_BITS = 128 };
+	struct config_prefixes prefixes = { 0 };
+	int error = prefix_take(&text, IPV4_BITS, &prefixes.ipv4_bits, ret_hint);
+	if (error != 0)
+		return error;
+	if (text.len == 0 || text.data[0] != ',')
+		return refuse(-EINVAL, ret_hint, "a second length follows, for IPv6: /32,/64");
+	text.data++;
+	text.len--;
+	error = prefix_take(&text, IPV6_BITS, &prefixes.ipv6_bits, ret_hint);
+	if (error == 0 && text.len > 0)
+		error = refuse(-EINVAL, ret_hint, "there are two lengths, of IPv4 and of IPv6");
+	if (error == 0)
+		*ret_prefixes = prefixes;
+	return error;
+}
+
 int value_parse_name(struct span text, char *buf, struct value_hint *ret_hint)
 {
 	if (text.len == 0)

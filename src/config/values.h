@@ -32,6 +32,8 @@ int value_parse_rate(struct span text, struct config_rate *ret_rate, struct valu
 int value_parse_percent(struct span text, uint64_t *ret_percent, struct value_hint *ret_hint);     /* 50% 50 */
 
 int value_parse_share(struct span text, uint64_t *ret_divisor, struct value_hint *ret_hint); /* 1/100 */
+/* /32,/64: the lengths of prefixes of IPv4 and of IPv6 */
+int value_parse_prefixes(struct span text, struct config_prefixes *ret_prefixes, struct value_hint *ret_hint);
 
 /* A name of a service, pool or server: copies it into buf of CONFIG_NAME_BYTES. -ERANGE: too long. */
 int value_parse_name(struct span text, char *buf, struct value_hint *ret_hint);

@@ -10,6 +10,7 @@
 #include "control/admin_servers.h"
 #include "control/admin_state.h"
 #include "control/admin_trace.h"
+#include "control/admin_trends.h"
 #include "control/metrics.h"
 
 #include <stdio.h>
@@ -158,6 +159,29 @@ const struct admin_route admin_routes[] = {
 		{ "limit", "integer", "that many: the oldest of them with after, else the latest; all if not given" },
 	  },
 	  .answer = "History" },
+	{ .method = "GET", .path = "/v1/trends", .handle = admin_trends_list,
+	  .help = "who uses the services, how much, and whether that is usual",
+	  .details = "For each service the totals of a window that ends now, how many different sources there were, who "
+		"came most and who is new, and for each measure what is usual per second (trends.md). Where "
+		"there are more sources than places, `flows` of one may be too high, by `error` at most. `is_whole` is false where memory was short. By destination `top` names the servers of the "
+		"service's pool, with all that they got, from whichever service.",
+	  .arguments = {
+		{ "by", "source|destination", "source if not given" },
+		{ "window", "1m|10m|1h|24h", "10m if not given" },
+		{ "service", "string", "of this service only" },
+		{ "limit", "integer", "sources of each service at most; 10 if not given, 1000 at most" },
+	  },
+	  .answer = "Trends", .other_answer = "DestinationTrends",
+	  .problems = { ADMIN_NOT_FOUND } },
+	{ .method = "GET", .path = "/v1/trends/{service}", .handle = admin_trends_service,
+	  .help = "what there was of a service over time",
+	  .details = "Each number is the count of one step, oldest first; of `flows_active` the value at its end. The step "
+		"that goes on is not among them. Numbers above 2047 are rounded to 0.05 %.",
+	  .arguments = {
+		{ "step", "1s|1m|15m", "10 minutes, 24 hours or 30 days at most; 1s if not given" },
+	  },
+	  .answer = "ServiceTrend",
+	  .problems = { ADMIN_NOT_FOUND } },
 	{ .method = "GET", .path = "/v1/trace", .handle = admin_trace,
 	  .help = "where a client would go, and why",
 	  .details = "`verdict` (`server` or `refused`), `reason`, the access `rule` that decides, `pool`, `server`, "

@@ -23,6 +23,7 @@
 enum {
 	WAIT_MS_MAX = 60 * 1000,
 	TIMERS_PER_TURN = 4096,
+	US_PER_S = 1000000,
 };
 
 const char *daemon_phase_word(enum daemon_phase phase)
@@ -257,6 +258,16 @@ static bool open_events(struct daemon *daemon)
 	return result == 0 || fail("set up events", result);
 }
 
+static void make_trends(struct daemon *daemon)
+{
+	struct trends_now started = {
+		.s = (uint64_t)daemon->start_realtime_us / US_PER_S,
+		.realtime_us = daemon->start_realtime_us,
+	};
+	daemon->trends = trends_new(daemon->config, daemon->log, started);
+	trends_watch(daemon->trends, daemon->snapshot, daemon->config);
+}
+
 static bool start(struct daemon *daemon)
 {
 	fd_raise_limit();
@@ -271,12 +282,14 @@ static bool start(struct daemon *daemon)
 	own_addresses_mark_servers(daemon->snapshot);
 	publish_first_views(daemon);
 	fill_relay_settings(daemon);
+	make_trends(daemon);
 	daemon->health = health_new(&daemon->loop, &daemon->wheel, server_states_on_verdict, daemon);
 	if (!make_workers(daemon) || !start_admin(daemon) || !start_threads(daemon))
 		return false;
 	health_watch(daemon->health, daemon->snapshot);
 	daemon->names = names_new(&daemon->loop, &daemon->wheel, daemon->log, pool_update_on_names, daemon);
 	names_watch(daemon->names, daemon->config);
+	trends_start(daemon->trends, &daemon->wheel, daemon->workers, daemon->worker_count);
 	worker_loads_start(&daemon->loads, &daemon->wheel, daemon->workers, daemon->worker_count);
 	daemon->phase = DAEMON_RUNNING;
 	log_event(daemon->log, CONFIG_LEVEL_INFO, "started", record_text("version", STRAIT_VERSION),
@@ -315,6 +328,7 @@ static void stop_threads(struct daemon *daemon)
 	for (uint32_t i = 0; i < daemon->worker_count; i++)
 		if (daemon->workers[i] != NULL)
 			worker_stop(daemon->workers[i]);
+	trends_stop(daemon->trends);
 	if (daemon->phase != DAEMON_STARTING)
 		log_event(daemon->log, CONFIG_LEVEL_INFO, "stopped");
 	if (daemon->log != NULL)
@@ -332,6 +346,7 @@ static void done(struct daemon *daemon)
 	stop_threads(daemon);
 	for (uint32_t i = 0; i < daemon->worker_count; i++)
 		worker_free(&daemon->workers[i]);
+	trends_free(&daemon->trends);
 	own_flows_free(&daemon->own_flows);
 	reflection_free(&daemon->relay_settings.reflection);
 	listeners_free(&daemon->listeners);

@@ -16,6 +16,7 @@
 #include "control/names.h"
 #include "control/retired.h"
 #include "control/server_changes.h"
+#include "control/trends.h"
 #include "control/worker_loads.h"
 #include "event/loop.h"
 #include "event/mailbox.h"
@@ -66,6 +67,7 @@ struct daemon {
 	struct list ejections;     /* struct ejection, see server_states.c */
 	struct log_writer *log;
 	struct event_stream *event_stream;
+	struct trends *trends;
 	struct health *health;
 	struct names *names;
 	struct admin *admin;

@@ -114,6 +114,13 @@ WRITER(write_memory)
 	put(text, metric, subject, "kind=\"connections\"", sum.connection_bytes);
 	put(text, metric, subject, "kind=\"sessions\"", sum.session_bytes);
 	put(text, metric, subject, "kind=\"unsent\"", sum.tail_bytes);
+	struct trends_usage trends = trends_usage(subject->daemon->trends);
+	put(text, metric, subject, "kind=\"trends\"", trends.used_bytes + trends.queue_bytes);
+}
+
+WRITER(write_observations_dropped)
+{
+	put(text, metric, subject, "", trends_usage(subject->daemon->trends).observations_dropped);
 }
 
 WRITER(write_descriptors)
@@ -267,6 +274,20 @@ WRITER(write_queue_timeouts)
 	put(text, metric, subject, "", service_sum(subject->service, OFFSET(queue_timeouts)));
 }
 
+WRITER(write_anomaly)
+{
+	static const char *const labels[SERVICE_MEASURE_COUNT] = {
+		[SERVICE_FLOWS] = "measure=\"flows\"",
+		[SERVICE_BYTES] = "measure=\"bytes\"",
+		[SERVICE_REFUSED] = "measure=\"refused\"",
+	};
+	for (enum service_measure measure = 0; measure < SERVICE_MEASURE_COUNT; measure++) {
+		struct usual_verdict verdict = { .is_unusual = false };
+		trends_read_usual(subject->daemon->trends, subject->service, measure, &verdict);
+		put(text, metric, subject, labels[measure], verdict.is_unusual);
+	}
+}
+
 /* --- pools ------------------------------------------------------------------------------------------------------- */
 
 WRITER(write_pool_servers)
@@ -394,8 +415,12 @@ const struct metric metrics_table[] = {
 	  "The daemon's ceilings", 3, write_limits },
 	{ "strait_limit_used", METRIC_GAUGE, METRIC_OF_DAEMON, "resource=connections|sessions|descriptors",
 	  "How much of each ceiling is taken", 3, write_limits_used },
-	{ "strait_memory_bytes", METRIC_GAUGE, METRIC_OF_DAEMON, "kind=connections|sessions|unsent",
-	  "User memory of connections, of sessions, and of bytes that a slow side has not taken", 3, write_memory },
+	{ "strait_memory_bytes", METRIC_GAUGE, METRIC_OF_DAEMON, "kind=connections|sessions|unsent|trends",
+	  "User memory of connections, of sessions, of bytes that a slow side has not taken, and of the trends", 4,
+	  write_memory },
+	{ "strait_trends_observations_dropped_total", METRIC_COUNTER, METRIC_OF_DAEMON, NULL,
+	  "What workers saw of flows and the trends did not learn, because it came too fast", 1,
+	  write_observations_dropped },
 	{ "strait_file_descriptors", METRIC_GAUGE, METRIC_OF_DAEMON, "kind=open|limit", "Descriptors of the process", 2,
 	  write_descriptors },
 	{ "strait_path_flows_active", METRIC_GAUGE, METRIC_OF_DAEMON, "path=relay",
@@ -425,6 +450,8 @@ const struct metric metrics_table[] = {
 	  "Connections that began to wait for a place at a server", 1, write_queued },
 	{ "strait_service_queue_timeouts_total", METRIC_COUNTER, METRIC_OF_SERVICE, NULL,
 	  "Connections that waited for a place in vain", 1, write_queue_timeouts },
+	{ "strait_service_anomaly", METRIC_GAUGE, METRIC_OF_SERVICE, "measure=flows|bytes|refused",
+	  "1 while there is far more or less of it than is usual at this time", SERVICE_MEASURE_COUNT, write_anomaly },
 
 	{ "strait_pool_servers", METRIC_GAUGE, METRIC_OF_POOL, NULL, "Servers of the pool", 1, write_pool_servers },
 	{ "strait_pool_servers_available", METRIC_GAUGE, METRIC_OF_POOL, NULL, "Servers that may receive new flows", 1,

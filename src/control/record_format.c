@@ -50,6 +50,18 @@ static void put_number(struct writer *writer, uint64_t number)
 	put_bytes(writer, digits + first, sizeof(digits) - first);
 }
 
+/* JSON knows neither infinity nor what is no number. */
+static void put_decimal(struct writer *writer, double decimal)
+{
+	enum { PARTS = 1000 };
+	bool is_written = decimal > 0 && decimal < 1e15;
+	uint64_t thousandths = is_written ? (uint64_t)(decimal * PARTS + 0.5) : 0;
+	char fraction[] = { '.', (char)('0' + thousandths / 100 % 10), (char)('0' + thousandths / 10 % 10),
+			    (char)('0' + thousandths % 10) };
+	put_number(writer, thousandths / PARTS);
+	put_bytes(writer, fraction, sizeof(fraction));
+}
+
 static char hex_digit(unsigned int value)
 {
 	return "0123456789abcdef"[value & 15];
@@ -220,6 +232,9 @@ static void put_field(struct writer *writer, const struct record_field *field)
 		break;
 	case RECORD_NUMBER:
 		put_number(writer, field->number);
+		break;
+	case RECORD_DECIMAL:
+		put_decimal(writer, field->decimal);
 		break;
 	case RECORD_BOOLEAN:
 		put_text(writer, field->boolean ? "true" : "false");

@@ -39,7 +39,7 @@ struct record_line {
 	char text[RECORD_LINE_BYTES];
 };
 
-enum record_kind { RECORD_TEXT, RECORD_NUMBER, RECORD_BOOLEAN, RECORD_NAMES };
+enum record_kind { RECORD_TEXT, RECORD_NUMBER, RECORD_DECIMAL, RECORD_BOOLEAN, RECORD_NAMES };
 
 /* One field of a record. Keys are constants of the program: snake_case, the unit last. */
 struct record_field {
@@ -49,6 +49,7 @@ struct record_field {
 	union {
 		const char *text; /* NULL is the empty text */
 		uint64_t number;
+		double decimal; /* not negative; written to three places */
 		bool boolean;
 		const char (*names)[FLOW_NAME_BYTES];
 	};
@@ -62,6 +63,11 @@ static inline struct record_field record_text(const char *key, const char *text)
 static inline struct record_field record_number(const char *key, uint64_t number)
 {
 	return (struct record_field){ .key = key, .kind = RECORD_NUMBER, .number = number };
+}
+
+static inline struct record_field record_decimal(const char *key, double decimal)
+{
+	return (struct record_field){ .key = key, .kind = RECORD_DECIMAL, .decimal = decimal };
 }
 
 static inline struct record_field record_boolean(const char *key, bool boolean)

@@ -103,6 +103,7 @@ static struct config *publish(struct daemon *daemon, struct config *config, stru
 		worker_review_queue(daemon->workers[i]);
 	daemon->config = config;
 	names_watch(daemon->names, config);
+	trends_watch(daemon->trends, snapshot, config);
 	return replaced;
 }
 

@@ -142,6 +142,8 @@ void server_note_success(struct server *server)
 		atomic_store_explicit(&server->failures, 0, memory_order_relaxed);
 }
 
+static uint32_t numbers_given; /* control's own */
+
 struct server *server_new(const char *name, const struct addr *addr, uint32_t worker_count)
 {
 	size_t counters_bytes = worker_count * sizeof(struct server_counters);
@@ -151,6 +153,7 @@ struct server *server_new(const char *name, const struct addr *addr, uint32_t wo
 	server->addr = *addr;
 	server->endpoint = endpoint_from_addr(addr);
 	server->worker_count = worker_count;
+	server->number = ++numbers_given;
 	atomic_init(&server->weight, 1);
 	atomic_init(&server->connections_max, UINT32_MAX);
 	atomic_init(&server->references, 1);

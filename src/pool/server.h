@@ -62,6 +62,7 @@ struct server_counters {
 struct server {
 	/* Set when made. */
 	char name[SERVER_NAME_BYTES];
+	uint32_t number; /* no other server of this process has had it; later ones are higher */
 	struct addr addr;
 	struct endpoint endpoint; /* of addr */
 	struct pool *pool;

@@ -25,6 +25,8 @@ void service_queue_leave(struct service *service)
 	CHECK(before > 0);
 }
 
+static uint32_t numbers_given; /* control's own */
+
 struct service *service_new(const char *name, uint32_t worker_count)
 {
 	size_t counters_bytes = worker_count * sizeof(struct service_counters);
@@ -32,6 +34,7 @@ struct service *service_new(const char *name, uint32_t worker_count)
 	bool fits = span_copy(span_from_text(name), service->name, sizeof(service->name));
 	CHECK(fits);
 	service->worker_count = worker_count;
+	service->number = ++numbers_given;
 	return service;
 }
 

@@ -58,6 +58,7 @@ struct service_counters {
 
 struct service {
 	char name[SERVICE_NAME_BYTES];
+	uint32_t number;               /* no other service of this process has had it; later ones are higher */
 	struct guard *guard;           /* access rules and limits; lives as long as the service */
 	struct service_policy *policy; /* published; never NULL after build */
 	uint32_t worker_count;

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "net/socket.h"
+#include "relay/flow_observe.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -183,6 +184,7 @@ void flow_report_refusal(struct relay *relay, const struct flow_refusal *refusal
 {
 	struct service_counters *counters = &refusal->service->counters[relay->worker_index];
 	counter_add(&counters->refused[refusal->reason], 1);
+	flow_observe_refusal(relay, refusal->service, &refusal->client);
 	if (is_limit(refusal->reason))
 		report_limit(relay, refusal);
 	if (!relay_settings_write_records(relay->settings))

@@ -2,6 +2,7 @@
 #include "relay/relay.h"
 
 #include "base/memory.h"
+#include "relay/flow_observe.h"
 #include "relay/tcp_connection.h"
 #include "relay/udp_reply.h"
 #include "relay/udp_session.h"
@@ -29,6 +30,7 @@ void relay_init(struct relay *relay, const struct relay_settings *settings, uint
 	};
 	random_init(&relay->random);
 	ring_init(&relay->records, RECORD_RING_BYTES);
+	ring_init(&relay->observations, OBSERVATION_RING_BYTES);
 	/* Address space is free: every worker's slabs can hold all flows of the daemon. */
 	uint32_t connections_max = settings->connections_capacity + ENDED_IN_A_TURN_MAX;
 	slab_init(&relay->connections, sizeof(struct tcp_connection), connections_max);
@@ -51,6 +53,7 @@ void relay_done(struct relay *relay)
 	slab_done(&relay->tails);
 	slab_done(&relay->attempts);
 	slab_done(&relay->connections);
+	ring_done(&relay->observations);
 	ring_done(&relay->records);
 	free(relay->scratch);
 }

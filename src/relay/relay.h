@@ -39,6 +39,9 @@ struct relay {
 	bool has_new_records;                     /* since the log writer was last woken */
 	uint64_t limit_reported_ms[REASON_COUNT]; /* when control was last told that a limit refuses; 0: never */
 
+	/* What is told to control for the trends, see flow_observe.h. */
+	struct ring observations;
+
 	/* TCP */
 	uint8_t *scratch; /* TCP_SCRATCH_BYTES, what has just been read and is sent at once */
 	struct slab connections;
@@ -61,6 +64,7 @@ struct relay {
 	counter connections_active;
 	counter sessions_active;
 	counter tails_active;
+	counter observations_dropped;
 };
 
 /* Aborts when memory is short. settings stay the caller's. */

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "guard/guard.h"
 #include "net/socket.h"
+#include "relay/flow_observe.h"
 #include "relay/flow_report.h"
 #include "relay/own_flows.h"
 #include "relay/tcp_queue.h"
@@ -61,16 +62,25 @@ static void forget_own_flow(struct tcp_connection *connection)
 	own_flows_remove(connection->relay->settings->own_flows, &key);
 }
 
+static void count_begin(struct tcp_connection *connection)
+{
+	counter_add(&counters_of(connection)->flows[FLOW_TCP], 1);
+	flow_observe_begin(connection->relay, connection->service, &connection->client_endpoint);
+}
+
 static void count_end(struct tcp_connection *connection, enum reason reason)
 {
 	struct service_counters *counters = counters_of(connection);
 	if (connection->state != TCP_ESTABLISHED && reason_is_refusal(reason)) {
 		counter_add(&counters->refused[reason], 1);
+		flow_observe_refusal(connection->relay, connection->service, &connection->client_endpoint);
 		return;
 	}
 	if (connection->state != TCP_ESTABLISHED)
-		counter_add(&counters->flows[FLOW_TCP], 1);
+		count_begin(connection);
 	counter_add(&counters->ended[reason], 1);
+	flow_observe_end(connection->relay, connection->service, &connection->client_endpoint,
+			 connection->client.bytes_read, connection->server.bytes_read);
 	uint64_t duration_ns = connection->relay->loop->now_ns - connection->start_ns;
 	histogram_observe(&counters->duration, &histogram_flow_scale, duration_ns / CLOCK_NS_PER_US);
 }
@@ -304,7 +314,7 @@ static void become_established(struct tcp_connection *connection)
 	connection->state = TCP_ESTABLISHED;
 	connection->connect_us = (uint32_t)((relay->loop->now_ns - connection->connect_start_ns) / CLOCK_NS_PER_US);
 	connection->last_activity_ms = now_ms;
-	counter_add(&counters_of(connection)->flows[FLOW_TCP], 1);
+	count_begin(connection);
 	counter_add(&target_counters(connection)->flows, 1);
 	histogram_observe(&connection->pool->counters[relay->worker_index].connect, &histogram_answer_scale,
 			  connection->connect_us);

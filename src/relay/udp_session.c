@@ -8,6 +8,7 @@
 #include "guard/guard.h"
 #include "guard/reflection.h"
 #include "net/socket.h"
+#include "relay/flow_observe.h"
 #include "relay/flow_report.h"
 #include "relay/own_flows.h"
 #include "relay/udp_reply.h"
@@ -109,6 +110,7 @@ void udp_session_end(struct udp_session *session, enum reason reason)
 	flow_report_session(session, reason);
 	forget_own_flow(session);
 	counter_add(&counters_of(session)->ended[reason], 1);
+	flow_observe_end(relay, session->service, &session->client, session->bytes_in, session->bytes_out);
 	histogram_observe(&counters_of(session)->duration, &histogram_flow_scale,
 			  (relay->loop->now_ns - session->start_ns) / CLOCK_NS_PER_US);
 	counter_subtract(&counters_of(session)->flows_active[FLOW_UDP], 1);
@@ -348,6 +350,7 @@ static struct udp_session *begin(struct udp_listener *listener, const struct ses
 		own_flows_add(relay->settings->own_flows, &own_key, session->service, &session->client);
 	}
 	counter_add(&counters_of(session)->flows[FLOW_UDP], 1);
+	flow_observe_begin(relay, session->service, &session->client);
 	counter_add(&counters_of(session)->flows_active[FLOW_UDP], 1);
 	counter_add(&server_counters_of(session)->flows, 1);
 	counter_add(&relay->sessions_active, 1);

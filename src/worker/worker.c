@@ -466,6 +466,11 @@ const struct worker_load *worker_load(const struct worker *worker)
 	return &worker->load;
 }
 
+struct ring *worker_observations(struct worker *worker)
+{
+	return &worker->relay.observations;
+}
+
 void worker_read_usage(const struct worker *worker, struct worker_usage *ret_usage)
 {
 	const struct relay *relay = &worker->relay;
@@ -477,6 +482,7 @@ void worker_read_usage(const struct worker *worker, struct worker_usage *ret_usa
 		.connection_bytes = connections * relay->connections.object_bytes,
 		.session_bytes = sessions * (relay->sessions.object_bytes + sizeof(uint32_t)),
 		.tail_bytes = counter_read(&relay->tails_active) * sizeof(struct tcp_tail),
+		.observations_dropped = counter_read(&relay->observations_dropped),
 		.records_dropped = atomic_load_explicit(&relay->records.dropped, memory_order_relaxed),
 	};
 }

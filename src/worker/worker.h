@@ -32,8 +32,9 @@ struct worker_usage {
 	uint64_t sessions;
 	uint64_t connection_bytes; /* user memory of the connections and sessions that there are */
 	uint64_t session_bytes;
-	uint64_t tail_bytes;      /* buffers for bytes that a slow side has not taken */
-	uint64_t records_dropped; /* flow records that the log writer was too slow for */
+	uint64_t tail_bytes;           /* buffers for bytes that a slow side has not taken */
+	uint64_t observations_dropped; /* for the trends, which control was too slow for */
+	uint64_t records_dropped;      /* flow records that the log writer was too slow for */
 };
 
 /* User memory that one flow of each kind takes, and one buffer for bytes that a slow side has not taken. */
@@ -101,6 +102,9 @@ struct ring *worker_records(struct worker *worker);
 
 /* Lives as long as the worker. Any thread may read it. */
 const struct worker_load *worker_load(const struct worker *worker);
+
+/* Of struct flow_observation messages; control takes. */
+struct ring *worker_observations(struct worker *worker);
 
 /* Any thread. */
 void worker_read_usage(const struct worker *worker, struct worker_usage *ret_usage);

@@ -69,13 +69,6 @@ def page(browser, daemon):
     return browser
 
 
-def complaints(browser, daemon):
-    """What the console was told, but for questions that this build has no answer to."""
-    listed = daemon.get("/v1").text
-    return [c for c in browser.complaints() if "404" not in c or all(
-        path in listed or path not in c for path in ("/v1/events", "/v1/history", "/v1/trends"))]
-
-
 def get(loopback, target, *headers):
     """Status, headers and body of a request to the TCP listener."""
     with loopback.client.connect(("127.0.0.1", 9900)) as s:
@@ -120,7 +113,7 @@ def test_loads(page, daemon):
     asked = page.requests()
     assert any(url.endswith("/v1/status") for url in asked)
     assert [url for url in asked if not url.startswith((f"{PAGE}/", "data:", "chrome:"))] == []  # chrome: its first tab
-    assert complaints(page, daemon) == []
+    assert page.complaints() == []
 
 
 # what it tells
@@ -132,6 +125,20 @@ def test_numbers_move(page, loopback):
         eventually(lambda: page.cell("exposed", "web", "Active") == "2", 20, every=0.2)
         eventually(lambda: page.cell("flow", "web", "Flows") != "0/s", 20, every=0.2)
     eventually(lambda: page.cell("exposed", "web", "Active") == "0", 20, every=0.2)
+
+
+def test_who_talks_and_whether_it_is_usual(page, loopback):
+    """Sections 2 and 5 have what the trends say: sources and their shares, who is new, servers, and what is usual."""
+    for source, count in {"127.0.0.7": 3, "127.0.0.8": 1}.items():
+        for _ in range(count):
+            with loopback.client.connect(WEB, source=(source, 0)) as s:
+                exchange(s)
+    assert is_refused(loopback.client, ("127.0.0.1", 8001), source=("127.0.0.9", 0))
+    page.wait_for_text("Most flows come from 127.0.0.7: 75", "#talkers")
+    for text in ("New in this time: 127.0.0.7", "127.0.0.9", "web 2", "Where they were sent", "blue", "green"):
+        page.wait_for_text(text, "#talkers")
+    page.wait_for_text("not known yet", "#flow")
+    assert page.complaints() == []
 
 
 def test_a_server_goes_down(page, daemon, servers):
@@ -457,7 +464,7 @@ def test_hostile_names(strait, loopback, browser):
         assert browser.run("return document.querySelectorAll('#page script, #page img, #page [onload]').length") == 0
         assert browser.overflow() == 0
         assert browser.axe() == []
-    assert complaints(browser, daemon) == []
+    assert browser.complaints() == []
 
 
 @pytest.mark.slow
@@ -476,4 +483,4 @@ def test_a_thousand_services(strait, loopback, servers, browser):
     eventually(lambda: browser.run("return document.querySelectorAll('#exposed tbody tr').length") == 1, 30)
     with exchange(loopback.client.connect(("127.0.0.1", 10777))):
         eventually(lambda: browser.cell("exposed", "s777", "Active") == "1", 30, every=0.2)
-    assert complaints(browser, daemon) == []
+    assert browser.complaints() == []

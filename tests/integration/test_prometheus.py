@@ -56,7 +56,7 @@ pool web {{
 }}
 """
 # Panels that are empty when nothing is wrong, and nothing was in this test.
-EMPTY_WHEN_WELL = {"Restarts", "Changes of state"}
+EMPTY_WHEN_WELL = {"Restarts", "Unusual services", "Changes of state"}
 
 
 def start_load(lab):

@@ -71,6 +71,7 @@ static bool is_same_field(const struct schema_value *value, const void *a, const
 	case SCHEMA_HTTP_HOST:
 	case SCHEMA_DNS_NAME:
 	case SCHEMA_PROGRAM:
+	case SCHEMA_PATH:
 		return is_same_text(a, b);
 	case SCHEMA_BYTES:
 		return is_same_bytes(a, b);
@@ -78,6 +79,8 @@ static bool is_same_field(const struct schema_value *value, const void *a, const
 		return is_same_log(a, b);
 	case SCHEMA_ADDRESS:
 		return addr_equal(a, b);
+	case SCHEMA_PREFIXES:
+		return memcmp(a, b, sizeof(struct config_prefixes)) == 0;
 	case SCHEMA_NETWORK:
 		return memcmp(a, b, sizeof(struct network)) == 0;
 	case SCHEMA_SERVER_ADDRESS:

@@ -294,14 +294,44 @@ static void numbers_read_back(void **state)
 	}
 }
 
+static void reads_prefixes(void **state)
+{
+	(void)state;
+	static const struct refused bad[] = {
+		{ "", -EINVAL, "write /BITS,/BITS, such as /32,/64" },
+		{ "32,64", -EINVAL, "write /BITS,/BITS, such as /32,/64" },
+		{ "/,/64", -EINVAL, "write /BITS,/BITS, such as /32,/64" },
+		{ "/32", -EINVAL, "a second length follows, for IPv6: /32,/64" },
+		{ "/33,/64", -EINVAL, "IPv4 addresses have 32 bits" },
+		{ "/32,/129", -EINVAL, "IPv6 addresses have 128 bits" },
+		{ "/99999999999999999999,/64", -EINVAL, "IPv4 addresses have 32 bits" },
+		{ "/32,/64,/1", -EINVAL, "there are two lengths, of IPv4 and of IPv6" },
+	};
+	struct config_prefixes prefixes = { 1, 2 };
+	struct value_hint hint;
+	assert_int_equal(value_parse_prefixes(span_from_text("/24,/56"), &prefixes, &hint), 0);
+	assert_int_equal(prefixes.ipv4_bits, 24);
+	assert_int_equal(prefixes.ipv6_bits, 56);
+	assert_int_equal(value_parse_prefixes(span_from_text("/0,/128"), &prefixes, &hint), 0);
+	assert_int_equal(prefixes.ipv4_bits, 0);
+	assert_int_equal(prefixes.ipv6_bits, 128);
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+		assert_int_equal(value_parse_prefixes(span_from_text(bad[i].text), &prefixes, &hint), bad[i].error);
+		assert_string_equal(hint.text, bad[i].hint);
+		assert_int_equal(prefixes.ipv4_bits, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reads_times),       cmocka_unit_test(refuses_times), cmocka_unit_test(reads_sizes),
-		cmocka_unit_test(refuses_sizes),     cmocka_unit_test(reads_counts),  cmocka_unit_test(refuses_counts),
-		cmocka_unit_test(reads_percentages), cmocka_unit_test(reads_shares),  cmocka_unit_test(reads_rates),
-		cmocka_unit_test(refuses_rates),     cmocka_unit_test(reads_names),   cmocka_unit_test(times_read_back),
-		cmocka_unit_test(numbers_read_back),
+		cmocka_unit_test(reads_times),       cmocka_unit_test(refuses_times),
+		cmocka_unit_test(reads_sizes),       cmocka_unit_test(refuses_sizes),
+		cmocka_unit_test(reads_counts),      cmocka_unit_test(refuses_counts),
+		cmocka_unit_test(reads_percentages), cmocka_unit_test(reads_shares),
+		cmocka_unit_test(reads_rates),       cmocka_unit_test(refuses_rates),
+		cmocka_unit_test(reads_names),       cmocka_unit_test(times_read_back),
+		cmocka_unit_test(numbers_read_back), cmocka_unit_test(reads_prefixes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
