@@ -217,10 +217,12 @@ static json_t *index_trends(const json_t *trends)
 	return names;
 }
 
-static void put_trend(struct list_row *row, const json_t *trend, double window_seconds)
+/* What a window of trends tells, as rates of the part of it that is known: a young service has not had all of it yet. */
+static void put_trend(struct list_row *row, const json_t *trend)
 {
 	char text[TABLE_NUMBER_BYTES];
-	double seconds = window_seconds > 0 ? window_seconds : 1;
+	double covered = (double)document_number(trend, "covered_seconds");
+	double seconds = covered > 0 ? covered : 1;
 	list_set_number(row, 4, 0, table_rate((double)document_number(trend, "flows") / seconds, text));
 	list_set_number(row, 5, 0,
 			table_size_short((uint64_t)((double)document_number(trend, "bytes_in") / seconds), text));
@@ -236,7 +238,7 @@ static void put_totals(struct list_row *row, const json_t *service)
 	list_set_number(row, 6, 0, table_size_short(document_number(service, "bytes_out"), text));
 }
 
-static void add_service(struct list *list, const json_t *service, const json_t *trend, double window_seconds)
+static void add_service(struct list *list, const json_t *service, const json_t *trend, bool has_rates)
 {
 	char number[TABLE_NUMBER_BYTES];
 	char text[STATUS_WORDS_BYTES];
@@ -245,8 +247,8 @@ static void add_service(struct list *list, const json_t *service, const json_t *
 	list_set(row, 1, "%s", status_words_listens(service, text));
 	list_set(row, 2, "%s", document_text(service, "pool"));
 	list_set_number(row, 3, 0, table_count(document_number(service, "flows_active"), number));
-	if (window_seconds > 0)
-		put_trend(row, trend, window_seconds);
+	if (has_rates)
+		put_trend(row, trend);
 	else
 		put_totals(row, service);
 	list_set_number(row, 7, 0, table_count(document_number(service, "refused_total"), number));
@@ -297,14 +299,13 @@ static void put_services(struct page *page, const struct entries *entries, int l
 	};
 	struct list list;
 	const json_t *trends = page->screen->trends;
-	double window_seconds = (double)document_number(trends, "window_seconds");
+	bool has_rates = json_is_array(json_object_get(trends, "services"));
 	json_t *trend_by_name = index_trends(trends);
 	size_t shown = rows_shown(entries->count, lines);
-	list_init(&list, window_seconds > 0 ? rates : totals, sizeof(totals) / sizeof(totals[0]));
+	list_init(&list, has_rates ? rates : totals, sizeof(totals) / sizeof(totals[0]));
 	for (size_t i = 0; i < shown; i++) {
 		const json_t *service = entries->entries[i].item;
-		add_service(&list, service, json_object_get(trend_by_name, document_text(service, "name")),
-			    window_seconds);
+		add_service(&list, service, json_object_get(trend_by_name, document_text(service, "name")), has_rates);
 	}
 	draw(page, &list, entries->count - shown, "strait top --once");
 	json_decref(trend_by_name);

@@ -96,7 +96,8 @@ static void what_is_wrong_comes_first(void **state)
 	json_decref(more);
 	char *text =
 		show(status, "{\"events\":[{\"event\":\"reload_failed\",\"cause\":\"unknown directive\"}]}",
-		     "{\"window_seconds\":60,\"services\":[{\"name\":\"web\",\"flows\":120,\"bytes_in\":61440,"
+		     "{\"window_seconds\":60,\"services\":[{\"name\":\"web\",\"covered_seconds\":60,\"flows\":120,"
+		     "\"bytes_in\":61440,"
 		     "\"bytes_out\":0,\"usual\":[{\"measure\":\"flows\",\"now\":120.0,\"usual\":10.1,"
 		     "\"basis\":\"all hours\",\"is_unusual\":true},{\"measure\":\"bytes\",\"is_unusual\":false}]}]}");
 	assert_int_equal(strncmp(text, "DEGRADED for 3m20s\n", 19), 0);
@@ -139,6 +140,22 @@ static void every_kind_of_trouble_is_found(void **state)
 	assert_int_equal(seconds, 1);
 	json_decref(status);
 	json_decref(trends);
+}
+
+/* Rates are those of the part of the window that is known, which is short after a start. */
+static void rates_of_a_young_service(void **state)
+{
+	(void)state;
+	char *text = show(json_loads(well, 0, NULL), NULL,
+			  "{\"window_seconds\":60,\"services\":[{\"name\":\"web\",\"flows\":25,\"bytes_in\":20480,"
+			  "\"bytes_out\":5242880,\"covered_seconds\":10}]}");
+	assert_has(text, "FLOWS/S   IN/S  OUT/S");
+	assert_has(text, "   2.5   2.0K 512.0K ");
+	free(text);
+	text = show(json_loads(well, 0, NULL), NULL,
+		    "{\"window_seconds\":60,\"services\":[{\"name\":\"web\",\"flows\":25,\"covered_seconds\":0}]}");
+	assert_has(text, "  25.0     0B     0B ");
+	free(text);
 }
 
 /* 1,000 services and servers, 100 of them down: still one screen, the failing and the busiest on it. */
@@ -187,6 +204,7 @@ int main(void)
 		cmocka_unit_test(all_is_well),
 		cmocka_unit_test(what_is_wrong_comes_first),
 		cmocka_unit_test(every_kind_of_trouble_is_found),
+		cmocka_unit_test(rates_of_a_young_service),
 		cmocka_unit_test(a_thousand_are_one_screen),
 		cmocka_unit_test(strange_documents_do_no_harm),
 	};
