@@ -154,7 +154,7 @@ static void rates_of_a_young_service(void **state)
 	free(text);
 	text = show(json_loads(well, 0, NULL), NULL,
 		    "{\"window_seconds\":60,\"services\":[{\"name\":\"web\",\"flows\":25,\"covered_seconds\":0}]}");
-	assert_has(text, "  25.0     0B     0B ");
+	assert_has(text, "    25      0      0 ");
 	free(text);
 }
 
