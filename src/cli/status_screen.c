@@ -206,17 +206,6 @@ static double busyness(const json_t *item)
 	return 1e6 * (double)document_number(item, "flows_active") + (double)document_number(item, "flows_total");
 }
 
-/* The trends by the names of services; the caller's reference. */
-static json_t *index_trends(const json_t *trends)
-{
-	json_t *names = json_object();
-	size_t index;
-	json_t *service;
-	json_array_foreach(json_object_get(trends, "services"), index, service)
-		json_object_set(names, document_text(service, "name"), service);
-	return names;
-}
-
 /* What a window of trends tells, as rates of the part of it that is known: a young service has not had all of it yet. */
 static void put_trend(struct list_row *row, const json_t *trend)
 {
@@ -300,7 +289,7 @@ static void put_services(struct page *page, const struct entries *entries, int l
 	struct list list;
 	const json_t *trends = page->screen->trends;
 	bool has_rates = json_is_array(json_object_get(trends, "services"));
-	json_t *trend_by_name = index_trends(trends);
+	json_t *trend_by_name = document_index_by_name(json_object_get(trends, "services"));
 	size_t shown = rows_shown(entries->count, lines);
 	list_init(&list, has_rates ? rates : totals, sizeof(totals) / sizeof(totals[0]));
 	for (size_t i = 0; i < shown; i++) {

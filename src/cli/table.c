@@ -14,51 +14,50 @@ enum { GAP = 2 }; /* spaces between columns */
 
 /* --- numbers ----------------------------------------------------------------------------------------------------- */
 
-char *table_count(uint64_t number, char *buf)
+enum { NO_UNIT = -1 };
+
+/* Divided by the base until it is less; the index of the unit, or NO_UNIT. Units are steps of 1,000 or 1,024: k, M and so on. */
+static int scale(double *number, double base)
 {
-	static const char units[] = "kMGTPE";
-	double scaled = (double)number;
-	int unit = -1;
-	while (scaled >= 999.95 && units[unit + 1] != '\0') {
-		scaled /= 1000;
+	enum { LAST_UNIT = 5 };
+	int unit = NO_UNIT;
+	while (*number >= base - 0.05 && unit < LAST_UNIT) {
+		*number /= base;
 		unit++;
 	}
-	if (unit < 0)
+	return unit;
+}
+
+char *table_count(uint64_t number, char *buf)
+{
+	double scaled = (double)number;
+	int unit = scale(&scaled, 1000);
+	if (unit == NO_UNIT)
 		snprintf(buf, TABLE_NUMBER_BYTES, "%llu", (unsigned long long)number);
 	else
-		snprintf(buf, TABLE_NUMBER_BYTES, "%.1f%c", scaled, units[unit]);
+		snprintf(buf, TABLE_NUMBER_BYTES, "%.1f%c", scaled, "kMGTPE"[unit]);
 	return buf;
 }
 
 char *table_size(uint64_t bytes, char *buf)
 {
-	static const char units[] = "KMGTPE";
 	double scaled = (double)bytes;
-	int unit = -1;
-	while (scaled >= 1023.95 && units[unit + 1] != '\0') {
-		scaled /= 1024;
-		unit++;
-	}
-	if (unit < 0)
+	int unit = scale(&scaled, 1024);
+	if (unit == NO_UNIT)
 		snprintf(buf, TABLE_NUMBER_BYTES, "%llu B", (unsigned long long)bytes);
 	else
-		snprintf(buf, TABLE_NUMBER_BYTES, "%.1f %ciB", scaled, units[unit]);
+		snprintf(buf, TABLE_NUMBER_BYTES, "%.1f %ciB", scaled, "KMGTPE"[unit]);
 	return buf;
 }
 
 char *table_size_short(uint64_t bytes, char *buf)
 {
-	static const char units[] = "KMGTPE";
 	double scaled = (double)bytes;
-	int unit = -1;
-	while (scaled >= 1023.95 && units[unit + 1] != '\0') {
-		scaled /= 1024;
-		unit++;
-	}
-	if (unit < 0)
+	int unit = scale(&scaled, 1024);
+	if (unit == NO_UNIT)
 		snprintf(buf, TABLE_NUMBER_BYTES, "%llu", (unsigned long long)bytes);
 	else
-		snprintf(buf, TABLE_NUMBER_BYTES, scaled < 999.95 ? "%.1f%c" : "%.0f%c", scaled, units[unit]);
+		snprintf(buf, TABLE_NUMBER_BYTES, scaled < 999.95 ? "%.1f%c" : "%.0f%c", scaled, "KMGTPE"[unit]);
 	return buf;
 }
 

@@ -148,16 +148,6 @@ void top_model_note_problem(struct top_model *model, const char *problem)
 
 /* --- what to ask for --------------------------------------------------------------------------------------------- */
 
-static uint64_t count_flows(const json_t *status)
-{
-	uint64_t sum = 0;
-	size_t index;
-	const json_t *service;
-	json_array_foreach(json_object_get(status, "services"), index, service) sum +=
-		document_number(service, "flows_active");
-	return sum;
-}
-
 static bool is_address(const char *text)
 {
 	struct network network;
@@ -173,7 +163,8 @@ static bool is_address(const char *text)
 static char *flows_path(const struct top_model *model, const char *filter, char *buf)
 {
 	const char *argument = NULL;
-	if (count_flows(model->documents[TOP_STATUS]) > TOP_FLOWS_MAX && filter[0] != '\0') {
+	if (document_sum(json_object_get(model->documents[TOP_STATUS], "services"), "flows_active") > TOP_FLOWS_MAX &&
+	    filter[0] != '\0') {
 		if (json_object_get(model->services.now, filter) != NULL)
 			argument = "service";
 		else if (is_address(filter))

@@ -62,24 +62,14 @@ static void draw_title(const struct top_screen *screen, const struct top_model *
 			 is_degraded ? LOOK_BAD : LOOK_TITLE, word);
 }
 
-static uint64_t sum_active(const struct top_model *model)
-{
-	const json_t *status = model->documents[TOP_STATUS];
-	uint64_t sum = 0;
-	size_t index;
-	const json_t *service;
-	json_array_foreach(json_object_get(status, "services"), index, service) sum +=
-		document_number(service, "flows_active");
-	return sum;
-}
-
 static void draw_totals(const struct top_model *model, struct canvas *canvas, int row)
 {
 	char numbers[5][TABLE_NUMBER_BYTES];
+	const json_t *status = model->documents[TOP_STATUS];
 	const struct top_counts *services = &model->services;
 	canvas_format(canvas, canvas_rest(canvas, row, 0), LOOK_PLAIN,
 		      "%s active  %s flows/s  in %sB/s  out %sB/s  refused %s/s",
-		      table_count(sum_active(model), numbers[0]),
+		      table_count(document_sum(json_object_get(status, "services"), "flows_active"), numbers[0]),
 		      table_rate(top_model_rate_sum(services, "flows_total"), numbers[1]),
 		      table_size_short((uint64_t)top_model_rate_sum(services, "bytes_in"), numbers[2]),
 		      table_size_short((uint64_t)top_model_rate_sum(services, "bytes_out"), numbers[3]),

@@ -20,16 +20,6 @@ static const struct list_column columns[COLUMN_COUNT] = {
 	[REFUSED_TOTAL] = { "REFUSED", LIST_NUMBER, 6, 8 },
 };
 
-static json_t *index_pools(const json_t *status)
-{
-	json_t *names = json_object();
-	size_t index;
-	json_t *pool;
-	json_array_foreach(json_object_get(status, "pools"), index, pool)
-		json_object_set(names, document_text(pool, "name"), pool);
-	return names;
-}
-
 /* "2/3": how many servers of its pool can take flows. Sorted by how many cannot. */
 static void set_servers_up(struct list_row *row, const json_t *pool)
 {
@@ -64,7 +54,7 @@ static void add(const struct top_model *model, struct list *list, const json_t *
 
 static void fill(const struct top_model *model, struct list *list)
 {
-	json_t *pools = index_pools(model->documents[TOP_STATUS]);
+	json_t *pools = document_index_by_name(json_object_get(model->documents[TOP_STATUS], "pools"));
 	size_t index;
 	const json_t *service;
 	json_array_foreach(json_object_get(model->documents[TOP_STATUS], "services"), index, service)

@@ -37,6 +37,7 @@ static char *show(json_t *status, const char *history, const char *trends)
 	status_screen_print(
 		&(struct status_screen){ status, history_document, trends_document, 80, 24, LOOK_COLOURLESS }, out);
 	fclose(out);
+	assert_non_null(text);
 	json_decref(status);
 	json_decref(history_document);
 	json_decref(trends_document);
