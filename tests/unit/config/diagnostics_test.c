@@ -107,12 +107,10 @@ static void cuts_long_lines(void **state)
 		struct diagnostics diagnostics;
 		diagnostics_init(&diagnostics);
 		source[column - 1] = '!';
-		diagnostics_add(&diagnostics, &(struct diagnostic){ .file = "f",
-								    .line = 1,
-								    .column = column,
-								    .len = 2000,
-								    .source = source,
-								    .message = "m" });
+		struct diagnostic wrong = {
+			.file = "f", .line = 1, .column = column, .len = 2000, .source = source, .message = "m"
+		};
+		diagnostics_add(&diagnostics, &wrong);
 		source[column - 1] = 'a';
 		char *text = printed(&diagnostics);
 		char *line = strchr(text, '\n') + 1;
