@@ -115,8 +115,10 @@ def test_tcp_counts(daemon, loopback):
         with exchange(loopback.client.connect(WEB), b"x" * 1000 * i):
             pass
     held = exchange(loopback.client.connect(WEB), b"y" * 500)
-    m = eventually(lambda: (m := Metrics(daemon))("strait_service_flows_ended_total", service="web") == 20 and m)
     count = sum(1000 * i for i in range(1, 21)) + 500
+    # A client may have an answer a moment before its bytes are counted.
+    eventually(lambda: Metrics(daemon)("strait_server_bytes_total", server="a", direction="out") == count)
+    m = eventually(lambda: (m := Metrics(daemon))("strait_service_flows_ended_total", service="web") == 20 and m)
     assert m("strait_service_flows_total", service="web", protocol="tcp") == 21
     assert m("strait_service_flows_total", service="web", protocol="udp") == 0
     assert m("strait_service_flows_active", service="web") == 1
