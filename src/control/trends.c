@@ -371,11 +371,12 @@ static void put_general(struct trends *trends)
 static bool put_server(struct trends *trends)
 {
 	struct byte_writer *chunk = &trends->saving.chunk;
+	size_t len_before = chunk->len;
 	size_t mark = trends_state_begin_section(chunk, TRENDS_SECTION_SERVER);
 	bool is_there = server_trends_write(trends->servers, trends->saving.server++, chunk);
 	trends_state_end_section(chunk, mark);
 	if (!is_there)
-		chunk->len = mark - (size_t)8; /* the head of the section goes, too */
+		chunk->len = len_before; /* without the head of a section that has no content */
 	return is_there;
 }
 
