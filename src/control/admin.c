@@ -2,6 +2,7 @@
 #include "control/admin.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/memory.h"
 #include "control/admin_answer.h"
@@ -29,11 +30,15 @@
  * of making the loop spin, and who has to go when there are too many is ours to choose (admin_connection.h). The library
  * closes connections on which nothing moves; a client that sends or reads a byte now and then would escape that, so each
  * connection also has a deadline of its own for each request, its body and its answer.
+ *
+ * Large documents take milliseconds to make, and a client may ask for hundreds at once. So when TURN_MS of a turn are
+ * spent, further requests wait for the next turn, and health checks, signals and other listeners have theirs before.
  */
 
 enum {
 	ACCEPTS_PER_TURN = 16,
 	RUNS_PER_EVENT = 8, /* of the library, which may want to be run again at once */
+	TURN_MS = 20,
 	INACTIVITY_SECONDS = ADMIN_REQUEST_MS / 1000,
 	LIBRARY_CONNECTIONS_MAX = 2 * ADMIN_CONNECTIONS_MAX, /* those that were sent away may still be there */
 };
@@ -49,6 +54,10 @@ struct admin_listener {
 	struct timer http_timer;  /* when the library wants to be run without an event */
 	struct timer pause_timer; /* armed: accepting has paused */
 	struct admin_connections connections;
+	struct list postponed; /* connections with a request that waits for the next turn; the library lets them rest */
+	bool is_ending;
+	uint64_t turn_ms;     /* the loop's time of the turn in which the library ran last */
+	uint64_t turn_end_ms; /* when that has taken long enough */
 	struct admin_streams streams;
 	size_t body_bytes; /* of all bodies that are there */
 	uint64_t leave_ms; /* of one that leaves: when it is closed at the latest; monotonic */
@@ -76,14 +85,40 @@ struct admin_change {
 
 /* --- running the library ----------------------------------------------------------------------------------------- */
 
+static bool is_turn_over(const struct admin_listener *listener)
+{
+	return clock_monotonic_ms() >= listener->turn_end_ms;
+}
+
+static void begin_turn(struct admin_listener *listener)
+{
+	uint64_t now_ms = listener->daemon->loop.now_ms;
+	if (listener->turn_ms == now_ms)
+		return;
+	listener->turn_ms = now_ms;
+	listener->turn_end_ms = clock_monotonic_ms() + TURN_MS;
+}
+
+static void resume_postponed(struct admin_listener *listener)
+{
+	for (struct list *link; (link = list_take_first(&listener->postponed)) != NULL;)
+		MHD_resume_connection(LIST_OWNER(link, struct admin_connection, postponed_link)->http_connection);
+}
+
 static void run_http(struct admin_listener *listener)
 {
 	struct daemon *daemon = listener->daemon;
 	MHD_UNSIGNED_LONG_LONG wait_ms = 0;
 	bool is_waiting = true;
-	for (int i = 0; i < RUNS_PER_EVENT && is_waiting && wait_ms == 0; i++) {
+	begin_turn(listener);
+	resume_postponed(listener);
+	for (int i = 0; i < RUNS_PER_EVENT && is_waiting && wait_ms == 0 && (i == 0 || !is_turn_over(listener)); i++) {
 		MHD_run(listener->http);
 		is_waiting = MHD_get_timeout(listener->http, &wait_ms) == MHD_YES;
+	}
+	if (!list_is_empty(&listener->postponed)) {
+		is_waiting = true;
+		wait_ms = 0;
 	}
 	if (is_waiting)
 		timer_arm(&daemon->wheel, &listener->http_timer, daemon->loop.now_ms + wait_ms);
@@ -141,6 +176,7 @@ static void on_connection(void *listener_pointer, struct MHD_Connection *http_co
 	struct admin_connection *connection =
 		admin_connection_begin(&listener->connections, &listener->daemon->wheel, &client, fd);
 	connection->listener = listener;
+	connection->http_connection = http_connection;
 	*context = connection;
 	set_deadline(connection, false, ADMIN_REQUEST_MS);
 }
@@ -378,6 +414,16 @@ static enum MHD_Result finish(struct admin_listener *listener, struct MHD_Connec
 	return send_answer(listener, http_connection, exchange, &answer, exchange->body_refusal != 0);
 }
 
+/* The library asks again when the connection is resumed. */
+static enum MHD_Result postpone(struct admin_listener *listener, struct MHD_Connection *http_connection)
+{
+	struct admin_connection *connection = find_connection(http_connection);
+	list_add_last(&listener->postponed, &connection->postponed_link);
+	set_deadline(connection, true, ADMIN_ANSWER_MS);
+	MHD_suspend_connection(http_connection);
+	return MHD_YES;
+}
+
 /* The library calls it first when the headers are there, then for each piece of a body, then once more. */
 static enum MHD_Result on_request(void *listener_pointer, struct MHD_Connection *http_connection, const char *path,
 				  const char *method, const char *version, const char *body, size_t *body_bytes,
@@ -387,6 +433,10 @@ static enum MHD_Result on_request(void *listener_pointer, struct MHD_Connection 
 	struct exchange *exchange = *request_state;
 	(void)path;
 	if (!exchange->is_begun) {
+		if (listener->is_ending)
+			return MHD_NO;
+		if (is_turn_over(listener))
+			return postpone(listener, http_connection);
 		fill_request(listener, http_connection, method, exchange);
 		return begin(listener, http_connection, exchange, version);
 	}
@@ -488,7 +538,8 @@ static void free_listener(struct admin_listener *listener)
 	struct daemon *daemon = listener->daemon;
 	stop_accepting(listener);
 	if (listener->http != NULL) {
-		/* Streams get their end, and the library wants to be stopped with none of them at rest. */
+		/* Streams get their end, and the library wants to be stopped with no connection at rest. */
+		listener->is_ending = true;
 		admin_streams_end(&listener->streams);
 		run_http(listener);
 		loop_remove(&daemon->loop, &listener->http_source);
@@ -532,6 +583,7 @@ static int add_listener(struct admin *admin, const struct config_admin *config, 
 	struct admin_listener *listener = memory_alloc_zeroed(1, sizeof(*listener));
 	listener->daemon = admin->daemon;
 	admin_connections_init(&listener->connections);
+	list_init(&listener->postponed);
 	admin_streams_init(&listener->streams, &admin->daemon->loop, on_streams_woken);
 	listener->socket.fd = listener->accept_source.fd = -1;
 	listener->accept_source.on_event = on_accept;

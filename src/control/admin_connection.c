@@ -113,6 +113,7 @@ struct admin_connection *admin_connection_begin(struct admin_connections *connec
 	connection->wheel = wheel;
 	connection->fd = fd;
 	connection->peer = read_peer(client, fd);
+	list_init(&connection->postponed_link);
 	connection->source = read_source(client, &connection->peer);
 	list_add_last(&connections->all, &connection->link);
 	return connection;

@@ -24,6 +24,8 @@ enum {
 	ADMIN_PEER_CONNECTIONS_MAX = 32,
 };
 
+struct MHD_Connection;
+
 struct admin_source {
 	uint8_t family;
 	uint8_t ip[16]; /* or the user */
@@ -38,7 +40,9 @@ struct admin_connection {
 	struct timer deadline;
 	struct timer_wheel *wheel;
 	void *listener;
-	int fd; /* the library's */
+	struct MHD_Connection *http_connection;
+	struct list postponed_link; /* the listener's */
+	int fd;                     /* the library's */
 	bool is_busy;
 	struct admin_source source;
 	struct admin_peer peer;

@@ -360,6 +360,7 @@ def test_all_bodies_together(daemon, loopback):
 # clients that take their time
 
 CROWD = 80  # more than a listener holds
+ADMIN_PEER_CONNECTIONS_MAX = 32
 
 
 def test_silent_clients(daemon, loopback):
@@ -409,6 +410,25 @@ def test_slow_readers(daemon, loopback, figure):
     figure(f"{len(slow)} clients of one address that do not read: the next of it is answered after "
            f"{time.monotonic() - begin:.1f} s")
     for raw in slow:
+        raw.socket.close()
+
+
+def test_costly_requests(strait, loopback, figure):
+    """Hundreds of large documents asked for at once: others are answered in between, and so are signals."""
+    servers = "".join(f"server 127.1.{i // 250}.{i % 250 + 1}:9001\n" for i in range(8000))
+    daemon = strait(loopback.proxy, f"admin 127.0.0.1:9900\nservice web {{ listen 127.0.0.1:8000; to web; }}\n"
+                                    f"pool web {{\ncheck none\n{servers}}}")
+    greedy = [Raw(loopback, get("/metrics") * 300) for _ in range(ADMIN_PEER_CONNECTIONS_MAX)]
+    worst = 0
+    for _ in range(5):
+        begin = time.monotonic()
+        assert daemon.get("/livez").status == 200
+        worst = max(worst, time.monotonic() - begin)
+    figure(f"{len(greedy)} clients ask 300 times for 8000 servers: another is answered within {worst * 1000:.0f} ms")
+    assert worst < 3
+    daemon.terminate()
+    assert daemon.wait() == 0
+    for raw in greedy:
         raw.socket.close()
 
 
