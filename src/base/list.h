@@ -32,6 +32,14 @@ static inline bool list_is_linked(const struct list *link)
 	return link->next != NULL;
 }
 
+static inline void list_add_first(struct list *head, struct list *link)
+{
+	link->previous = head;
+	link->next = head->next;
+	head->next->previous = link;
+	head->next = link;
+}
+
 static inline void list_add_last(struct list *head, struct list *link)
 {
 	link->previous = head->previous;

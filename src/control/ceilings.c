@@ -10,7 +10,6 @@
 
 enum {
 	DESCRIPTORS_OF_PROCESS = 32, /* standard streams, epoll, events, libraries, log files */
-	DESCRIPTORS_OF_WORKER = 4,   /* epoll, mailbox and bell */
 	DESCRIPTORS_OF_ADMIN = 3,    /* a listener's socket, epoll and bell */
 	SERVERS_OF_NAME = 8,         /* for their health checks */
 	NAME_SERVER_SOCKETS = 8,     /* of the common resolver, at most */
@@ -81,7 +80,7 @@ static uint64_t reserve(const struct config *config, const struct ceilings_resou
 	uint64_t checks = count_of_checks(config);
 	uint64_t share_max = resources->descriptor_limit / 8; /* few descriptors are not all set aside */
 	uint64_t admin = config->admin_count * (DESCRIPTORS_OF_ADMIN + min(ADMIN_CONNECTIONS_MAX, share_max));
-	uint64_t workers = resources->worker_count * (DESCRIPTORS_OF_WORKER + count_sockets(config));
+	uint64_t workers = resources->worker_count * (WORKER_DESCRIPTORS + count_sockets(config));
 	uint64_t names = min(count_name_sockets(config), share_max);
 	return DESCRIPTORS_OF_PROCESS + config->log_count + workers + admin + min(checks, share_max) + names;
 }

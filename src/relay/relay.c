@@ -36,6 +36,7 @@ void relay_init(struct relay *relay, const struct relay_settings *settings, uint
 	slab_init(&relay->connections, sizeof(struct tcp_connection), connections_max);
 	slab_init(&relay->attempts, sizeof(struct tcp_attempts), connections_max);
 	slab_init(&relay->tails, sizeof(struct tcp_tail), settings->tails_capacity);
+	tcp_pipes_init(&relay->pipes, &settings->budget->descriptors);
 	list_init(&relay->unfinished);
 	list_init(&relay->starved);
 	slab_init(&relay->sessions, sizeof(struct udp_session), settings->sessions_capacity + ENDED_IN_A_TURN_MAX);
@@ -50,6 +51,7 @@ void relay_done(struct relay *relay)
 	datagram_batch_done(&relay->requests);
 	hash_table_done(&relay->session_index);
 	slab_done(&relay->sessions);
+	tcp_pipes_done(&relay->pipes);
 	slab_done(&relay->tails);
 	slab_done(&relay->attempts);
 	slab_done(&relay->connections);
@@ -76,6 +78,13 @@ bool relay_continue(struct relay *relay)
 		drive_all(&relay->starved);
 	bool is_queue_due = tcp_queue_continue(relay);
 	return is_queue_due || !list_is_empty(&relay->unfinished);
+}
+
+bool relay_take_descriptors(struct relay *relay, uint64_t count)
+{
+	struct flow_ceiling *descriptors = &relay->settings->budget->descriptors;
+	return flow_ceiling_take(descriptors, count) ||
+	       (tcp_pipes_trim(&relay->pipes) && flow_ceiling_take(descriptors, count));
 }
 
 void relay_wake_log(struct relay *relay)

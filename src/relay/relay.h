@@ -19,6 +19,7 @@
 #include "net/datagram.h"
 #include "pool/service.h"
 #include "relay/relay_settings.h"
+#include "relay/tcp_pipes.h"
 #include "relay/tcp_queue.h"
 #include "stats/flow_record.h"
 
@@ -46,9 +47,10 @@ struct relay {
 	uint8_t *scratch; /* TCP_SCRATCH_BYTES, what has just been read and is sent at once */
 	struct slab connections;
 	struct slab tails;
+	struct tcp_pipes pipes;
 	struct slab attempts;
 	struct list unfinished; /* connections that used up their share of the turn and go on in the next one */
-	struct list starved;    /* connections that may not read because no tail buffer is left */
+	struct list starved;    /* connections that may not read because no more may be kept for slow sides */
 	struct tcp_queue queue; /* connections that wait for a place at a server */
 
 	/* UDP */
@@ -64,6 +66,7 @@ struct relay {
 	counter connections_active;
 	counter sessions_active;
 	counter tails_active;
+	counter piped_bytes; /* held by pipes, as tails hold others */
 	counter observations_dropped;
 };
 
@@ -78,6 +81,9 @@ void relay_done(struct relay *relay);
  * still are not done.
  */
 bool relay_continue(struct relay *relay);
+
+/* Takes so many of the descriptors that flows may have, all or none. */
+bool relay_take_descriptors(struct relay *relay, uint64_t count);
 
 /* Tells the log writer once a turn that there is something to read. */
 void relay_wake_log(struct relay *relay);

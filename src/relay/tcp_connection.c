@@ -14,7 +14,7 @@
 
 #include <errno.h>
 
-enum { EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDHUP | (int)EPOLLET };
+enum { EVENTS = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | (int)EPOLLET };
 
 static struct service_counters *counters_of(const struct tcp_connection *connection)
 {
@@ -114,8 +114,8 @@ static void finish(struct tcp_connection *connection, enum reason reason)
 	release_attempts(connection);
 	timer_disarm(relay->wheel, &connection->timer);
 	list_remove(&connection->wait.link);
-	tcp_pump_drop_tail(relay, &connection->client);
-	tcp_pump_drop_tail(relay, &connection->server);
+	tcp_pump_drop_unsent(relay, &connection->client);
+	tcp_pump_drop_unsent(relay, &connection->server);
 	connection->state = TCP_CLOSED;
 	connection->target = NULL;
 	fd_close(&connection->server.source.fd);

@@ -85,14 +85,13 @@ static void refuse(struct tcp_listener *listener, struct tcp_client *client, enu
 
 static enum accept_result accept_one(struct tcp_listener *listener)
 {
-	struct flow_ceiling *descriptors = &listener->relay->settings->budget->descriptors;
-	if (!flow_ceiling_take(descriptors, DESCRIPTORS_PER_CONNECTION))
+	if (!relay_take_descriptors(listener->relay, DESCRIPTORS_PER_CONNECTION))
 		return ACCEPT_SHORTAGE;
 	struct addr peer = { .len = sizeof(peer.un) };
 	int fd = accept4(listener->source.fd, &peer.sa, &peer.len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {
 		int error = errno;
-		flow_ceiling_give(descriptors, DESCRIPTORS_PER_CONNECTION);
+		flow_ceiling_give(&listener->relay->settings->budget->descriptors, DESCRIPTORS_PER_CONNECTION);
 		if (socket_is_shortage(error))
 			return ACCEPT_SHORTAGE;
 		/* Others are errors of the connection that was about to be accepted (accept(2)): on to the next. */

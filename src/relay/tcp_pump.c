@@ -11,6 +11,12 @@
 /* Tail buffers given back keep their memory up to this many; beyond it the memory goes back to the system. */
 enum { WARM_TAILS = 64 };
 
+static void copy_from_now_on(struct tcp_side *side)
+{
+	side->is_only_copied = true;
+	side->is_stream = false;
+}
+
 void tcp_pump_note(struct tcp_side *side, uint32_t events)
 {
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
@@ -21,12 +27,22 @@ void tcp_pump_note(struct tcp_side *side, uint32_t events)
 		side->has_hung_up = true;
 	if (events & EPOLLERR)
 		side->has_error = true;
+	/* Splicing stops before an urgent byte (RFC 9293, 3.8.5) and cannot step over it, as reading does. */
+	if (events & EPOLLPRI)
+		copy_from_now_on(side);
+}
+
+/* May so much more be kept for slow sides? */
+static bool may_keep(const struct relay *relay, uint64_t bytes)
+{
+	uint64_t bytes_max = atomic_load_explicit(&relay->settings->budget->tail_bytes_max, memory_order_relaxed);
+	uint64_t kept = relay->tails.taken_count * sizeof(struct tcp_tail) + counter_read(&relay->piped_bytes);
+	return kept + bytes <= bytes_max;
 }
 
 bool tcp_pump_has_tails(const struct relay *relay)
 {
-	uint64_t bytes_max = atomic_load_explicit(&relay->settings->budget->tail_bytes_max, memory_order_relaxed);
-	return !slab_is_full(&relay->tails) && (relay->tails.taken_count + 1) * sizeof(struct tcp_tail) <= bytes_max;
+	return !slab_is_full(&relay->tails) && may_keep(relay, sizeof(struct tcp_tail));
 }
 
 static void give_tail(struct relay *relay, struct tcp_tail *tail)
@@ -41,11 +57,25 @@ static void give_tail(struct relay *relay, struct tcp_tail *tail)
 	}
 }
 
-void tcp_pump_drop_tail(struct relay *relay, struct tcp_side *side)
+static void drop_tail(struct relay *relay, struct tcp_side *side)
+{
+	give_tail(relay, side->tail);
+	side->tail = NULL;
+}
+
+static void drop_pipe(struct relay *relay, struct tcp_side *side)
+{
+	counter_subtract(&relay->piped_bytes, side->pipe->splice.held_bytes);
+	tcp_pipes_give(&relay->pipes, side->pipe);
+	side->pipe = NULL;
+}
+
+void tcp_pump_drop_unsent(struct relay *relay, struct tcp_side *side)
 {
 	if (side->tail != NULL)
-		give_tail(relay, side->tail);
-	side->tail = NULL;
+		drop_tail(relay, side);
+	if (side->pipe != NULL)
+		drop_pipe(relay, side);
 }
 
 static void keep_tail(struct relay *relay, struct tcp_side *to, const uint8_t *bytes, size_t len)
@@ -73,7 +103,7 @@ static ssize_t write_some(struct tcp_side *to, const uint8_t *bytes, size_t len)
 	}
 }
 
-/* Writes the tail. WAIT: the side is clear now; UNFINISHED: it is still blocked. */
+/* Writes the tail. UNFINISHED: the side is clear now; WAIT: it is still blocked. */
 static enum tcp_pump_result flush_tail(struct relay *relay, struct tcp_side *to, bool *moved)
 {
 	struct tcp_tail *tail = to->tail;
@@ -85,14 +115,38 @@ static enum tcp_pump_result flush_tail(struct relay *relay, struct tcp_side *to,
 	tail->len -= (uint32_t)sent;
 	if (tail->len > 0) {
 		to->is_writable = false;
-		return TCP_PUMP_UNFINISHED;
+		return TCP_PUMP_WAIT;
 	}
-	tcp_pump_drop_tail(relay, to);
-	return TCP_PUMP_WAIT;
+	drop_tail(relay, to);
+	return TCP_PUMP_UNFINISHED;
+}
+
+/* The same with a pipe. */
+static enum tcp_pump_result flush_pipe(struct relay *relay, struct tcp_side *to, bool *moved)
+{
+	struct splice_pipe *pipe = &to->pipe->splice;
+	ssize_t sent = splice_drain(pipe, to->source.fd);
+	if (sent < 0)
+		return TCP_PUMP_SINK_RESET;
+	*moved |= sent > 0;
+	counter_subtract(&relay->piped_bytes, (uint64_t)sent);
+	if (pipe->held_bytes > 0) {
+		to->is_writable = false;
+		return TCP_PUMP_WAIT;
+	}
+	drop_pipe(relay, to);
+	return TCP_PUMP_UNFINISHED;
+}
+
+static enum tcp_pump_result flush_unsent(struct relay *relay, struct tcp_side *to, bool *moved)
+{
+	if (to->tail != NULL)
+		return flush_tail(relay, to, moved);
+	return to->pipe != NULL ? flush_pipe(relay, to, moved) : TCP_PUMP_UNFINISHED;
 }
 
 /* Reads once and passes on what came. WAIT: nothing more there; UNFINISHED: there may be more. */
-static enum tcp_pump_result move_once(struct relay *relay, struct tcp_side *from, struct tcp_side *to, bool *moved)
+static enum tcp_pump_result copy_once(struct relay *relay, struct tcp_side *from, struct tcp_side *to, bool *moved)
 {
 	ssize_t got = recv(from->source.fd, relay->scratch, TCP_SCRATCH_BYTES, 0);
 	if (got < 0) {
@@ -110,12 +164,53 @@ static enum tcp_pump_result move_once(struct relay *relay, struct tcp_side *from
 	/* A short read has emptied the socket (epoll(7)), unless the end of the stream is still to be read. */
 	if (got < TCP_SCRATCH_BYTES && !from->has_hung_up && !from->has_error)
 		from->is_readable = false;
+	from->is_stream = got == TCP_SCRATCH_BYTES && !from->is_only_copied;
 	ssize_t sent = write_some(to, relay->scratch, (size_t)got);
 	if (sent < 0)
 		return TCP_PUMP_SINK_RESET;
 	if (sent < got)
 		keep_tail(relay, to, relay->scratch + sent, (size_t)(got - sent));
 	return TCP_PUMP_UNFINISHED;
+}
+
+static enum tcp_pump_result note_nothing_spliced(struct tcp_side *from, ssize_t got)
+{
+	switch (got) {
+	case 0:
+		from->has_ended = true;
+		return TCP_PUMP_UNFINISHED;
+	case -EINVAL:
+		copy_from_now_on(from);
+		return TCP_PUMP_UNFINISHED;
+	default:
+		from->is_readable = false;
+		return got == -EAGAIN ? TCP_PUMP_WAIT : TCP_PUMP_SOURCE_RESET;
+	}
+}
+
+/* The same through a pipe that is empty. */
+static enum tcp_pump_result splice_once(struct relay *relay, struct tcp_pipe *pipe, struct tcp_side *from,
+					struct tcp_side *to, bool *moved)
+{
+	ssize_t got = splice_fill(&pipe->splice, from->source.fd);
+	if (got <= 0) {
+		tcp_pipes_give(&relay->pipes, pipe);
+		return note_nothing_spliced(from, got);
+	}
+	*moved = true;
+	from->bytes_read += (uint64_t)got;
+	from->is_stream = got >= TCP_STREAM_BYTES_MIN;
+	to->pipe = pipe;
+	counter_add(&relay->piped_bytes, (uint64_t)got);
+	return flush_pipe(relay, to, moved);
+}
+
+static enum tcp_pump_result move_once(struct relay *relay, struct tcp_side *from, struct tcp_side *to, bool *moved)
+{
+	struct tcp_pipe *pipe = NULL;
+	if (from->is_stream && may_keep(relay, SPLICE_PIPE_BYTES))
+		pipe = tcp_pipes_take(&relay->pipes);
+	return pipe != NULL ? splice_once(relay, pipe, from, to, moved) : copy_once(relay, from, to, moved);
 }
 
 /* When the other direction has ended already, closing the descriptors, which follows at once, says the same. */
@@ -132,11 +227,9 @@ enum tcp_pump_result tcp_pump_run(struct relay *relay, struct tcp_side *from, st
 	for (int reads = 0;; reads++) {
 		if (!to->is_writable)
 			return TCP_PUMP_WAIT;
-		if (to->tail != NULL) {
-			enum tcp_pump_result result = flush_tail(relay, to, moved);
-			if (result != TCP_PUMP_WAIT)
-				return result == TCP_PUMP_UNFINISHED ? TCP_PUMP_WAIT : result;
-		}
+		enum tcp_pump_result result = flush_unsent(relay, to, moved);
+		if (result != TCP_PUMP_UNFINISHED)
+			return result;
 		if (from->has_ended) {
 			pass_on_end(from, to);
 			return TCP_PUMP_WAIT;
@@ -147,7 +240,7 @@ enum tcp_pump_result tcp_pump_run(struct relay *relay, struct tcp_side *from, st
 			return TCP_PUMP_UNFINISHED;
 		if (!tcp_pump_has_tails(relay))
 			return TCP_PUMP_STARVED;
-		enum tcp_pump_result result = move_once(relay, from, to, moved);
+		result = move_once(relay, from, to, moved);
 		if (result != TCP_PUMP_UNFINISHED)
 			return result;
 	}

@@ -6,6 +6,10 @@
  * buffer, and while there is a tail the source is not read: back-pressure is the kernel's window. So a connection holds
  * no buffer unless its sink is slower than its source, and then at most TCP_SCRATCH_BYTES in each direction. When no tail
  * buffer is free the source is not read either, so nothing that was read is ever lost.
+ *
+ * A source that fills the scratch buffer is a stream. Streams are spliced through a pipe (tcp_pipes.h), which does not copy
+ * them and takes sixteen times as much at once; one that brings little goes back to being copied, which takes fewer calls
+ * to find out that a socket is empty. What its sink does not take stays in the pipe.
  */
 #ifndef RELAY_TCP_PUMP_H
 #define RELAY_TCP_PUMP_H
@@ -17,7 +21,8 @@
 
 enum {
 	TCP_SCRATCH_BYTES = 64 * 1024,
-	TCP_READS_PER_TURN = 16, /* one connection's share of a turn, in each direction */
+	TCP_READS_PER_TURN = 16,          /* one connection's share of a turn, in each direction */
+	TCP_STREAM_BYTES_MIN = 32 * 1024, /* a move that brings less is none of a stream */
 };
 
 /* Bytes that a side has not taken yet. */
@@ -30,6 +35,7 @@ struct tcp_tail {
 struct tcp_side {
 	struct loop_source source;
 	struct tcp_tail *tail; /* on its way to this side */
+	struct tcp_pipe *pipe; /* likewise; one of both at most */
 	uint64_t bytes_read;   /* from this side */
 	bool is_readable;      /* reading may bring something */
 	bool is_writable;      /* writing may succeed */
@@ -37,12 +43,14 @@ struct tcp_side {
 	bool has_error;        /* epoll has reported an error */
 	bool has_ended;        /* its FIN has been read */
 	bool is_shut;          /* a FIN has been sent to it */
+	bool is_stream;        /* what comes from it is spliced */
+	bool is_only_copied;   /* what comes from it cannot be spliced */
 };
 
 enum tcp_pump_result {
 	TCP_PUMP_WAIT,         /* nothing more to do until something happens */
 	TCP_PUMP_UNFINISHED,   /* its share of the turn is used up */
-	TCP_PUMP_STARVED,      /* no tail buffer is left */
+	TCP_PUMP_STARVED,      /* no more may be kept for slow sides */
 	TCP_PUMP_SOURCE_RESET, /* reading failed */
 	TCP_PUMP_SINK_RESET,   /* writing failed */
 };
@@ -53,8 +61,8 @@ enum tcp_pump_result tcp_pump_run(struct relay *relay, struct tcp_side *from, st
 /* Is there room for one more tail, within the memory that the daemon allows? */
 bool tcp_pump_has_tails(const struct relay *relay);
 
-/* Gives back the tail of a side that will not be written to any more. */
-void tcp_pump_drop_tail(struct relay *relay, struct tcp_side *side);
+/* Gives back the tail or pipe of a side that will not be written to any more. */
+void tcp_pump_drop_unsent(struct relay *relay, struct tcp_side *side);
 
 /* Notes what epoll has reported for a side. */
 void tcp_pump_note(struct tcp_side *side, uint32_t events);

@@ -264,7 +264,7 @@ static enum reason admit(struct udp_listener *listener, const struct endpoint *c
 		return REASON_SHUTDOWN;
 	if (comes_back(listener, client) || reflection_is_suspect(published_read(relay->settings->reflection), client))
 		return REASON_DENIED_ACCESS;
-	if (slab_is_full(&relay->sessions) || !flow_ceiling_take(&budget->descriptors, 1))
+	if (slab_is_full(&relay->sessions) || !relay_take_descriptors(relay, 1))
 		return REASON_LIMIT_MEMORY;
 	struct guard *guard = listener->service->guard;
 	enum reason reason = guard_admit(guard, GUARD_SESSION, client, relay->loop->now_ns, ret_ticket);

@@ -481,7 +481,8 @@ void worker_read_usage(const struct worker *worker, struct worker_usage *ret_usa
 		.sessions = sessions,
 		.connection_bytes = connections * relay->connections.object_bytes,
 		.session_bytes = sessions * (relay->sessions.object_bytes + sizeof(uint32_t)),
-		.tail_bytes = counter_read(&relay->tails_active) * sizeof(struct tcp_tail),
+		.tail_bytes = counter_read(&relay->tails_active) * sizeof(struct tcp_tail) +
+			      counter_read(&relay->piped_bytes),
 		.observations_dropped = counter_read(&relay->observations_dropped),
 		.records_dropped = atomic_load_explicit(&relay->records.dropped, memory_order_relaxed),
 	};

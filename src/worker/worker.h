@@ -13,6 +13,7 @@
 #include "pool/service.h"
 #include "relay/own_flows.h"
 #include "relay/relay_settings.h"
+#include "relay/tcp_pipes.h"
 #include "worker/flow_visit.h"
 
 #include <stdint.h>
@@ -36,6 +37,9 @@ struct worker_usage {
 	uint64_t observations_dropped; /* for the trends, which control was too slow for */
 	uint64_t records_dropped;      /* flow records that the log writer was too slow for */
 };
+
+/* What a worker has open before any listener and flow: epoll, mailbox and bell, and a pipe for streams. */
+enum { WORKER_DESCRIPTORS = 4 + TCP_PIPES_DESCRIPTORS };
 
 /* User memory that one flow of each kind takes, and one buffer for bytes that a slow side has not taken. */
 struct worker_sizes {

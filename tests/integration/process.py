@@ -32,3 +32,13 @@ def private_bytes(pid):
 
 def descriptor_count(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def pipe_count(pid):
+    """How many ends of pipes the process has open."""
+    def target(descriptor):
+        try:
+            return os.readlink(f"/proc/{pid}/fd/{descriptor}")
+        except OSError:  # closed meanwhile
+            return ""
+    return sum(target(descriptor).startswith("pipe:") for descriptor in os.listdir(f"/proc/{pid}/fd"))
