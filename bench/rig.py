@@ -43,8 +43,8 @@ class Rig:
 
     def run(self, address, name, processes=1, **options):
         """Runs a load command in so many processes at once, dividing connections among them. Returns their results."""
-        if "connections" in options:
-            options["connections"] //= processes
+        for shared in {"connections", "active"} & set(options):
+            options[shared] //= processes
         words = [self.load, name, f"{address}:{PORT}", *(f"--{k.replace('_', '-')}={v}" for k, v in options.items())]
         programs = [self.lab.client.start(*words) for _ in range(processes)]
         return [self.result(p, options.get("seconds", 0) + 30) for p in programs]

@@ -18,6 +18,7 @@ static const struct option_row rows[] = {
 	{ "seconds", offsetof(struct options, seconds), 3, 0.01, 3600 },
 	{ "warm-up", offsetof(struct options, warm_up), 0.5, 0, 3600 },
 	{ "connections", offsetof(struct options, connections), 50, 1, 100000 },
+	{ "active", offsetof(struct options, active), 0, 0, 100000 },
 	{ "request", offsetof(struct options, request_bytes), 64, sizeof(struct tcp_request), 1 << 30 },
 	{ "response", offsetof(struct options, response_bytes), 64, 1, 1 << 30 },
 	{ "rate", offsetof(struct options, rate), 10000, 1, 1e7 },

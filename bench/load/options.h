@@ -11,6 +11,7 @@ struct options {
 	double seconds;             /* of the measurement */
 	double warm_up;             /* seconds before it */
 	double connections;         /* TCP connections or UDP sessions */
+	double active;              /* of them at a time; 0: all */
 	double request_bytes;
 	double response_bytes;
 	double rate;          /* open loop: requests per second of all connections */

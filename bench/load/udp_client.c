@@ -15,7 +15,7 @@
 
 struct udp_session {
 	int fd;
-	uint64_t stamp; /* of the datagram that has to be answered */
+	uint64_t stamp; /* of the datagram that has to be answered; 0: none has to be */
 };
 
 struct udp_run {
@@ -23,6 +23,7 @@ struct udp_run {
 	struct wait_set set;
 	struct udp_session *sessions;
 	size_t session_count;
+	size_t next; /* the session whose turn it is */
 	size_t request_bytes;
 };
 
@@ -78,6 +79,16 @@ static bool receive_stamp(const struct udp_session *session, uint64_t *ret_stamp
 	return true;
 }
 
+/* The session that has waited longest for its turn. */
+static struct udp_session *take_next(struct udp_run *run)
+{
+	struct udp_session *session;
+	do
+		session = &run->sessions[run->next++ % run->session_count];
+	while (session->stamp != 0);
+	return session;
+}
+
 /* Answers to what was given up as lost are ignored. */
 static void receive_and_send_again(struct udp_run *run, struct udp_session *session)
 {
@@ -87,7 +98,8 @@ static void receive_and_send_again(struct udp_run *run, struct udp_session *sess
 			continue;
 		uint64_t now = now_ns();
 		measurement_record(&run->measurement, stamp, now - stamp);
-		send_stamped(run, session, now);
+		session->stamp = 0;
+		send_stamped(run, take_next(run), now);
 	}
 }
 
@@ -96,7 +108,7 @@ static void replace_lost(struct udp_run *run)
 	uint64_t now = now_ns();
 	for (size_t i = 0; i < run->session_count; i++) {
 		struct udp_session *session = &run->sessions[i];
-		if (now - session->stamp < LOST_NS)
+		if (session->stamp == 0 || now - session->stamp < LOST_NS)
 			continue;
 		measurement_record_error(&run->measurement, session->stamp);
 		send_stamped(run, session, now);
@@ -107,8 +119,10 @@ void udp_round_trips(const struct options *options)
 {
 	static struct udp_run run;
 	run_init(&run, options);
-	for (size_t i = 0; i < run.session_count; i++)
-		send_stamped(&run, &run.sessions[i], now_ns());
+	size_t active = options->active > 0 && options->active < options->connections ? (size_t)options->active
+										      : run.session_count;
+	while (run.next < active)
+		send_stamped(&run, take_next(&run), now_ns());
 	uint64_t next_check_ns = now_ns() + LOST_NS;
 	for (uint64_t now = now_ns(); now < run.measurement.end_ns; now = now_ns()) {
 		if (now >= next_check_ns) {

@@ -50,6 +50,7 @@ void loop_wait(struct loop *loop, int timeout_ms)
 {
 	int count = epoll_wait(loop->epoll_fd, loop->events, LOOP_EVENTS_PER_TURN, timeout_ms);
 	loop->event_count = count < 0 ? 0 : count; /* EINTR: nothing has happened */
+	loop->turn++;
 	read_clock(loop);
 }
 

@@ -34,6 +34,7 @@ enum { LOOP_EVENTS_PER_TURN = 256 };
 struct loop {
 	int epoll_fd;
 	int event_count; /* what the last wait brought */
+	uint32_t turn;   /* counts waits */
 	uint64_t now_ms; /* monotonic, read once after each wait */
 	uint64_t now_ns;
 	struct list deferred;

@@ -116,6 +116,18 @@ int datagram_receive(int fd, struct datagram_batch *batch, uint32_t max)
 	return count;
 }
 
+int datagram_receive_one(int fd, struct datagram_batch *batch)
+{
+	CHECK(batch->count < DATAGRAM_BATCH_MAX);
+	struct datagram *datagram = &batch->entries[batch->count];
+	ssize_t len = recv(fd, datagram->bytes, DATAGRAM_BYTES_MAX, MSG_DONTWAIT);
+	if (len < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	*datagram = (struct datagram){ .bytes = datagram->bytes, .len = (uint32_t)len };
+	batch->count++;
+	return 1;
+}
+
 static struct cmsghdr *append_control(struct msghdr *message, int level, int type, size_t len)
 {
 	struct cmsghdr *c = (struct cmsghdr *)(void *)((uint8_t *)message->msg_control + message->msg_controllen);
@@ -205,6 +217,15 @@ static uint32_t settle_failed(const struct datagram_route *route, const struct d
 	return datagram_count(entry);
 }
 
+/* As sendmmsg; for one datagram to the peer of a connected socket there is a cheaper call. */
+static int send_messages(int fd, struct mmsghdr *messages, uint32_t count)
+{
+	const struct msghdr *first = &messages->msg_hdr;
+	if (count > 1 || first->msg_name != NULL || first->msg_control != NULL)
+		return sendmmsg(fd, messages, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return send(fd, first->msg_iov->iov_base, first->msg_iov->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 1;
+}
+
 uint32_t datagram_send(const struct datagram_route *route, const struct datagram *entries, uint32_t count,
 		       int *ret_error)
 {
@@ -215,7 +236,7 @@ uint32_t datagram_send(const struct datagram_route *route, const struct datagram
 	for (uint32_t i = 0; i < count; i++)
 		fill_message(route, &entries[i], &v, i);
 	for (uint32_t done = 0; done < count;) {
-		int sent = sendmmsg(route->fd, v.messages + done, count - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+		int sent = send_messages(route->fd, v.messages + done, count - done);
 		if (sent > 0) {
 			done += (uint32_t)sent;
 		} else if (route->is_connected && is_pending_error(errno) && error == 0) {

@@ -69,12 +69,17 @@ static int bind_in_group(const struct addr *addr, int type)
 	return result < 0 ? fail(fd, result) : fd;
 }
 
+void socket_send_at_once(int fd)
+{
+	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
 int socket_listen_tcp(const struct addr *addr, const struct socket_keepalive *keepalive)
 {
 	int fd = bind_in_group(addr, SOCK_STREAM);
 	if (fd < 0)
 		return fd;
-	set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	socket_send_at_once(fd);
 	socket_set_keepalive(fd, keepalive);
 	if (listen(fd, SOCKET_BACKLOG) < 0)
 		return fail(fd, -errno);
@@ -147,8 +152,6 @@ int socket_connect_stream(const struct addr *addr, int *ret_fd)
 	int fd = open_socket(addr->sa.sa_family, SOCK_STREAM);
 	if (fd < 0)
 		return fd;
-	if (!addr_is_unix(addr))
-		set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1);
 	return start_connect(fd, addr, ret_fd);
 }
 

@@ -41,6 +41,9 @@ int socket_listen_unix(const struct addr *addr);
 /* Sets keep-alive and the user time-out on a connected TCP socket; errors do not matter. */
 void socket_set_keepalive(int fd, const struct socket_keepalive *keepalive);
 
+/* Switches Nagle's algorithm off (TCP_NODELAY), which sockets that are accepted inherit from their listener. */
+void socket_send_at_once(int fd);
+
 /*
  * Starts to connect. Returns 0 when connected at once, -EINPROGRESS when the outcome will be known once the descriptor
  * is writable; *ret_fd is set in both cases. Other -errno: failed, no descriptor.

@@ -371,6 +371,7 @@ static int start_connect(struct tcp_connection *connection)
 {
 	struct relay *relay = connection->relay;
 	connection->server = (struct tcp_side){ .source = { .on_event = on_server_event, .fd = -1 } };
+	connection->server.may_delay = connection->target->endpoint.family != AF_UNIX;
 	connection->connect_start_ns = clock_monotonic_ns();
 	int result = socket_connect_stream(&connection->target->addr, &connection->server.source.fd);
 	if (result < 0 && result != -EINPROGRESS)

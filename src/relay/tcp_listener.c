@@ -118,7 +118,13 @@ static void on_event(struct loop_source *source, uint32_t events)
 {
 	(void)events;
 	struct tcp_listener *listener = LIST_OWNER(source, struct tcp_listener, source);
-	if (source->fd >= 0 && accept_many(listener, ACCEPTS_PER_TURN) == ACCEPT_SHORTAGE)
+	if (source->fd < 0)
+		return;
+	/* A connection that comes alone is not followed by a look for another: that would be there in the next turn. */
+	uint32_t turn = listener->relay->loop->turn;
+	int max = listener->accept_turn == turn - 1 ? ACCEPTS_PER_TURN : 1;
+	listener->accept_turn = turn;
+	if (accept_many(listener, max) == ACCEPT_SHORTAGE)
 		pause_accepting(listener);
 }
 

@@ -13,7 +13,8 @@ struct tcp_listener {
 	struct timer resume; /* armed: paused */
 	struct relay *relay;
 	struct service *service;
-	bool is_shared; /* other workers wait on the same socket (unix sockets) */
+	uint32_t accept_turn; /* the last turn in which there was an event */
+	bool is_shared;       /* other workers wait on the same socket (unix sockets) */
 };
 
 /* Takes over fd when it returns 0; else -errno. */

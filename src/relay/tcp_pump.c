@@ -2,6 +2,7 @@
 #include "relay/tcp_pump.h"
 
 #include "base/check.h"
+#include "net/socket.h"
 
 #include <errno.h>
 #include <string.h>
@@ -78,6 +79,14 @@ void tcp_pump_drop_unsent(struct relay *relay, struct tcp_side *side)
 		drop_pipe(relay, side);
 }
 
+/* A system call that connections with one request do without. */
+static void send_at_once(struct tcp_side *to)
+{
+	if (to->may_delay)
+		socket_send_at_once(to->source.fd);
+	to->may_delay = false;
+}
+
 static void keep_tail(struct relay *relay, struct tcp_side *to, const uint8_t *bytes, size_t len)
 {
 	to->tail = slab_take(&relay->tails);
@@ -87,6 +96,7 @@ static void keep_tail(struct relay *relay, struct tcp_side *to, const uint8_t *b
 	to->tail->len = (uint32_t)len;
 	memcpy(to->tail->bytes, bytes, len);
 	to->is_writable = false;
+	send_at_once(to);
 }
 
 /* Writes as much as the side takes. Returns the number of bytes, or -1 when the connection is broken. */
@@ -145,6 +155,14 @@ static enum tcp_pump_result flush_unsent(struct relay *relay, struct tcp_side *t
 	return to->pipe != NULL ? flush_pipe(relay, to, moved) : TCP_PUMP_UNFINISHED;
 }
 
+static void note_read(struct tcp_side *from, struct tcp_side *to, size_t got, bool *moved)
+{
+	if (from->bytes_read > 0)
+		send_at_once(to);
+	from->bytes_read += got;
+	*moved = true;
+}
+
 /* Reads once and passes on what came. WAIT: nothing more there; UNFINISHED: there may be more. */
 static enum tcp_pump_result copy_once(struct relay *relay, struct tcp_side *from, struct tcp_side *to, bool *moved)
 {
@@ -159,8 +177,7 @@ static enum tcp_pump_result copy_once(struct relay *relay, struct tcp_side *from
 		from->has_ended = true;
 		return TCP_PUMP_UNFINISHED;
 	}
-	*moved = true;
-	from->bytes_read += (uint64_t)got;
+	note_read(from, to, (size_t)got, moved);
 	/* A short read has emptied the socket (epoll(7)), unless the end of the stream is still to be read. */
 	if (got < TCP_SCRATCH_BYTES && !from->has_hung_up && !from->has_error)
 		from->is_readable = false;
@@ -197,8 +214,7 @@ static enum tcp_pump_result splice_once(struct relay *relay, struct tcp_pipe *pi
 		tcp_pipes_give(&relay->pipes, pipe);
 		return note_nothing_spliced(from, got);
 	}
-	*moved = true;
-	from->bytes_read += (uint64_t)got;
+	note_read(from, to, (size_t)got, moved);
 	from->is_stream = got >= TCP_STREAM_BYTES_MIN;
 	to->pipe = pipe;
 	counter_add(&relay->piped_bytes, (uint64_t)got);

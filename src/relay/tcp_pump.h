@@ -44,7 +44,8 @@ struct tcp_side {
 	bool has_ended;        /* its FIN has been read */
 	bool is_shut;          /* a FIN has been sent to it */
 	bool is_stream;        /* what comes from it is spliced */
-	bool is_only_copied;   /* what comes from it cannot be spliced */
+	bool may_delay; /* Nagle's algorithm is on: what is sent first is not delayed by it, what comes later may be */
+	bool is_only_copied; /* what comes from it cannot be spliced */
 };
 
 enum tcp_pump_result {

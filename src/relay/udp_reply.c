@@ -27,6 +27,22 @@ static void on_end_of_turn(struct loop_deferred *deferred)
 	udp_reply_flush(LIST_OWNER(deferred, struct relay, reply_flush));
 }
 
+/*
+ * Most servers answer with one datagram, so one is asked for: who has more has an event in the next turn again. That is
+ * a burst, and from then on its session asks for many and for trains.
+ */
+static int receive(struct udp_session *session, struct datagram_batch *batch)
+{
+	uint32_t turn = session->relay->loop->turn;
+	if (!session->has_bursts && session->reply_turn == turn - 1) {
+		session->has_bursts = true;
+		datagram_enable_trains(session->upstream.fd);
+	}
+	session->reply_turn = turn;
+	return session->has_bursts ? datagram_receive(session->upstream.fd, batch, REPLIES_PER_EVENT)
+				   : datagram_receive_one(session->upstream.fd, batch);
+}
+
 int udp_reply_receive(struct udp_session *session, uint64_t *ret_bytes)
 {
 	struct relay *relay = session->relay;
@@ -34,7 +50,7 @@ int udp_reply_receive(struct udp_session *session, uint64_t *ret_bytes)
 	if (batch->count == DATAGRAM_BATCH_MAX)
 		udp_reply_flush(relay);
 	uint32_t first = batch->count;
-	int received = datagram_receive(session->upstream.fd, batch, REPLIES_PER_EVENT);
+	int received = receive(session, batch);
 	if (received <= 0)
 		return received;
 	uint64_t bytes = 0;

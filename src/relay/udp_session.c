@@ -336,6 +336,7 @@ static struct udp_session *begin(struct udp_listener *listener, const struct ses
 		.id = relay->next_flow_id++,
 		.start_ns = relay->loop->now_ns,
 		.last_activity_ms = relay->loop->now_ms,
+		.reply_turn = relay->loop->turn - 2,
 		.ticket = route->ticket,
 		.algorithm = route->algorithm,
 		.has_local = has_local,

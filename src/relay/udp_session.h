@@ -37,11 +37,13 @@ struct udp_session {
 	uint64_t packets_in;
 	uint64_t packets_out;
 	struct guard_ticket ticket;
-	uint8_t algorithm; /* enum pool_algorithm that chose the server */
+	uint32_t reply_turn; /* the last turn in which something came from the server */
+	uint8_t algorithm;   /* enum pool_algorithm that chose the server */
 	bool has_local;
 	bool is_indexed;
 	bool is_answered;    /* the server has replied */
 	bool is_unreachable; /* and has not: ICMP says nobody is there */
+	bool has_bursts;     /* the server sends more than one datagram at a time */
 	bool is_own_flow;    /* noted in own_flows */
 	bool is_ended;
 };

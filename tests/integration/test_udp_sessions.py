@@ -5,6 +5,7 @@ import os
 import random
 import selectors
 import socket
+import struct
 import time
 
 import pytest
@@ -15,6 +16,7 @@ from servers import name_servers, server_lines, small_server
 from traffic import ask
 from waiting import eventually, thread
 
+SOL_UDP, UDP_SEGMENT = 17, 103
 SIZES = [0, 1, 1472, 1473, 9000, 24001, 65507]
 CONFIGURATION = """
 service game {{
@@ -106,6 +108,34 @@ def test_boundaries(strait, loopback):
             for data in burst:
                 s.send(data)
             assert [s.recv(70_000) for _ in burst] == burst
+
+
+def test_bursts_of_replies(strait, loopback):
+    """A server that answers with many datagrams at once, singly and as trains: all come, in order, as they were."""
+    def replies(i):
+        train = bytes([i]) * 1200 * 30 + b"end"
+        return [b"first", *[b"%d" % j * (j + 1) for j in range(20)]], train
+
+    def serve():
+        for i in range(20):
+            _, client = server.recvfrom(100)
+            singles, train = replies(i)
+            for data in singles:
+                server.sendto(data, client)
+            server.sendmsg([train], [(SOL_UDP, UDP_SEGMENT, struct.pack("H", 1200))], 0, client)
+    server = loopback.server.udp(source=("127.0.0.1", 9000))
+    daemon = strait(loopback.proxy, configuration())
+    work = thread(serve)
+    with server, loopback.client.udp(("127.0.0.1", 8000)) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+        for i in range(20):
+            s.send(b"?")
+            singles, train = replies(i)
+            expected = singles + [train[at:at + 1200] for at in range(0, len(train), 1200)]
+            assert [s.recv(70_000) for _ in expected] == expected
+        work.join()
+    daemon.stop()
+    assert daemon.wait_for_flows(1)[0]["packets_out"] == 20 * len(expected)
 
 
 def test_one_client_one_server(strait, loopback):
