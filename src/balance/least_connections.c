@@ -3,10 +3,14 @@
  * The server with the fewest flows for its weight, the new flow counted in: lowest (active + 1) / weight, compared
  * without dividing. The counts belong to all workers together. Of equally loaded servers each is chosen with the same
  * chance, wherever they stand: the k-th one found replaces the choice so far with probability 1/k.
+ *
+ * In a pool of more than COMPARED_MIN servers, so many are compared, beginning at a place chosen anew for each flow: that
+ * is the least loaded of all or close to it, and the cost of a flow does not grow with the pool. When none of those can
+ * be used the search goes on until one is found.
  */
 #include "balance/algorithms.h"
 
-enum { ATTEMPTS_MAX = 4 };
+enum { ATTEMPTS_MAX = 4, COMPARED_MIN = 512 };
 
 /* The best so far; before any, a load that every server is below. */
 struct choice {
@@ -39,8 +43,11 @@ static void choice_consider(struct choice *choice, struct server *server, uint64
 static struct server *least_loaded(const struct balance_tier *tier, const struct balance_request *request)
 {
 	struct choice choice = choice_none;
-	for (uint32_t i = 0; i < tier->count; i++)
-		choice_consider(&choice, tier->servers[i], tier->weights[i], request);
+	uint32_t at = tier->count > COMPARED_MIN ? random_below(request->random, tier->count) : 0;
+	for (uint32_t i = 0; i < tier->count && (i < COMPARED_MIN || choice.server == NULL); i++) {
+		choice_consider(&choice, tier->servers[at], tier->weights[at], request);
+		at = at + 1 < tier->count ? at + 1 : 0;
+	}
 	return choice.server;
 }
 

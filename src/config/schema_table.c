@@ -216,7 +216,8 @@ static const struct schema_value session_values[] = {
 
 static const struct schema_word algorithms[] = {
 	{ "round-robin", CONFIG_BALANCE_ROUND_ROBIN, "in turn, exactly by weight over a cycle" },
-	{ "least-connections", CONFIG_BALANCE_LEAST_CONNECTIONS, "the server with the fewest flows for its weight" },
+	{ "least-connections", CONFIG_BALANCE_LEAST_CONNECTIONS,
+	  "the server with the fewest flows for its weight, of 512 picked by chance in larger pools" },
 	{ "source-hash", CONFIG_BALANCE_SOURCE_HASH,
 	  "a client address keeps its server; few move when servers change" },
 	{ "random", CONFIG_BALANCE_RANDOM, "of two picked by chance the one with fewer flows for its weight" },

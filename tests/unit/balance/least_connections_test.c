@@ -78,6 +78,33 @@ static void a_full_server_is_not_chosen_though_it_has_the_fewest(void **state)
 	fixture_free(&pool);
 }
 
+enum { LARGE = 3000 };
+
+/* More servers than are compared: still no server is far from its share, and each is found. */
+static void a_large_pool_is_used_evenly(void **state)
+{
+	(void)state;
+	struct pool *pool = fixture_pool(POOL_LEAST_CONNECTIONS, LARGE, NULL);
+	for (int i = 0; i < 20 * LARGE; i++)
+		assert_non_null(enter(pool));
+	for (int i = 0; i < LARGE; i++)
+		assert_in_range(server_active(pool->servers[i]), 18, 21);
+	fixture_free(&pool);
+}
+
+static void the_only_server_with_room_is_found_in_a_large_pool(void **state)
+{
+	(void)state;
+	struct pool *pool = fixture_pool(POOL_LEAST_CONNECTIONS, LARGE, NULL);
+	for (int i = 0; i < LARGE; i++) {
+		pool->servers[i]->connections_max = 1;
+		assert_true(i == 1234 || server_enter(pool->servers[i], 1));
+	}
+	assert_ptr_equal(enter(pool), pool->servers[1234]);
+	assert_null(enter(pool));
+	fixture_free(&pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -86,6 +113,8 @@ int main(void)
 		cmocka_unit_test(equal_servers_share_evenly),
 		cmocka_unit_test(an_idle_pool_of_equal_weights_is_used_evenly),
 		cmocka_unit_test(a_full_server_is_not_chosen_though_it_has_the_fewest),
+		cmocka_unit_test(a_large_pool_is_used_evenly),
+		cmocka_unit_test(the_only_server_with_room_is_found_in_a_large_pool),
 	};
 	rcu_register_thread();
 	random_init_seed(&generator, 1);
