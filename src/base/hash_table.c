@@ -62,6 +62,21 @@ static void *follow(const struct hash_table *table, uint32_t next, uint32_t hash
 	return NULL;
 }
 
+void hash_table_prefetch_bucket(const struct hash_table *table, uint32_t hash)
+{
+	__builtin_prefetch(&table->buckets[hash & (table->bucket_count - 1)]);
+}
+
+void hash_table_prefetch_object(const struct hash_table *table, uint32_t hash)
+{
+	uint32_t first = table->buckets[hash & (table->bucket_count - 1)];
+	if (first == 0)
+		return;
+	const uint8_t *object = slab_at(table->slab, first - 1);
+	for (size_t at = 0; at < table->slab->object_bytes; at += 64)
+		__builtin_prefetch(object + at);
+}
+
 void *hash_table_find(const struct hash_table *table, uint32_t hash)
 {
 	return follow(table, table->buckets[hash & (table->bucket_count - 1)], hash);

@@ -31,6 +31,10 @@ void hash_table_done(struct hash_table *table);
 void hash_table_add(struct hash_table *table, void *object, uint32_t hash);
 void hash_table_remove(struct hash_table *table, void *object);
 
+/* Begins to fetch what hash_table_find will read: first the bucket, and once that is there the object. */
+void hash_table_prefetch_bucket(const struct hash_table *table, uint32_t hash);
+void hash_table_prefetch_object(const struct hash_table *table, uint32_t hash);
+
 /* The first object with this hash, and the next one after it; NULL at the end. The caller compares the keys. */
 void *hash_table_find(const struct hash_table *table, uint32_t hash);
 void *hash_table_find_next(const struct hash_table *table, const void *object);

@@ -71,6 +71,7 @@ static void receive(struct udp_listener *listener, int batches_max)
 		int received = datagram_receive(listener->source.fd, batch, DATAGRAM_BATCH_MAX);
 		if (received <= 0)
 			return;
+		udp_session_prefetch(listener, batch);
 		hand_out(listener, batch);
 		if (received < DATAGRAM_BATCH_MAX)
 			return;

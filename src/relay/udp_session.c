@@ -399,6 +399,19 @@ static bool has_alternative(struct udp_session *session)
 	return other != NULL;
 }
 
+void udp_session_prefetch(const struct udp_listener *listener, const struct datagram_batch *batch)
+{
+	const struct hash_table *index = &listener->relay->session_index;
+	uint32_t hashes[DATAGRAM_BATCH_MAX];
+	for (uint32_t i = 0; i < batch->count; i++) {
+		struct session_key key = key_of(listener, &batch->entries[i]);
+		hashes[i] = hash_of(listener->relay, &key);
+		hash_table_prefetch_bucket(index, hashes[i]);
+	}
+	for (uint32_t i = 0; i < batch->count; i++)
+		hash_table_prefetch_object(index, hashes[i]);
+}
+
 struct udp_session *udp_session_find(struct udp_listener *listener, const struct datagram *datagram)
 {
 	struct session_key key = key_of(listener, datagram);

@@ -54,6 +54,9 @@ static_assert(sizeof(struct udp_session) <= 512, "promised to users");
  */
 struct udp_session *udp_session_find(struct udp_listener *listener, const struct datagram *datagram);
 
+/* Begins to fetch the sessions of a batch, so that finding them waits for memory only once. */
+void udp_session_prefetch(const struct udp_listener *listener, const struct datagram_batch *batch);
+
 /* How many more datagrams of the client the session takes. */
 uint64_t udp_session_room(const struct udp_session *session);
 
