@@ -114,13 +114,6 @@ def measure(rig, part, rounds, seconds):
         part.costs.setdefault(kind, {})[size] = statistics.median(costs)
 
 
-def growth(costs):
-    """How much the cost grows from the first size to the last, for each tenfold."""
-    sizes = sorted(costs)
-    tenfolds = len(str(sizes[-1] // sizes[0])) - 1 or 1
-    return (costs[sizes[-1]] - costs[sizes[0]]) / tenfolds
-
-
 def table(part):
     """Rows of Markdown: the cost for each size and kind; where direct routing was measured, also what strait adds."""
     kinds = [*part.kinds, "added"] if part.has_direct else part.kinds

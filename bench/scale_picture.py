@@ -8,6 +8,7 @@ COLOURS = ["#3b6ea8", "#8a8a8a", "#3f8f5b", "#b8862f", "#8b4f9f"]
 WIDTH, HEIGHT, LEFT, TOP = 430, 250, 56, 46
 PLOT_WIDTH, PLOT_HEIGHT = WIDTH - LEFT - 24, HEIGHT - TOP - 44
 COLUMNS = 2
+LETTER_WIDTH = 5.6
 
 
 def draw(parts):
@@ -39,10 +40,12 @@ def chart(part):
     for size in part.sizes:
         drawn.append(f'<text x="{x(size):.1f}" y="{TOP + PLOT_HEIGHT + 16}" text-anchor="middle">{size:,}</text>')
     drawn.append(f'<text x="{LEFT + PLOT_WIDTH / 2}" y="{TOP + PLOT_HEIGHT + 32}" text-anchor="middle">{part.axis}</text>')
+    label_x = LEFT
     for i, (kind, costs) in enumerate(part.costs.items()):
         points = " ".join(f"{x(size):.1f},{y(cost):.1f}" for size, cost in sorted(costs.items()))
         drawn.append(f'<polyline points="{points}" fill="none" stroke="{COLOURS[i]}" stroke-width="2"/>'
-                     f'<text x="{LEFT + i * PLOT_WIDTH / len(part.costs)}" y="34" fill="{COLOURS[i]}">{kind}</text>')
+                     f'<text x="{label_x}" y="34" fill="{COLOURS[i]}">{kind}</text>')
+        label_x += len(kind) * LETTER_WIDTH + 10
     return "\n".join(drawn)
 
 
