@@ -193,8 +193,8 @@ static enum tcp_pump_result copy_once(struct relay *relay, struct tcp_side *from
 static enum tcp_pump_result note_nothing_spliced(struct tcp_side *from, ssize_t got)
 {
 	switch (got) {
-	case 0:
-		from->has_ended = true;
+	case 0: /* the end, or an urgent byte with the end behind it: reading tells */
+		from->is_stream = false;
 		return TCP_PUMP_UNFINISHED;
 	case -EINVAL:
 		copy_from_now_on(from);
