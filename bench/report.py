@@ -10,7 +10,6 @@ from pathlib import Path
 import picture
 from rig import CPUS, QUIET_PERCENT
 
-TABLE_BEGIN, TABLE_END = "<!-- bench: table begins -->", "<!-- bench: table ends -->"
 DETAILS = {"p50_us": "p50 {:.0f} us", "p99.9_us": "p99.9 {:.0f} us",
            "offered_rate": "at {:,.0f}/s", "kernel_bytes": "kernel {:,.0f} bytes", "errors": "lost or failed {:,.0f}",
            "lost_percent": "lost {:.0f} %"}
@@ -131,9 +130,14 @@ def markdown_cell(workload, result):
 
 
 def publish(summary, docs):
-    """Replaces the table of docs/performance.md, between its two marks, and the picture beside it."""
-    page = docs / "performance.md"
-    before, _, rest = page.read_text().partition(TABLE_BEGIN)
-    _, _, after = rest.partition(TABLE_END)
-    page.write_text(f"{before}{TABLE_BEGIN}\n{markdown(summary)}\n{TABLE_END}{after}")
+    """Replaces the table of docs/performance.md, and the picture beside it."""
+    replace_section(docs / "performance.md", "bench", markdown(summary))
     (docs / "performance.svg").write_text(picture.draw(summary))
+
+
+def replace_section(page, name, text):
+    """Replaces what a page has between the two marks of a table."""
+    begin, end = f"<!-- {name}: table begins -->", f"<!-- {name}: table ends -->"
+    before, _, rest = page.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}")

@@ -18,6 +18,7 @@ sys.path.insert(0, str(ROOT / "tests" / "integration"))  # the laboratory
 
 # pylint: disable=wrong-import-position
 import candidates
+import report
 import rig as laboratory
 import scale_picture
 import workloads
@@ -26,7 +27,6 @@ from rig import CPUS
 SMALL = {"request": 64, "response": 64}
 FRONT, PORT = "10.1.0.1", candidates.PORT
 SERVERS_NETWORK = "10.2.128.0/17"
-TABLE_BEGIN, TABLE_END = "<!-- scale: table begins -->", "<!-- scale: table ends -->"
 
 
 @dataclass
@@ -60,8 +60,9 @@ PARTS = [
     Part("tcp_flows", "TCP: a request, with so many connections that all ask", "request", "connections",
          [10, 100, 1000, 9000], ["strait", "direct"], lambda kind, size: configuration(),
          lambda kind, size: ("tcp-rr", {"connections": size, **SMALL}), has_direct=True),
-    Part("udp_flows", "UDP: a round trip, with so many sessions of which 1,000 at a time wait for an answer", "round trip", "sessions",
-         [10, 100, 1000, 5000, 15000], ["strait", "direct"], lambda kind, size: configuration(),
+    Part("udp_flows", "UDP: a round trip, with so many sessions of which 1,000 at a time wait for an answer",
+         "round trip", "sessions", [10, 100, 1000, 5000, 15000], ["strait", "direct"],
+         lambda kind, size: configuration(),
          lambda kind, size: ("udp-rr", {"connections": size, "active": min(size, 1000), "request": 64}), has_direct=True),
     Part("servers", "A new connection, its request and its end, with so many servers in the pool", "connection", "servers",
          [1, 10, 100, 1000, 10000], ["round-robin", "least-connections", "random", "source-hash", "maglev"],
@@ -127,10 +128,7 @@ def table(part):
 
 
 def publish(parts, facts, docs):
-    page = docs / "performance.md"
-    before, _, rest = page.read_text().partition(TABLE_BEGIN)
-    _, _, after = rest.partition(TABLE_END)
-    page.write_text(f"{before}{TABLE_BEGIN}\n" + "\n\n".join([table(p) for p in parts] + [facts]) + f"\n{TABLE_END}{after}")
+    report.replace_section(docs / "performance.md", "scale", "\n\n".join([table(p) for p in parts] + [facts]))
     (docs / "scaling.svg").write_text(scale_picture.draw(parts))
 
 

@@ -7,6 +7,7 @@ import pytest
 
 import process
 from servers import Scripted
+from traffic import send_endlessly
 from waiting import thread
 
 READERS = 8
@@ -20,17 +21,6 @@ pool slow {
     server 127.0.0.1:9000
 }
 """
-
-
-def send_endlessly(connection):
-    """Returns how much could be sent until the client went away."""
-    sent = 0
-    connection.settimeout(None)
-    try:
-        while True:
-            sent += connection.send(bytes(65536))
-    except OSError:
-        return sent
 
 
 def read_slowly(s, seconds):

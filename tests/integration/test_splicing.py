@@ -14,7 +14,8 @@ import process
 from lab import address_text
 from metrics import Metrics
 from servers import Scripted, small_server
-from traffic import both_ways, ending, exchange, receive_all, receive_exactly, receive_stream, reset, send_stream
+from traffic import (both_ways, ending, exchange, receive_all, receive_exactly, receive_stream, reset, send_endlessly,
+                     send_stream)
 from waiting import eventually, thread
 
 MEBIBYTE = 1 << 20
@@ -34,15 +35,6 @@ pool stream {{
 
 def configuration(listen=address_text(*LISTEN), server=address_text(*SERVER), more=""):
     return CONFIGURATION.format(listen=listen, server=server, more=more)
-
-
-def send_endlessly(connection):
-    connection.settimeout(None)
-    try:
-        while True:
-            connection.sendall(bytes(65536))
-    except OSError:
-        return "over"
 
 
 def unsent_bytes(daemon):
@@ -126,7 +118,7 @@ def test_reader_resets(strait, loopback):
     with loopback.client.connect(LISTEN, receive_bytes=4096) as s:
         eventually(lambda: unsent_bytes(daemon) > 0, what="something is kept")
         reset(s)
-    assert server.results() == ["over"]
+    assert server.results()[0] > 0
     check_nothing_stays(daemon, "client_rst")
 
 
@@ -159,17 +151,22 @@ def stuff(connection, daemon):
 
 
 def test_urgent_byte(strait, loopback):
-    """An urgent byte in a stream, over which no pipe can step, stops nothing: all before and after it arrives."""
+    """
+    An urgent byte in a stream, over which no pipe can step, stops nothing: all before and after it arrives. Some with
+    time after it, and often with the end right behind it, which looks like the end at the byte when moments meet.
+    """
     part = bytes(range(256)) * 4096
     daemon = strait(loopback.proxy, configuration())
     server = Scripted(loopback.server, SERVER, receive_all, timeout=20)
-    with loopback.client.connect(LISTEN) as s:
-        s.sendall(part * 4)
-        s.send(b"!", socket.MSG_OOB)
-        s.sendall(part * 4)
-        s.shutdown(socket.SHUT_WR)
-        assert server.results() == [part * 8], "the urgent byte itself is left out, as it is without pipes"
-    assert daemon.wait_for_flows(1)[0]["reason"] == "client_fin"
+    for i in range(25):
+        with loopback.client.connect(LISTEN) as s:
+            s.sendall(part * 2)
+            s.send(b"!", socket.MSG_OOB)
+            time.sleep(0.2 if i < 5 else 0)
+            s.sendall(part * 2)
+            s.shutdown(socket.SHUT_WR)
+            assert server.results(i + 1)[i] == part * 4, "the urgent byte itself is left out, as it is without pipes"
+    assert {flow["reason"] for flow in daemon.wait_for_flows(25)} == {"client_fin"}
 
 
 def test_pipes_are_bounded(strait, loopback):

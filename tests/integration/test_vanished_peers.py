@@ -3,7 +3,7 @@
 
 from lab import program_path
 from servers import Scripted, small_server
-from traffic import exchange, receive_exactly
+from traffic import exchange, receive_exactly, send_endlessly
 from waiting import eventually
 
 CONFIGURATION = """
@@ -35,20 +35,13 @@ def is_watched(lab, address):
 
 def test_client_vanishes_during_a_download(strait, lab):
     """A client whose machine is gone, with data on its way to it, does not hold the server's connection for long."""
-    def send_until_closed(connection):
-        connection.settimeout(None)
-        try:
-            while True:
-                connection.sendall(bytes(65536))
-        except OSError:
-            return "closed"
-    server = Scripted(lab.server, ("10.2.0.2", 9000), send_until_closed)
+    server = Scripted(lab.server, ("10.2.0.2", 9000), send_endlessly)
     daemon = strait(lab.proxy, CONFIGURATION.format(idle="2s"))
     with lab.client.connect(("10.1.0.1", 8000)) as s:
         receive_exactly(s, 1 << 20)
         lab.client.vanish()
         daemon.wait_for_flows(1, timeout=25)
-        assert server.results() == ["closed"]
+        assert server.results()[0] > 0
     daemon.wait_for_active("web", 0)
 
 

@@ -122,6 +122,17 @@ def send_stream(s, count, seed):
     return digest.hexdigest()
 
 
+def send_endlessly(s):
+    """Sends until the connection ends; returns how much it was."""
+    sent = 0
+    s.settimeout(None)
+    try:
+        while True:
+            sent += s.send(bytes(65536))
+    except OSError:
+        return sent
+
+
 def receive_stream(s):
     """Receives until FIN; returns the number of bytes and their SHA-256."""
     digest, count = hashlib.sha256(), 0
