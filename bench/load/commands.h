@@ -16,7 +16,8 @@ void tcp_churn(const struct options *options);
 void tcp_open_loop(const struct options *options);
 
 /*
- * Closed loop over `connections` sessions, of which `active` at a time wait for an answer, in turn; a datagram not answered in 200 ms is an error, and another one is sent.
+ * Closed loop over `connections` sessions, of which `active` at a time wait for an answer, in turn; a datagram not
+ * answered in 200 ms is an error, and another one is sent.
  */
 void udp_round_trips(const struct options *options);
 /* Open loop, as tcp_open_loop; errors are datagrams that got no answer. */

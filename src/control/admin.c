@@ -56,7 +56,7 @@ struct admin_listener {
 	struct admin_connections connections;
 	struct list postponed; /* connections with a request that waits for the next turn; the library lets them rest */
 	bool is_ending;
-	uint64_t turn_ms;     /* the loop's time of the turn in which the library ran last */
+	uint32_t turn;        /* the loop's, in which the library ran last */
 	uint64_t turn_end_ms; /* when that has taken long enough */
 	struct admin_streams streams;
 	size_t body_bytes; /* of all bodies that are there */
@@ -92,10 +92,10 @@ static bool is_turn_over(const struct admin_listener *listener)
 
 static void begin_turn(struct admin_listener *listener)
 {
-	uint64_t now_ms = listener->daemon->loop.now_ms;
-	if (listener->turn_ms == now_ms)
+	uint32_t turn = listener->daemon->loop.turn;
+	if (listener->turn == turn)
 		return;
-	listener->turn_ms = now_ms;
+	listener->turn = turn;
 	listener->turn_end_ms = clock_monotonic_ms() + TURN_MS;
 }
 
