@@ -150,22 +150,40 @@ def stuff(connection, daemon):
     eventually(is_full, 10, every=0.2)
 
 
+PART = bytes(range(256)) * 4096
+
+
+def send_with_urgent_byte(s, parts):
+    s.sendall(PART * parts)
+    s.send(b"!", socket.MSG_OOB)
+    s.sendall(PART * parts)
+
+
 def test_urgent_byte(strait, loopback):
-    """
-    An urgent byte in a stream, over which no pipe can step, stops nothing: all before and after it arrives. Some with
-    time after it, and often with the end right behind it, which looks like the end at the byte when moments meet.
-    """
-    part = bytes(range(256)) * 4096
+    """An urgent byte in the middle of what waits for a reader, over which no pipe can step, stops nothing."""
+    def script(connection):
+        time.sleep(0.5)
+        data = receive_exactly(connection, 8 * len(PART))
+        connection.sendall(b"all")
+        return data
+    strait(loopback.proxy, configuration())
+    server = Scripted(loopback.server, SERVER, script, timeout=10)
+    with loopback.client.connect(LISTEN, timeout=15) as s:
+        sending = thread(send_with_urgent_byte, s, 4)
+        assert receive_exactly(s, 3) == b"all"
+        sending.join()
+    assert server.results() == [PART * 8], "the urgent byte itself is left out, as it is without pipes"
+
+
+def test_urgent_byte_and_the_end(strait, loopback):
+    """The end right behind an urgent byte and what follows it: all arrives first, though a pipe sees an end before."""
     daemon = strait(loopback.proxy, configuration())
     server = Scripted(loopback.server, SERVER, receive_all, timeout=20)
     for i in range(25):
         with loopback.client.connect(LISTEN) as s:
-            s.sendall(part * 2)
-            s.send(b"!", socket.MSG_OOB)
-            time.sleep(0.2 if i < 5 else 0)
-            s.sendall(part * 2)
+            send_with_urgent_byte(s, 2)
             s.shutdown(socket.SHUT_WR)
-            assert server.results(i + 1)[i] == part * 4, "the urgent byte itself is left out, as it is without pipes"
+            assert server.results(i + 1)[i] == PART * 4
     assert {flow["reason"] for flow in daemon.wait_for_flows(25)} == {"client_fin"}
 
 
