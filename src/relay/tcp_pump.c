@@ -178,8 +178,11 @@ static enum tcp_pump_result copy_once(struct relay *relay, struct tcp_side *from
 		return TCP_PUMP_UNFINISHED;
 	}
 	note_read(from, to, (size_t)got, moved);
-	/* A short read has emptied the socket (epoll(7)), unless the end of the stream is still to be read. */
-	if (got < TCP_SCRATCH_BYTES && !from->has_hung_up && !from->has_error)
+	/*
+	 * A short read has emptied the socket (epoll(7)), unless the end of the stream is still to be read, or the read
+	 * stopped at an urgent byte, behind which there may be more.
+	 */
+	if (got < TCP_SCRATCH_BYTES && !from->has_hung_up && !from->has_error && !from->is_only_copied)
 		from->is_readable = false;
 	from->is_stream = got == TCP_SCRATCH_BYTES && !from->is_only_copied;
 	ssize_t sent = write_some(to, relay->scratch, (size_t)got);

@@ -33,6 +33,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import process
 from waiting import eventually
 
 NAMESPACES = Path("/run/netns")
@@ -121,6 +122,7 @@ class Program:
     def stop_and_hold(self):
         """SIGSTOP: the kernel still completes handshakes for it, but it answers nothing."""
         self.signal(signal.SIGSTOP)
+        eventually(lambda: process.is_held(self.pid), what=f"{self.name} is held")
 
     def resume(self):
         self.signal(signal.SIGCONT)

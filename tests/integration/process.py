@@ -34,6 +34,12 @@ def descriptor_count(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+def is_held(pid):
+    """Is every thread of it stopped?"""
+    states = [task.read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return set(states) == {"T"}
+
+
 def pipe_count(pid):
     """How many ends of pipes the process has open."""
     def target(descriptor):

