@@ -99,7 +99,9 @@ static const char *find_trouble(const struct top_model *model, uint64_t now_ms, 
 	char age[TABLE_NUMBER_BYTES];
 	uint64_t old_ms = now_ms > model->answered_ms ? now_ms - model->answered_ms : 0;
 	table_time(old_ms / 1000, age);
-	if (model->problem[0] != '\0')
+	if (model->problem[0] != '\0' && model->answered_ms == 0)
+		snprintf(text, bytes, "no answer yet: %s; asking again", model->problem);
+	else if (model->problem[0] != '\0')
 		snprintf(text, bytes, "no answer for %s: %s; asking again", age, model->problem);
 	else if (model->answered_ms > 0 && old_ms > LATE_MS)
 		snprintf(text, bytes, "waiting for the daemon: these numbers are %s old", age);

@@ -7,6 +7,7 @@ neither its size, nor its kind, nor what the daemon does or says can break the p
 import json
 import re
 import signal
+import socket
 import threading
 import time
 
@@ -285,7 +286,7 @@ def test_slow_daemon(daemon, top):
     terminal.wait_for(r"\[services\]")
     daemon.program.stop_and_hold()
     try:
-        terminal.wait_for(r"no answer for \d+s|waiting for the daemon")
+        terminal.wait_for(r"no answer (for \d+s|yet)|waiting for the daemon")
         for key in "prs":
             begun = time.monotonic()
             terminal.type(key)
@@ -298,6 +299,22 @@ def test_slow_daemon(daemon, top):
         assert terminal.wait() == 0
     finally:
         daemon.program.resume()
+
+
+def test_daemon_stuck_from_the_start(daemon, loopback, tmp_path):
+    """One that answers who it is, and then nothing, is not said to be silent since before it was asked."""
+    body = json.dumps(daemon.status()).encode()
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "admin.sock"))
+        listener.listen()
+        terminal = Terminal(loopback.proxy, strait_path(), "top", "--admin", f"unix:{tmp_path}/admin.sock")
+        with listener.accept()[0] as s:
+            s.recv(65536)
+            s.sendall(answer)
+            terminal.wait_for(r"^no answer yet: .*; asking again")
+            terminal.type("q")
+            assert terminal.wait() == 0
 
 
 def test_no_daemon(loopback):
