@@ -11,11 +11,12 @@ import struct
 from pathlib import Path
 
 import process
-from lab import SEARCH_PATH, is_alive
+from lab import SEARCH_PATH, command, is_alive, temporary_directory
 from waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[1]
 RIVALS = Path(__file__).resolve().parent / "rivals"
+FLOOR = Path(__file__).resolve().parent / "floor"
 PORT, STREAM_PORT = 7000, 5201
 TIME_WAIT = "net.netfilter.nf_conntrack_tcp_timeout_time_wait=1"
 
@@ -31,6 +32,10 @@ class Candidate:
 
     def missing(self):
         """Why this candidate cannot take part, or None."""
+
+    def does(self, workload):
+        """Can it take part in this workload?"""
+        return self.has_udp or not workload.is_udp
 
     def __enter__(self):
         try:
@@ -158,7 +163,31 @@ class Direct(Kernel):
         self.route("delete")
 
 
-ALL = [Strait, Haproxy, Nginx, Nat, Direct]
+class Floor(Program):
+    """A relay for UDP that does nothing else (floor/udp_relay.c): what is left to save."""
+    name = "floor"
+    is_proxy = False
+
+    def __init__(self, lab):
+        super().__init__(lab)
+        self.path = temporary_directory("floor") / "udp_relay"
+        command("gcc", "-std=gnu17", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-o", self.path,
+                FLOOR / "udp_relay.c", "-luring")
+
+    def words(self):
+        return [str(self.path), self.lab.front[4], self.lab.back[4], str(PORT)]
+
+    def missing(self):
+        """It was made."""
+
+    def answers(self):
+        return self.program.output.count("ready") == 2
+
+    def does(self, workload):
+        return workload.name.startswith("udp_rr")
+
+
+ALL = [Strait, Haproxy, Nginx, Nat, Direct, Floor]
 
 
 def descendants(pid):

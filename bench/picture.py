@@ -3,7 +3,8 @@
 
 from html import escape
 
-COLOURS = {"haproxy": "#3b6ea8", "nginx": "#3f8f5b", "nftables": "#b8862f", "direct": "#8a8a8a"}
+COLOURS = {"haproxy": "#3b6ea8", "nginx": "#3f8f5b", "nftables": "#b8862f", "direct": "#8a8a8a",
+           "floor": "#8e5ea2"}
 WIDTH, LEFT, RIGHT = 860, 330, 60
 BAR, GAP, TOP = 13, 16, 64
 UNSTEADY = 4  # the highest ratio of a run divided by the lowest, when it tells nothing

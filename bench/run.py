@@ -44,7 +44,7 @@ class Bench:
     def measure(self, workload):
         if workload.needs and workload.needs not in self.samples:
             self.measure(*workloads.find([workload.needs]))
-        taking_part = [c for c in self.candidates if c.has_udp or not workload.is_udp]
+        taking_part = [c for c in self.candidates if c.does(workload)]
         rounds = min(self.rounds, workload.rounds_max)
         self.samples[workload.name] = {c.name: [] for c in taking_part}
         for i in range(rounds):
