@@ -246,6 +246,8 @@ struct config_prefixes {
 	uint8_t ipv6_bits;
 };
 
+enum config_io_uring { CONFIG_IO_URING_ON, CONFIG_IO_URING_OFF };
+
 struct config {
 	const char **files; /* names as the user wrote them, for messages; [0] is the main file */
 	size_t file_count;
@@ -254,6 +256,7 @@ struct config {
 	struct config_log *logs; /* at least one after validation: the default is stderr, text */
 	size_t log_count;
 	uint64_t workers; /* 0 = auto: one per CPU */
+	enum config_io_uring io_uring;
 	struct {
 		uint64_t connections;  /* ceiling for the daemon; 0 = what descriptors allow */
 		uint64_t sessions;     /* likewise */

@@ -315,6 +315,8 @@ void diff_make(const struct config *older, const struct config *newer, struct di
 		add(ret_diff, "limits of the daemon changed");
 	if (older->drain_ms != newer->drain_ms)
 		add(ret_diff, "time-out for draining changed");
+	if (older->io_uring != newer->io_uring)
+		add(ret_diff, "io-uring changed to %s", newer->io_uring == CONFIG_IO_URING_ON ? "on" : "off");
 	if (!have_same_trends(older, newer))
 		add(ret_diff, "settings of the trends changed");
 	diff_logs(ret_diff, older, newer);

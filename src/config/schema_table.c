@@ -77,6 +77,17 @@ static const struct schema_value workers_values[] = {
 	  .help = "number of worker threads" },
 };
 
+static const struct schema_word io_uring_words[] = {
+	{ "on", CONFIG_IO_URING_ON, "where the kernel has it and allows it" },
+	{ "off", CONFIG_IO_URING_OFF, "system calls are made one by one" },
+	{ NULL, 0, NULL },
+};
+
+static const struct schema_value io_uring_values[] = {
+	{ POSITIONAL("ON", SCHEMA_WORD), FIELD(config, io_uring), .flags = SCHEMA_REQUIRED, .noun = "on or off",
+	  .words = io_uring_words, .fallback = "on", .help = "whether workers use it" },
+};
+
 static const struct schema_value top_limit_values[] = {
 	{ KEY("connections", SCHEMA_COUNT), FIELD(config, limit.connections), COUNT_BOUNDS,
 	  .absent = "what the limit of open files allows", .help = "TCP connections at a time" },
@@ -371,6 +382,11 @@ const struct schema_directive schema_directives[] = {
 	  "log file:/var/log/strait.log format=json" },
 	{ SCHEMA_TOP, "workers", SCHEMA_INTO_CONFIG, 0, 0, VALUES(workers_values), "how many threads carry traffic",
 	  "workers 4" },
+	{ SCHEMA_TOP, "io-uring", SCHEMA_INTO_CONFIG, 0, 0, VALUES(io_uring_values),
+	  "whether workers receive and send for many flows with one system call each, through io_uring, which is "
+	  "cheaper "
+	  "where there are many small requests (performance.md); flows that go on are not touched by a change",
+	  "io-uring off" },
 	{ SCHEMA_TOP, "limit", SCHEMA_INTO_CONFIG, 0, SCHEMA_MERGED, VALUES(top_limit_values),
 	  "ceilings for all services together; what is over them is refused and counted",
 	  "limit connections=100k memory=1g" },

@@ -121,6 +121,10 @@ static void on_report(struct mailbox *mailbox, const struct message *message)
 		log_event(daemon->log, CONFIG_LEVEL_WARNING, "limit_reached", record_text("service", service->name),
 			  record_text("reason", reason_word(message->number)));
 		break;
+	case RELAY_REPORT_RING_REFUSED:
+		log_event(daemon->log, CONFIG_LEVEL_INFO, "io_uring_refused",
+			  record_text("error", strerror((int)message->number)));
+		break;
 	case RELAY_REPORT_DRAINED:
 		daemon->drained_count++;
 		if (daemon->drained_count == daemon->worker_count)
@@ -180,6 +184,7 @@ static void fill_relay_settings(struct daemon *daemon)
 		.relays = daemon->relays,
 		.writes_records = log_writer_wants_flows(daemon->log),
 		.progress_ms = log_writer_progress_ms(daemon->log),
+		.wants_ring = daemon->config->io_uring == CONFIG_IO_URING_ON,
 		.wake_log = log_writer_wake,
 		.log = daemon->log,
 	};

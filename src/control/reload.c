@@ -69,6 +69,12 @@ static void replace_reflection(struct daemon *daemon)
 	reflection_free_later(replaced);
 }
 
+static void change_ring(struct daemon *daemon, const struct config *config)
+{
+	atomic_store_explicit(&daemon->relay_settings.wants_ring, config->io_uring == CONFIG_IO_URING_ON,
+			      memory_order_relaxed);
+}
+
 static void change_log(struct daemon *daemon, struct log_sink_set *sinks)
 {
 	log_writer_commit(daemon->log, sinks);
@@ -85,6 +91,7 @@ static struct config *publish(struct daemon *daemon, struct config *config, stru
 	struct snapshot_leftovers leftovers;
 	struct config *replaced = daemon->config;
 	change_log(daemon, prepared->sinks);
+	change_ring(daemon, config);
 	admin_commit(daemon->admin, prepared->admin);
 	own_addresses_mark_servers(snapshot);
 	publish_views_of_new_pools(daemon, snapshot);

@@ -56,19 +56,25 @@ void loop_wait(struct loop *loop, int timeout_ms)
 
 void loop_dispatch(struct loop *loop)
 {
-	int late_count = 0;
-	for (int i = 0; i < loop->event_count; i++) {
+	int count = loop->event_count;
+	loop->event_count = 0;
+	for (int i = 0; i < count; i++) {
 		struct loop_source *source = loop->events[i].data.ptr;
 		if (source->is_late)
-			loop->events[late_count++] = loop->events[i];
+			loop->events[loop->event_count++] = loop->events[i];
 		else
 			source->on_event(source, loop->events[i].events);
 	}
-	for (int i = 0; i < late_count; i++) {
+}
+
+void loop_dispatch_late(struct loop *loop)
+{
+	int count = loop->event_count;
+	loop->event_count = 0;
+	for (int i = 0; i < count; i++) {
 		struct loop_source *source = loop->events[i].data.ptr;
 		source->on_event(source, loop->events[i].events);
 	}
-	loop->event_count = 0;
 }
 
 void loop_defer(struct loop *loop, struct loop_deferred *deferred, void (*run)(struct loop_deferred *deferred))

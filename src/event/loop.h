@@ -3,7 +3,7 @@
  * An epoll loop: one per thread, and everything in it happens on that thread. Sources are registered once; a source is
  * embedded in whatever it belongs to and costs 16 bytes.
  *
- * A turn: wait, hand out the events, then end the turn. Whoever frees an object that holds sources does so only at the
+ * A turn: wait, hand out the events, then those of late sources, then end the turn. Whoever frees an object that holds sources does so only at the
  * end of a turn (loop_defer), because a later event of the same turn may still point at it.
  */
 #ifndef EVENT_LOOP_H
@@ -33,7 +33,7 @@ enum { LOOP_EVENTS_PER_TURN = 256 };
 
 struct loop {
 	int epoll_fd;
-	int event_count; /* what the last wait brought */
+	int event_count; /* what the last wait brought and is not handed out yet */
 	uint32_t turn;   /* counts waits */
 	uint64_t now_ms; /* monotonic, read once after each wait */
 	uint64_t now_ns;
@@ -55,8 +55,10 @@ void loop_remove(struct loop *loop, struct loop_source *source);
 
 /* The parts of a turn, in this order. Waits at most timeout_ms (-1: for ever) for events and reads the clock. */
 void loop_wait(struct loop *loop, int timeout_ms);
-/* Hands out the events. */
+/* Hands out the events, but those of late sources. */
 void loop_dispatch(struct loop *loop);
+/* Hands out those; a loop without late sources does without. */
+void loop_dispatch_late(struct loop *loop);
 /* Runs deferred work; work deferred meanwhile runs in the same call. */
 void loop_end_turn(struct loop *loop);
 

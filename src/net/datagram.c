@@ -116,18 +116,6 @@ int datagram_receive(int fd, struct datagram_batch *batch, uint32_t max)
 	return count;
 }
 
-int datagram_receive_one(int fd, struct datagram_batch *batch)
-{
-	CHECK(batch->count < DATAGRAM_BATCH_MAX);
-	struct datagram *datagram = &batch->entries[batch->count];
-	ssize_t len = recv(fd, datagram->bytes, DATAGRAM_BYTES_MAX, MSG_DONTWAIT);
-	if (len < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	*datagram = (struct datagram){ .bytes = datagram->bytes, .len = (uint32_t)len };
-	batch->count++;
-	return 1;
-}
-
 static struct cmsghdr *append_control(struct msghdr *message, int level, int type, size_t len)
 {
 	struct cmsghdr *c = (struct cmsghdr *)(void *)((uint8_t *)message->msg_control + message->msg_controllen);

@@ -59,9 +59,6 @@ void datagram_disable_trains(int fd);
  */
 int datagram_receive(int fd, struct datagram_batch *batch, uint32_t max);
 
-/* The same of one datagram, without a look whether there is another; only from a connected socket that takes no trains. */
-int datagram_receive_one(int fd, struct datagram_batch *batch);
-
 /* Where the entries of one call go, and from where. */
 struct datagram_route {
 	int fd;

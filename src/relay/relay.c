@@ -36,6 +36,7 @@ void relay_init(struct relay *relay, const struct relay_settings *settings, uint
 	slab_init(&relay->connections, sizeof(struct tcp_connection), connections_max);
 	slab_init(&relay->attempts, sizeof(struct tcp_attempts), connections_max);
 	slab_init(&relay->tails, sizeof(struct tcp_tail), settings->tails_capacity);
+	tcp_batch_init(&relay->batch);
 	tcp_pipes_init(&relay->pipes, &settings->budget->descriptors);
 	list_init(&relay->unfinished);
 	list_init(&relay->starved);
@@ -51,6 +52,7 @@ void relay_done(struct relay *relay)
 	datagram_batch_done(&relay->requests);
 	hash_table_done(&relay->session_index);
 	slab_done(&relay->sessions);
+	tcp_batch_done(&relay->batch);
 	tcp_pipes_done(&relay->pipes);
 	slab_done(&relay->tails);
 	slab_done(&relay->attempts);

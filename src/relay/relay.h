@@ -19,8 +19,10 @@
 #include "net/datagram.h"
 #include "pool/service.h"
 #include "relay/relay_settings.h"
+#include "relay/tcp_batch.h"
 #include "relay/tcp_pipes.h"
 #include "relay/tcp_queue.h"
+#include "relay/udp_request.h"
 #include "stats/flow_record.h"
 
 #include <stdbool.h>
@@ -43,11 +45,14 @@ struct relay {
 	/* What is told to control for the trends, see flow_observe.h. */
 	struct ring observations;
 
+	struct call_batch calls; /* of TCP or of UDP, one after the other */
+
 	/* TCP */
 	uint8_t *scratch; /* TCP_SCRATCH_BYTES, what has just been read and is sent at once */
 	struct slab connections;
 	struct slab tails;
 	struct tcp_pipes pipes;
+	struct tcp_batch batch;
 	struct slab attempts;
 	struct list unfinished; /* connections that used up their share of the turn and go on in the next one */
 	struct list starved;    /* connections that may not read because no more may be kept for slow sides */
@@ -61,6 +66,9 @@ struct relay {
 	struct datagram_batch replies;  /* from servers, until they are sent at the end of the turn */
 	struct udp_listener *reply_listeners[DATAGRAM_BATCH_MAX]; /* which carries which reply */
 	struct loop_deferred reply_flush;
+	struct udp_requests requests_out; /* to servers, until their batch is sent */
+	uint32_t replying_count;
+	struct udp_session *replying[LOOP_EVENTS_PER_TURN]; /* whose sockets have something */
 
 	/* Read by control. */
 	counter connections_active;

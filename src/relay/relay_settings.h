@@ -24,6 +24,7 @@ struct relay_settings {
 	uint32_t tails_capacity;      /* of one worker */
 	_Atomic bool writes_records;  /* a log sink wants access records; control changes it, with release */
 	_Atomic uint64_t progress_ms; /* how often flows that go on are told of, 0: never; likewise */
+	_Atomic bool wants_ring;      /* workers may use io_uring; control changes it */
 	void (*wake_log)(void *log);  /* cheap; called after turns that wrote records */
 	void *log;
 };
@@ -39,11 +40,17 @@ static inline uint64_t relay_settings_progress_ms(const struct relay_settings *s
 	return atomic_load_explicit(&settings->progress_ms, memory_order_acquire);
 }
 
+static inline bool relay_settings_want_ring(const struct relay_settings *settings)
+{
+	return atomic_load_explicit(&settings->wants_ring, memory_order_relaxed);
+}
+
 /* message.kind of what workers tell control. */
 enum relay_report {
-	RELAY_REPORT_EJECTED = 1, /* subject: the server that has just reached eject failures= */
-	RELAY_REPORT_REFUSAL,     /* subject: the service; number: the reason; the first refusal in a while */
-	RELAY_REPORT_DRAINED,     /* number: the index of a worker that drains and has no flow left */
+	RELAY_REPORT_EJECTED = 1,  /* subject: the server that has just reached eject failures= */
+	RELAY_REPORT_REFUSAL,      /* subject: the service; number: the reason; the first refusal in a while */
+	RELAY_REPORT_DRAINED,      /* number: the index of a worker that drains and has no flow left */
+	RELAY_REPORT_RING_REFUSED, /* number: the errno that a worker got in place of io_uring */
 };
 
 #endif

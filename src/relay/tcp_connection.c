@@ -230,6 +230,17 @@ void tcp_connection_drive(struct tcp_connection *connection)
 		wait_for_turn(connection, up, down);
 }
 
+void tcp_connection_note_received(struct tcp_connection *connection, struct tcp_side *from, ssize_t got, size_t room)
+{
+	bool is_client = from == &connection->client;
+	bool moved = false;
+	tcp_pump_note_received(from, is_client ? &connection->server : &connection->client, got, room, &moved);
+	if (!moved)
+		return;
+	connection->last_activity_ms = connection->relay->loop->now_ms;
+	count_bytes(connection, is_client ? (uint64_t)got : 0, is_client ? 0 : (uint64_t)got);
+}
+
 static void on_client_event(struct loop_source *source, uint32_t events)
 {
 	struct tcp_connection *connection = LIST_OWNER(source, struct tcp_connection, client.source);
@@ -237,7 +248,7 @@ static void on_client_event(struct loop_source *source, uint32_t events)
 		return;
 	tcp_pump_note(&connection->client, events);
 	if (connection->state == TCP_ESTABLISHED)
-		tcp_connection_drive(connection);
+		tcp_batch_add(&connection->relay->batch, connection);
 	else if (connection->client.has_error)
 		tcp_connection_abort(connection, REASON_CLIENT_RST);
 }
@@ -322,7 +333,7 @@ static void become_established(struct tcp_connection *connection)
 	const struct service_policy *policy = service_policy(connection->service);
 	if (policy->idle_ms < policy->connect_ms)
 		timer_arm(relay->wheel, &connection->timer, now_ms + policy->idle_ms);
-	tcp_connection_drive(connection);
+	tcp_batch_add(&relay->batch, connection);
 }
 
 static void on_connect_event(struct tcp_connection *connection, uint32_t events)
@@ -343,7 +354,7 @@ static void on_server_event(struct loop_source *source, uint32_t events)
 		return;
 	tcp_pump_note(&connection->server, events);
 	if (connection->state == TCP_ESTABLISHED)
-		tcp_connection_drive(connection);
+		tcp_batch_add(&connection->relay->batch, connection);
 	else
 		on_connect_event(connection, events);
 }

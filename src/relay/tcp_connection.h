@@ -50,6 +50,7 @@ struct tcp_connection {
 	uint8_t tried_from;    /* the attempts before this one are forgotten: it has waited since */
 	uint8_t algorithm;     /* enum pool_algorithm that chose the target */
 	bool is_own_flow;      /* towards the server, noted in own_flows */
+	bool is_ready;         /* in the batch of this turn */
 	bool has_long_options; /* keep-alive is set towards the server */
 };
 /* An idle connection has nothing else: no buffer, no other object. */
@@ -75,6 +76,9 @@ void tcp_connection_close(struct tcp_connection *connection, enum reason reason)
  * waits; when true it may have ended, or wait again, at the end of the line.
  */
 bool tcp_connection_take_place(struct tcp_connection *connection);
+
+/* What a batch has read from one of its sides: the number of bytes, or -errno. */
+void tcp_connection_note_received(struct tcp_connection *connection, struct tcp_side *from, ssize_t got, size_t room);
 
 /* Goes on where it was: after a turn's share was used up, or a tail buffer has become free. */
 void tcp_connection_drive(struct tcp_connection *connection);

@@ -163,15 +163,15 @@ static void note_read(struct tcp_side *from, struct tcp_side *to, size_t got, bo
 	*moved = true;
 }
 
-/* Reads once and passes on what came. WAIT: nothing more there; UNFINISHED: there may be more. */
-static enum tcp_pump_result copy_once(struct relay *relay, struct tcp_side *from, struct tcp_side *to, bool *moved)
+/* What a read of at most `room` bytes has brought: the number of bytes, or -errno. */
+static enum tcp_pump_result note_received(struct tcp_side *from, struct tcp_side *to, ssize_t got, ssize_t room,
+					  bool *moved)
 {
-	ssize_t got = recv(from->source.fd, relay->scratch, TCP_SCRATCH_BYTES, 0);
+	if (got == -EINTR)
+		return TCP_PUMP_UNFINISHED;
 	if (got < 0) {
-		if (errno == EINTR)
-			return TCP_PUMP_UNFINISHED;
 		from->is_readable = false;
-		return errno == EAGAIN ? TCP_PUMP_WAIT : TCP_PUMP_SOURCE_RESET;
+		return got == -EAGAIN ? TCP_PUMP_WAIT : TCP_PUMP_SOURCE_RESET;
 	}
 	if (got == 0) {
 		from->has_ended = true;
@@ -182,15 +182,31 @@ static enum tcp_pump_result copy_once(struct relay *relay, struct tcp_side *from
 	 * A short read has emptied the socket (epoll(7)), unless the end of the stream is still to be read, or the read
 	 * stopped at an urgent byte, behind which there may be more.
 	 */
-	if (got < TCP_SCRATCH_BYTES && !from->has_hung_up && !from->has_error && !from->is_only_copied)
+	if (got < room && !from->has_hung_up && !from->has_error && !from->is_only_copied)
 		from->is_readable = false;
-	from->is_stream = got == TCP_SCRATCH_BYTES && !from->is_only_copied;
-	ssize_t sent = write_some(to, relay->scratch, (size_t)got);
+	return TCP_PUMP_UNFINISHED;
+}
+
+/* How many of the bytes that were read the sink has taken; negative when it is broken. */
+static enum tcp_pump_result note_sent(struct relay *relay, struct tcp_side *to, const uint8_t *bytes, ssize_t got,
+				      ssize_t sent)
+{
 	if (sent < 0)
 		return TCP_PUMP_SINK_RESET;
 	if (sent < got)
-		keep_tail(relay, to, relay->scratch + sent, (size_t)(got - sent));
+		keep_tail(relay, to, bytes + sent, (size_t)(got - sent));
 	return TCP_PUMP_UNFINISHED;
+}
+
+/* Reads once and passes on what came. WAIT: nothing more there; UNFINISHED: there may be more. */
+static enum tcp_pump_result copy_once(struct relay *relay, struct tcp_side *from, struct tcp_side *to, bool *moved)
+{
+	ssize_t got = recv(from->source.fd, relay->scratch, TCP_SCRATCH_BYTES, 0);
+	enum tcp_pump_result result = note_received(from, to, got < 0 ? -errno : got, TCP_SCRATCH_BYTES, moved);
+	if (got <= 0)
+		return result;
+	from->is_stream = got == TCP_SCRATCH_BYTES && !from->is_only_copied;
+	return note_sent(relay, to, relay->scratch, got, write_some(to, relay->scratch, (size_t)got));
 }
 
 static enum tcp_pump_result note_nothing_spliced(struct tcp_side *from, ssize_t got)
@@ -243,6 +259,10 @@ static void pass_on_end(const struct tcp_side *from, struct tcp_side *to)
 
 enum tcp_pump_result tcp_pump_run(struct relay *relay, struct tcp_side *from, struct tcp_side *to, bool *moved)
 {
+	if (from->has_failed_read)
+		return TCP_PUMP_SOURCE_RESET;
+	if (to->has_failed_write)
+		return TCP_PUMP_SINK_RESET;
 	for (int reads = 0;; reads++) {
 		if (!to->is_writable)
 			return TCP_PUMP_WAIT;
@@ -263,4 +283,24 @@ enum tcp_pump_result tcp_pump_run(struct relay *relay, struct tcp_side *from, st
 		if (result != TCP_PUMP_UNFINISHED)
 			return result;
 	}
+}
+
+bool tcp_pump_can_batch(const struct relay *relay, const struct tcp_side *from, const struct tcp_side *to,
+			uint32_t batched_count)
+{
+	return from->is_readable && !from->has_ended && !from->is_stream && to->is_writable && to->tail == NULL &&
+	       to->pipe == NULL && relay->tails.taken_count + batched_count < relay->tails.capacity &&
+	       may_keep(relay, (batched_count + 1) * sizeof(struct tcp_tail));
+}
+
+void tcp_pump_note_received(struct tcp_side *from, struct tcp_side *to, ssize_t got, size_t room, bool *moved)
+{
+	from->has_failed_read = note_received(from, to, got, (ssize_t)room, moved) == TCP_PUMP_SOURCE_RESET;
+}
+
+void tcp_pump_note_sent(struct relay *relay, struct tcp_side *to, const uint8_t *bytes, size_t len, ssize_t sent)
+{
+	if (sent == -EAGAIN)
+		sent = 0;
+	to->has_failed_write = note_sent(relay, to, bytes, (ssize_t)len, sent) == TCP_PUMP_SINK_RESET;
 }

@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum {
 	TCP_SCRATCH_BYTES = 64 * 1024,
@@ -45,7 +46,9 @@ struct tcp_side {
 	bool is_shut;          /* a FIN has been sent to it */
 	bool is_stream;        /* what comes from it is spliced */
 	bool may_delay; /* Nagle's algorithm is on: what is sent first is not delayed by it, what comes later may be */
-	bool is_only_copied; /* what comes from it cannot be spliced */
+	bool has_failed_read;  /* in a batch; what follows from it is done by the next run of the pump */
+	bool has_failed_write; /* likewise */
+	bool is_only_copied;   /* what comes from it cannot be spliced */
 };
 
 enum tcp_pump_result {
@@ -58,6 +61,13 @@ enum tcp_pump_result {
 
 /* Moves what can be moved now. *moved is set when bytes were moved (and left alone otherwise). */
 enum tcp_pump_result tcp_pump_run(struct relay *relay, struct tcp_side *from, struct tcp_side *to, bool *moved);
+
+/* For batches (tcp_batch.h): may the next step be to read from the one and write to the other, beside so many others? */
+bool tcp_pump_can_batch(const struct relay *relay, const struct tcp_side *from, const struct tcp_side *to,
+			uint32_t batched_count);
+/* The outcome of such a read of `room` bytes, and of the write of all `len` bytes that it brought; or -errno. */
+void tcp_pump_note_received(struct tcp_side *from, struct tcp_side *to, ssize_t got, size_t room, bool *moved);
+void tcp_pump_note_sent(struct relay *relay, struct tcp_side *to, const uint8_t *bytes, size_t len, ssize_t sent);
 
 /* Is there room for one more tail, within the memory that the daemon allows? */
 bool tcp_pump_has_tails(const struct relay *relay);

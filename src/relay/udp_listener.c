@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "net/socket.h"
 #include "relay/udp_reply.h"
+#include "relay/udp_request.h"
 #include "relay/udp_session.h"
 
 #include <string.h>
@@ -47,6 +48,7 @@ static void hand_out(struct udp_listener *listener, const struct datagram_batch 
 		udp_session_forward(session, datagram, count);
 		first += count;
 	}
+	udp_request_flush(listener->relay);
 }
 
 /* Datagrams are told apart one by one where they are counted one by one; a reload may change that. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "relay/udp_reply.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* One session's share of a turn; the loop comes back to a socket that has more (level-triggered). */
@@ -27,44 +28,107 @@ static void on_end_of_turn(struct loop_deferred *deferred)
 	udp_reply_flush(LIST_OWNER(deferred, struct relay, reply_flush));
 }
 
-/*
- * Most servers answer with one datagram, so one is asked for: who has more has an event in the next turn again. That is
- * a burst, and from then on its session asks for many and for trains.
- */
-static int receive(struct udp_session *session, struct datagram_batch *batch)
+/* Entry i of the batch is a reply of the session's server. */
+static void queue(struct udp_session *session, uint32_t i)
 {
-	uint32_t turn = session->relay->loop->turn;
-	if (!session->has_bursts && session->reply_turn == turn - 1) {
-		session->has_bursts = true;
-		datagram_enable_trains(session->upstream.fd);
-	}
-	session->reply_turn = turn;
-	return session->has_bursts ? datagram_receive(session->upstream.fd, batch, REPLIES_PER_EVENT)
-				   : datagram_receive_one(session->upstream.fd, batch);
+	struct relay *relay = session->relay;
+	struct datagram *reply = &relay->replies.entries[i];
+	reply->peer = session->client;
+	reply->has_local = session->has_local;
+	memcpy(reply->local_ip, session->local_ip, sizeof(reply->local_ip));
+	relay->reply_listeners[i] = session->listener;
+	loop_defer(relay->loop, &relay->reply_flush, on_end_of_turn);
 }
 
-int udp_reply_receive(struct udp_session *session, uint64_t *ret_bytes)
+static void receive_burst(struct udp_session *session)
 {
 	struct relay *relay = session->relay;
 	struct datagram_batch *batch = &relay->replies;
 	if (batch->count == DATAGRAM_BATCH_MAX)
 		udp_reply_flush(relay);
 	uint32_t first = batch->count;
-	int received = receive(session, batch);
-	if (received <= 0)
-		return received;
+	int received = datagram_receive(session->upstream.fd, batch, REPLIES_PER_EVENT);
 	uint64_t bytes = 0;
 	uint32_t datagrams = 0;
 	for (uint32_t i = first; i < batch->count; i++) {
-		struct datagram *reply = &batch->entries[i];
-		reply->peer = session->client;
-		reply->has_local = session->has_local;
-		memcpy(reply->local_ip, session->local_ip, sizeof(reply->local_ip));
-		relay->reply_listeners[i] = session->listener;
-		bytes += reply->len;
-		datagrams += datagram_count(reply);
+		queue(session, i);
+		bytes += batch->entries[i].len;
+		datagrams += datagram_count(&batch->entries[i]);
 	}
-	loop_defer(relay->loop, &relay->reply_flush, on_end_of_turn);
-	*ret_bytes = bytes;
-	return (int)datagrams;
+	udp_session_note_replies(session, received < 0 ? received : (int)datagrams, bytes);
+}
+
+/*
+ * Most servers answer with one datagram, so one is asked for: who has more has an event in the next turn again. That is
+ * a burst, and from then on its session asks for many and for trains.
+ */
+void udp_reply_take(struct udp_session *session)
+{
+	struct relay *relay = session->relay;
+	uint32_t turn = relay->loop->turn;
+	if (!session->has_bursts && session->reply_turn == turn - 1) {
+		session->has_bursts = true;
+		datagram_enable_trains(session->upstream.fd);
+	}
+	session->reply_turn = turn;
+	if (session->has_bursts)
+		receive_burst(session);
+	else
+		relay->replying[relay->replying_count++] = session; /* one for each event */
+}
+
+/* What the calls for these sessions brought stands behind the batch's end, with gaps, which are closed. */
+static void settle(struct relay *relay, struct udp_session *const *sessions, uint32_t count)
+{
+	struct datagram_batch *batch = &relay->replies;
+	uint32_t first = batch->count;
+	for (uint32_t i = 0; i < count; i++) {
+		int32_t result = relay->calls.results[i];
+		if (result == -EAGAIN)
+			continue;
+		if (result < 0) {
+			udp_session_note_replies(sessions[i], result, 0);
+			continue;
+		}
+		struct datagram *came = &batch->entries[first + i];
+		struct datagram *place = &batch->entries[batch->count];
+		uint8_t *bytes = came->bytes;
+		came->bytes = place->bytes;
+		*place = (struct datagram){ .bytes = bytes, .len = (uint32_t)result };
+		queue(sessions[i], batch->count++);
+		udp_session_note_replies(sessions[i], 1, (uint64_t)result);
+	}
+}
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+static void receive_some(struct relay *relay, struct udp_session *const *sessions, uint32_t count)
+{
+	struct udp_session *alive[CALL_BATCH_MAX];
+	uint32_t alive_count = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		if (sessions[i]->is_ended)
+			continue;
+		uint8_t *bytes = relay->replies.entries[relay->replies.count + alive_count].bytes;
+		call_batch_recv(&relay->calls, sessions[i]->upstream.fd, bytes, DATAGRAM_BYTES_MAX);
+		alive[alive_count++] = sessions[i];
+	}
+	call_batch_run(&relay->calls);
+	settle(relay, alive, alive_count);
+}
+
+void udp_reply_receive_all(struct relay *relay)
+{
+	for (uint32_t first = 0; first < relay->replying_count;) {
+		if (relay->replies.count == DATAGRAM_BATCH_MAX)
+			udp_reply_flush(relay);
+		uint32_t room = least(CALL_BATCH_MAX, DATAGRAM_BATCH_MAX - relay->replies.count);
+		uint32_t count = least(relay->replying_count - first, room);
+		receive_some(relay, relay->replying + first, count);
+		first += count;
+	}
+	relay->replying_count = 0;
 }

@@ -9,10 +9,13 @@
 #include "relay/udp_session.h"
 
 /*
- * Receives what the session's server has sent and queues it. Returns the number of datagrams, 0 when there was none, or
- * -errno of an ICMP error.
+ * Takes what the session's server has sent, at once or in udp_reply_receive_all, and queues it for the client;
+ * udp_session_note_replies is told.
  */
-int udp_reply_receive(struct udp_session *session, uint64_t *ret_bytes);
+void udp_reply_take(struct udp_session *session);
+
+/* Takes a datagram of each session that is due, with one system call for many. Once a turn. */
+void udp_reply_receive_all(struct relay *relay);
 
 /* Sends what is queued now. */
 void udp_reply_flush(struct relay *relay);

@@ -107,6 +107,8 @@ void udp_session_end(struct udp_session *session, enum reason reason)
 	struct relay *relay = session->relay;
 	CHECK(!session->is_ended);
 	session->is_ended = true;
+	if (session->has_requests)
+		udp_request_flush(relay);
 	flow_report_session(session, reason);
 	forget_own_flow(session);
 	counter_add(&counters_of(session)->ended[reason], 1);
@@ -191,10 +193,12 @@ static void on_upstream_event(struct loop_source *source, uint32_t events)
 {
 	(void)events;
 	struct udp_session *session = LIST_OWNER(source, struct udp_session, upstream);
-	if (session->is_ended)
-		return;
-	uint64_t bytes = 0;
-	int received = udp_reply_receive(session, &bytes);
+	if (!session->is_ended)
+		udp_reply_take(session);
+}
+
+void udp_session_note_replies(struct udp_session *session, int received, uint64_t bytes)
+{
 	if (received < 0)
 		note_icmp_error(session, -received);
 	if (received <= 0)
@@ -445,23 +449,47 @@ uint64_t udp_session_room(const struct udp_session *session)
 
 void udp_session_forward(struct udp_session *session, const struct datagram *datagrams, uint32_t count)
 {
-	struct datagram_route route = { .fd = session->upstream.fd, .is_connected = true };
-	int error = 0;
 	uint64_t bytes = 0;
 	uint32_t packets = 0;
 	for (uint32_t i = 0; i < count; i++) {
 		bytes += datagrams[i].len;
 		packets += datagram_count(&datagrams[i]);
 	}
-	uint32_t unsent = datagram_send(&route, datagrams, count, &error);
 	session->last_activity_ms = session->relay->loop->now_ms;
 	session->bytes_in += bytes;
 	session->packets_in += packets;
 	struct service_counters *counters = counters_of(session);
 	counter_add(&counters->bytes_in, bytes);
 	counter_add(&counters->packets_in, packets);
-	counter_add(&counters->packets_dropped, unsent);
 	counter_add(&server_counters_of(session)->bytes_in, bytes);
+	if (packets == 1) {
+		udp_request_add(session, datagrams);
+		return;
+	}
+	if (session->has_requests)
+		udp_request_flush(session->relay);
+	if (session->is_ended)
+		udp_session_note_lost(session, packets);
+	else
+		udp_session_send(session, datagrams, count, 0);
+}
+
+void udp_session_send(struct udp_session *session, const struct datagram *datagrams, uint32_t count, int error)
+{
+	struct datagram_route route = { .fd = session->upstream.fd, .is_connected = true };
+	int its_error = 0;
+	uint32_t unsent = datagram_send(&route, datagrams, count, &its_error);
+	udp_session_note_sent(session, unsent, its_error != 0 ? its_error : error);
+}
+
+void udp_session_note_lost(struct udp_session *session, uint32_t unsent)
+{
+	counter_add(&counters_of(session)->packets_dropped, unsent);
+}
+
+void udp_session_note_sent(struct udp_session *session, uint32_t unsent, int error)
+{
+	udp_session_note_lost(session, unsent);
 	if (error == -ECONNREFUSED || error == -EHOSTUNREACH || error == -ENETUNREACH)
 		note_icmp_error(session, -error);
 	const struct service_policy *policy = service_policy(session->service);

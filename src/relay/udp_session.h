@@ -44,6 +44,7 @@ struct udp_session {
 	bool is_answered;    /* the server has replied */
 	bool is_unreachable; /* and has not: ICMP says nobody is there */
 	bool has_bursts;     /* the server sends more than one datagram at a time */
+	bool has_requests;   /* on their way to the server, see udp_request.h */
 	bool is_own_flow;    /* noted in own_flows */
 	bool is_ended;
 };
@@ -62,6 +63,18 @@ uint64_t udp_session_room(const struct udp_session *session);
 
 /* Sends datagrams of the client to the server. May end the session. */
 void udp_session_forward(struct udp_session *session, const struct datagram *datagrams, uint32_t count);
+
+/* Datagrams have been sent to the server, but for so many; error: 0, or the last -errno. May end the session. */
+void udp_session_note_sent(struct udp_session *session, uint32_t unsent, int error);
+
+/* So many of its datagrams were not sent; also when it has ended. */
+void udp_session_note_lost(struct udp_session *session, uint32_t unsent);
+
+/* Sends at once. error: what a try before has met, or 0. May end the session. */
+void udp_session_send(struct udp_session *session, const struct datagram *datagrams, uint32_t count, int error);
+
+/* So many datagrams have come from the server, or -errno of an ICMP error. May end the session. */
+void udp_session_note_replies(struct udp_session *session, int received, uint64_t bytes);
 
 void udp_session_end(struct udp_session *session, enum reason reason);
 

@@ -14,6 +14,7 @@
 #include "relay/tcp_listener.h"
 #include "relay/tcp_queue.h"
 #include "relay/udp_listener.h"
+#include "relay/udp_reply.h"
 #include "relay/udp_session.h"
 #include "worker/flow_progress.h"
 
@@ -67,6 +68,7 @@ struct worker {
 	struct flow_progress progress;
 	uint32_t sweep_index; /* the next connection to look at; SLAB_NONE: no sweep under way */
 	bool has_reported_drained;
+	bool wants_ring; /* what the setting was when it was looked at last */
 	bool is_stopping;
 	bool is_running;
 	pthread_t thread;
@@ -115,6 +117,28 @@ static void report_drained(struct worker *worker)
 			     (struct message){ .kind = RELAY_REPORT_DRAINED, .number = worker->relay.worker_index });
 }
 
+static void report_ring(struct worker *worker, int error)
+{
+	mailbox_post(worker->relay.settings->to_control,
+		     (struct message){ .kind = RELAY_REPORT_RING_REFUSED, .number = (uint32_t)-error });
+}
+
+/* The setting may change between turns; batches are empty then. */
+static void choose_ring(struct worker *worker)
+{
+	bool wants_ring = relay_settings_want_ring(worker->relay.settings);
+	if (wants_ring == worker->wants_ring)
+		return;
+	worker->wants_ring = wants_ring;
+	if (!wants_ring) {
+		call_batch_close(&worker->relay.calls);
+		return;
+	}
+	int result = call_batch_open(&worker->relay.calls);
+	if (result < 0)
+		report_ring(worker, result);
+}
+
 /* One turn: wait, events, timers, what was left over, the end of the turn. Quiescent for RCU while waiting. */
 static void turn(struct worker *worker, bool is_busy)
 {
@@ -123,7 +147,11 @@ static void turn(struct worker *worker, bool is_busy)
 	rcu_thread_offline();
 	loop_wait(&worker->loop, wait_ms);
 	rcu_thread_online();
+	choose_ring(worker);
 	loop_dispatch(&worker->loop);
+	tcp_batch_run(&worker->relay);
+	udp_reply_receive_all(&worker->relay);
+	loop_dispatch_late(&worker->loop);
 }
 
 static void measure_turn(struct worker *worker)
@@ -176,6 +204,7 @@ static void *thread_main(void *argument)
 	run(worker);
 	flow_progress_stop(&worker->progress);
 	end_all_flows(worker);
+	call_batch_close(&worker->relay.calls);
 	rcu_unregister_thread();
 	return NULL;
 }

@@ -38,8 +38,8 @@ struct worker_usage {
 	uint64_t records_dropped;      /* flow records that the log writer was too slow for */
 };
 
-/* What a worker has open before any listener and flow: epoll, mailbox and bell, and a pipe for streams. */
-enum { WORKER_DESCRIPTORS = 4 + TCP_PIPES_DESCRIPTORS };
+/* What a worker has open before any listener and flow: epoll, mailbox, bell and io_uring, and a pipe for streams. */
+enum { WORKER_DESCRIPTORS = 5 + TCP_PIPES_DESCRIPTORS };
 
 /* User memory that one flow of each kind takes, and one buffer for bytes that a slow side has not taken. */
 struct worker_sizes {

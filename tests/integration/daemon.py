@@ -62,11 +62,12 @@ class Answer:
 class Daemon:
     """
     A running `strait run`. The lines for admin, log and workers are put before the configuration: an admin listener on
-    a unix socket, JSON records on stderr, two workers. Each can be replaced, or left out with None.
+    a unix socket, JSON records on stderr, two workers. Each can be replaced, or left out with None. `through` are words
+    that start the program.
     """
 
     def __init__(self, place, configuration, admin="unix", log="stderr format=json", workers=2, nofile=None, env=None,
-                 stderr=None, wait=True, arguments=None, is_ready="/readyz"):
+                 stderr=None, wait=True, arguments=None, is_ready="/readyz", through=()):
         self.place = place
         self.admin_socket = place.lab.directory / f"admin-{next(place.lab.numbers)}.sock"
         self.configuration_path = self.admin_socket.with_suffix(".conf")
@@ -74,7 +75,7 @@ class Daemon:
         self.configure(configuration)
         self.is_expected_to_end = self.was_waited_for = False
         words = arguments or ["run", "-c", self.configuration_path]
-        self.program = place.start(strait_path(), *words, name="strait", nofile=nofile, env=env, stderr=stderr)
+        self.program = place.start(*through, strait_path(), *words, name="strait", nofile=nofile, env=env, stderr=stderr)
         self.pid = self.program.pid
         place.lab.closers.append(self)
         if wait and admin == "unix":

@@ -37,7 +37,7 @@ def descriptor_count(pid):
 def is_held(pid):
     """Is every thread of it stopped?"""
     states = [task.read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").glob("*/stat")]
-    return set(states) == {"T"}
+    return set(states) <= {"T", "t"}  # t: under a tracer
 
 
 def pipe_count(pid):

@@ -89,6 +89,7 @@ static void turn(int timeout_ms)
 	history[0] = '\0';
 	loop_wait(&loop, timeout_ms);
 	loop_dispatch(&loop);
+	loop_dispatch_late(&loop);
 	loop_end_turn(&loop);
 }
 
