@@ -89,7 +89,7 @@ static void reads_the_top_level(void **state)
 	struct config *config = config_of("admin 127.0.0.1:1 unix:/a token=file:/t\nadmin [::1]:2\n"
 					  "log file:/l format=json level=debug\nlog stderr level=error\n"
 					  "workers 7\nlimit connections=10k\nlimit sessions=2M memory=1g\n"
-					  "timeout drain=1m\n"
+					  "timeout drain=1m\nio-uring off\n"
 					  "service web { listen *:80; to web }\npool web { server 10.0.0.1:80 }\n");
 	assert_int_equal(config->admin_count, 3);
 	assert_string_equal(config->admins[0].token_file, "/t");
@@ -105,6 +105,7 @@ static void reads_the_top_level(void **state)
 	assert_int_equal(config->logs[1].sink, CONFIG_LOG_STDERR);
 	assert_int_equal(config->logs[1].level, CONFIG_LEVEL_ERROR);
 	assert_int_equal(config->workers, 7);
+	assert_int_equal(config->io_uring, CONFIG_IO_URING_OFF);
 	assert_int_equal(config->limit.connections, 10000);
 	assert_int_equal(config->limit.sessions, 2000000);
 	assert_int_equal(config->limit.memory_bytes, 1 << 30);

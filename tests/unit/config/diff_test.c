@@ -139,6 +139,15 @@ static void resolvers_are_compared(void **state)
 			    "pool web: resolver changed");
 }
 
+static void io_uring_is_compared(void **state)
+{
+	static const char server[] = "server 10.0.0.1:1";
+	(void)state;
+	assert_null(compare("", server, "io-uring on", server));
+	assert_string_equal(compare("", server, "io-uring off", server), "io-uring changed to off");
+	assert_string_equal(compare("io-uring off", server, "", server), "io-uring changed to on");
+}
+
 static void what_needs_a_restart(void **state)
 {
 	(void)state;
@@ -157,6 +166,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(log_sinks),
+		cmocka_unit_test(io_uring_is_compared),
 		cmocka_unit_test(changes_of_checks_are_seen),
 		cmocka_unit_test(names_of_servers_are_compared),
 		cmocka_unit_test(resolvers_are_compared),
