@@ -48,6 +48,9 @@ def summarize_workload(workload, samples):
     if workload.kind == "rate" and "direct" in results:
         for result in results.values():
             result["added_us"] = cpu_us(workload, result["median"]) - cpu_us(workload, results["direct"]["median"])
+    if workload.kind == "latency" and "direct" in results:
+        for result in results.values():
+            result["added_us"] = result["median"] - results["direct"]["median"]
     return {"name": workload.name, "title": workload.title, "unit": workload.unit, "kind": workload.kind,
             "digits": workload.digits, "per_unit": workload.per_unit, "results": results}
 
@@ -83,6 +86,8 @@ def text(summary):
     for workload in summary["workloads"]:
         better = "higher is better" if workload["kind"] == "rate" else "lower is better"
         added = f"   added CPU us per {workload['per_unit']}" if workload["per_unit"] else ""
+        if workload["kind"] == "latency":
+            added = "   added us"
         lines += ["", f"{workload['name']}: {workload['title']} ({better})",
                   f"  {'':10}{workload['unit']:>16}{'lowest - highest':>25}{'ratio':>8}{'lowest - highest':>20}{added}"]
         lines += [text_line(workload, name, result) for name, result in workload["results"].items()]
