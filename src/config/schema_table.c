@@ -84,7 +84,7 @@ static const struct schema_word io_uring_words[] = {
 };
 
 static const struct schema_value io_uring_values[] = {
-	{ POSITIONAL("ON", SCHEMA_WORD), FIELD(config, io_uring), .flags = SCHEMA_REQUIRED, .noun = "on or off",
+	{ POSITIONAL("ON", SCHEMA_WORD), FIELD(config, io_uring), .flags = SCHEMA_REQUIRED, .noun = "value",
 	  .words = io_uring_words, .fallback = "on", .help = "whether workers use it" },
 };
 
