@@ -31,6 +31,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import process
@@ -126,6 +127,15 @@ class Program:
 
     def resume(self):
         self.signal(signal.SIGCONT)
+
+    @contextmanager
+    def held(self):
+        """Whatever happens in the block happens while it is held, so that it finds all of it at once."""
+        self.stop_and_hold()
+        try:
+            yield
+        finally:
+            self.resume()
 
     def wait(self, timeout=10):
         """The exit code; negative for a signal."""

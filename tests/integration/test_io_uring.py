@@ -53,19 +53,6 @@ def start(request, strait, loopback):
     return start_with
 
 
-class Held:
-    """Whatever is sent in the block reaches a daemon that is held, so that it finds all of it in one turn."""
-
-    def __init__(self, daemon):
-        self.program = daemon.program
-
-    def __enter__(self):
-        self.program.stop_and_hold()
-
-    def __exit__(self, *error):
-        self.program.resume()
-
-
 def connect_all(loopback, count):
     return [exchange(loopback.client.connect(LISTEN)) for _ in range(count)]
 
@@ -84,7 +71,7 @@ def test_many_at_once(start, loopback):
     sizes = [1, 100, READ_BYTES - 1, READ_BYTES, READ_BYTES + 1, 3 * READ_BYTES, 100000]
     said = [pattern(i, sizes[i % len(sizes)]) for i in range(len(clients))]
     for _ in range(3):
-        with Held(daemon):
+        with daemon.program.held():
             for s, data in zip(clients, said):
                 s.sendall(data)
         for s, data in zip(clients, said):
@@ -105,7 +92,7 @@ def test_endings_at_once(start, loopback):
         return receive_all_or_reset(connection)
     server = Scripted(loopback.server, SERVER, script)
     clients = connect_all(loopback, 90)
-    with Held(daemon):
+    with daemon.program.held():
         for i, s in enumerate(clients):
             s.sendall(b"last words %d" % i)
             if i % 3 == 0:
@@ -142,7 +129,7 @@ def test_server_resets_at_once(start, loopback):
     server = Scripted(loopback.server, SERVER, lambda c: (receive_exactly(c, 5), c.sendall(b"hello"),
                                                           due.wait(10), reset(c)))
     clients = connect_all(loopback, 70)
-    with Held(daemon):
+    with daemon.program.held():
         due.set()
         server.results(70)
         for s in clients:
@@ -176,7 +163,7 @@ def test_datagrams_at_once(start, loopback):
     daemon = start()
     clients = [exchange(loopback.client.udp(LISTEN)) for _ in range(2 * BATCH_MAX + 9)]
     for _ in range(3):
-        with Held(daemon):
+        with daemon.program.held():
             for number in range(3):
                 for i, s in enumerate(clients):
                     if i % 3 >= number:
@@ -192,7 +179,7 @@ def test_sessions_of_one_request(start, loopback):
     small_server(loopback.server, "echo", SERVER)
     daemon = start(policy="session requests=1 replies=1")
     clients = [loopback.client.udp(LISTEN) for _ in range(20)]
-    with Held(daemon):
+    with daemon.program.held():
         for number in range(3):
             for s in clients:
                 s.send(b"%d" % number)
@@ -208,7 +195,7 @@ def test_sessions_without_replies(start, loopback):
         server.bind(SERVER)
         server.settimeout(10)
         clients = [loopback.client.udp(LISTEN) for _ in range(20)]
-        with Held(daemon):
+        with daemon.program.held():
             for number in range(3):
                 for i, s in enumerate(clients):
                     s.send(b"%d of %d" % (number, i))
@@ -224,7 +211,7 @@ def test_servers_that_are_gone(start, loopback):
     daemon = start(servers=f"server {address_text(*SERVER)}\nserver 127.0.0.1:9001 name=gone")
     clients = [loopback.client.udp(LISTEN) for _ in range(40)]
     for _ in range(2):
-        with Held(daemon):
+        with daemon.program.held():
             for s in clients:
                 s.send(b"hello")
     for s in clients:

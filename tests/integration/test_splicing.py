@@ -179,12 +179,11 @@ def test_urgent_byte_in_the_past(strait, loopback):
     """When all is there before the first reading, which stops at the urgent byte, the rest is read without an event."""
     daemon = strait(loopback.proxy, configuration())
     server = Scripted(loopback.server, SERVER, lambda c: (receive_exactly(c, 9), c.sendall(b"all")), timeout=10)
-    daemon.program.stop_and_hold()
     with loopback.client.connect(LISTEN) as s:
-        s.sendall(b"before")
-        s.send(b"!", socket.MSG_OOB)
-        s.sendall(b"end")
-        daemon.program.resume()
+        with daemon.program.held():
+            s.sendall(b"before")
+            s.send(b"!", socket.MSG_OOB)
+            s.sendall(b"end")
         assert receive_exactly(s, 3) == b"all"
     server.results()
 

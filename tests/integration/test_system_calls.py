@@ -89,10 +89,9 @@ def test_many_round_trips(counted, start, loopback, figure, protocol):
         pytest.skip("io_uring is refused here")
     def work():
         for _ in range(4):
-            daemon.program.stop_and_hold()
-            for s in clients:
-                s.send(b"again")
-            daemon.program.resume()
+            with daemon.program.held():
+                for s in clients:
+                    s.send(b"again")
             for s in clients:
                 assert s.recv(100) == b"again"
     calls = counted(daemon, work)
