@@ -383,9 +383,8 @@ const struct schema_directive schema_directives[] = {
 	{ SCHEMA_TOP, "workers", SCHEMA_INTO_CONFIG, 0, 0, VALUES(workers_values), "how many threads carry traffic",
 	  "workers 4" },
 	{ SCHEMA_TOP, "io-uring", SCHEMA_INTO_CONFIG, 0, 0, VALUES(io_uring_values),
-	  "whether workers receive and send for many flows with one system call each, through io_uring, which is "
-	  "cheaper "
-	  "where there are many small requests (performance.md); flows that go on are not touched by a change",
+	  "whether workers receive and send for many flows with one system call, through io_uring, which is cheaper "
+	  "for small requests (performance.md); a change does not touch flows that go on",
 	  "io-uring off" },
 	{ SCHEMA_TOP, "limit", SCHEMA_INTO_CONFIG, 0, SCHEMA_MERGED, VALUES(top_limit_values),
 	  "ceilings for all services together; what is over them is refused and counted",

@@ -3,8 +3,8 @@
  * An epoll loop: one per thread, and everything in it happens on that thread. Sources are registered once; a source is
  * embedded in whatever it belongs to and costs 16 bytes.
  *
- * A turn: wait, hand out the events, then those of late sources, then end the turn. Whoever frees an object that holds sources does so only at the
- * end of a turn (loop_defer), because a later event of the same turn may still point at it.
+ * A turn: wait, hand out the events, then those of late sources, then end the turn. Whoever frees an object that holds
+ * sources does so only at the end of a turn (loop_defer), because a later event of the same turn may still point at it.
  */
 #ifndef EVENT_LOOP_H
 #define EVENT_LOOP_H
