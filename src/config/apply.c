@@ -13,6 +13,7 @@ union made {
 	struct config_log log;
 	struct config_listen listen;
 	struct config_access_rule rule;
+	struct config_proxy_network proxy_network;
 	struct config_server server;
 };
 
@@ -95,6 +96,14 @@ static void rule_add(struct reading *reading, const struct token *token)
 	*array_append(reading->apply, service->rules, service->rule_count) = reading->made.rule;
 }
 
+static void proxy_network_add(struct reading *reading, const struct token *token)
+{
+	struct config_service *service = parsed_block(reading->apply->parsed, SCHEMA_SERVICE);
+	reading->made.proxy_network.place = token->place;
+	*array_append(reading->apply, service->proxy_networks, service->proxy_network_count) =
+		reading->made.proxy_network;
+}
+
 static void server_add(struct reading *reading, const struct token *token)
 {
 	struct config_pool *pool = parsed_block(reading->apply->parsed, SCHEMA_POOL);
@@ -115,6 +124,9 @@ static void object_add(struct reading *reading, const struct token *token)
 		break;
 	case SCHEMA_INTO_RULE:
 		rule_add(reading, token);
+		break;
+	case SCHEMA_INTO_PROXY_NETWORK:
+		proxy_network_add(reading, token);
 		break;
 	case SCHEMA_INTO_SERVER:
 		server_add(reading, token);
@@ -144,7 +156,8 @@ static bool value_store(struct reading *reading, const struct schema_value *valu
 		return false;
 	}
 	if (note.had_host_bits)
-		problem_report_host_bits(reading->report, &reading->made.rule.network, token);
+		problem_report_host_bits(reading->report, (const void *)((const char *)reading->target + value->offset),
+					 token);
 	return true;
 }
 

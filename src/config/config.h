@@ -53,6 +53,12 @@ struct config_access_rule {
 	struct config_place place;
 };
 
+/* Clients whose connections begin with a PROXY header. */
+struct config_proxy_network {
+	struct network network;
+	struct config_place place;
+};
+
 /* A rate: `amount` per `per_ms` milliseconds; amount 0 = no limit was written. */
 struct config_rate {
 	uint64_t amount;
@@ -66,6 +72,8 @@ struct config_service {
 	size_t listen_count;
 	struct config_access_rule *rules; /* allow and deny in the order written */
 	size_t rule_count;
+	struct config_proxy_network *proxy_networks;
+	size_t proxy_network_count;
 	const char *to; /* name of the pool */
 	struct config_place to_place;
 	size_t pool_index; /* of `to` in config.pools, found by validation */
@@ -81,6 +89,7 @@ struct config_service {
 		uint64_t connect_ms;
 		uint64_t idle_ms;
 		uint64_t half_closed_ms;
+		uint64_t proxy_header_ms;
 		uint64_t queue_ms; /* 0 = no queue */
 	} timeout;
 	uint64_t retries;

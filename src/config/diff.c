@@ -61,6 +61,17 @@ static bool have_same_rules(const struct config_service *a, const struct config_
 	return true;
 }
 
+static bool have_same_proxy_networks(const struct config_service *a, const struct config_service *b)
+{
+	if (a->proxy_network_count != b->proxy_network_count)
+		return false;
+	for (size_t i = 0; i < a->proxy_network_count; i++)
+		if (memcmp(&a->proxy_networks[i].network, &b->proxy_networks[i].network,
+			   sizeof(a->proxy_networks[i].network)) != 0)
+			return false;
+	return true;
+}
+
 static bool have_same_limits(const struct config_service *a, const struct config_service *b)
 {
 	return memcmp(&a->limit, &b->limit, sizeof(a->limit)) == 0;
@@ -86,6 +97,8 @@ static void compare_services(struct diff *diff, const struct config_service *a, 
 		add(diff, "service %s: goes to pool %s, was %s", b->name, b->to, a->to);
 	if (!have_same_rules(a, b))
 		add(diff, "service %s: access rules changed", b->name);
+	if (!have_same_proxy_networks(a, b))
+		add(diff, "service %s: networks of accept-proxy changed", b->name);
 	if (!have_same_limits(a, b))
 		add(diff, "service %s: limits changed", b->name);
 	if (!have_same_times(a, b))

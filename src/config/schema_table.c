@@ -172,6 +172,12 @@ static const struct schema_value rule_values[] = {
 	  .help = "a network or address; unix: is all clients of unix sockets" },
 };
 
+static const struct schema_value accept_proxy_values[] = {
+	{ POSITIONAL("NETWORK", SCHEMA_NETWORK), FIELD(config_proxy_network, network),
+	  .flags = SCHEMA_REQUIRED | SCHEMA_MANY, .noun = "a network",
+	  .help = "a network or address that proxies connect from; unix: is all clients of unix sockets" },
+};
+
 static const struct schema_value to_values[] = {
 	{ POSITIONAL("POOL", SCHEMA_REFERENCE), FIELD(config_service, to), .flags = SCHEMA_REQUIRED,
 	  .help = "name of a pool" },
@@ -198,6 +204,8 @@ static const struct schema_value timeout_values[] = {
 	  .help = "for a server to accept a connection, before another is tried" },
 	{ KEY("idle", SCHEMA_TIME), FIELD(config_service, timeout.idle_ms), TIME_BOUNDS, .fallback = "10m",
 	  .help = "without a byte in either direction" },
+	{ KEY("proxy-header", SCHEMA_TIME), FIELD(config_service, timeout.proxy_header_ms), TIME_BOUNDS,
+	  .fallback = "3s", .help = "for the PROXY header of a connection that has to begin with one" },
 	{ KEY("half-closed", SCHEMA_TIME), FIELD(config_service, timeout.half_closed_ms), TIME_BOUNDS, .fallback = "1m",
 	  .help = "without a byte, after one side has finished sending" },
 	{ KEY("queue", SCHEMA_TIME), FIELD(config_service, timeout.queue_ms), TIME_BOUNDS, .absent = "refused at once",
@@ -416,6 +424,10 @@ const struct schema_directive schema_directives[] = {
 	  "allow 10.0.0.0/8 2001:db8::/32" },
 	{ SCHEMA_SERVICE, "deny", SCHEMA_INTO_RULE, 0, SCHEMA_REPEATED, VALUES(rule_values),
 	  "clients that are refused; of all allow and deny the first match wins", "deny 203.0.113.0/24" },
+	{ SCHEMA_SERVICE, "accept-proxy", SCHEMA_INTO_PROXY_NETWORK, 0, SCHEMA_REPEATED, VALUES(accept_proxy_values),
+	  "clients whose connections have to begin with a PROXY header (version 1 or 2), which says for whom they are: "
+	  "that address is judged, balanced and told; a connection of anybody else that begins with one is refused",
+	  "accept-proxy 10.0.0.0/24" },
 	{ SCHEMA_SERVICE, "limit", SCHEMA_INTO_SERVICE, 0, SCHEMA_MERGED, VALUES(limit_values),
 	  "what the service takes on; what is over a limit is refused and counted",
 	  "limit connections=50k rate=2k/s per-source=200 per-source-rate=20/s" },

@@ -20,6 +20,7 @@ struct unparsing {
 	struct config_log log_defaults;
 	struct config_listen listen_defaults;
 	struct config_access_rule rule_defaults;
+	struct config_proxy_network proxy_network_defaults;
 	struct config_server server_defaults;
 };
 
@@ -40,6 +41,8 @@ static void *defaults_of(struct unparsing *unparsing, enum schema_target target)
 		return &unparsing->listen_defaults;
 	case SCHEMA_INTO_RULE:
 		return &unparsing->rule_defaults;
+	case SCHEMA_INTO_PROXY_NETWORK:
+		return &unparsing->proxy_network_defaults;
 	case SCHEMA_INTO_SERVER:
 		return &unparsing->server_defaults;
 	case SCHEMA_INTO_NOTHING:
@@ -71,6 +74,8 @@ static struct objects objects_of(const struct config *config, enum schema_target
 		return OBJECTS(service->listens, service->listen_count);
 	case SCHEMA_INTO_RULE:
 		return OBJECTS(service->rules, service->rule_count);
+	case SCHEMA_INTO_PROXY_NETWORK:
+		return OBJECTS(service->proxy_networks, service->proxy_network_count);
 	case SCHEMA_INTO_SERVER:
 		return OBJECTS(pool->servers, pool->server_count);
 	default:

@@ -201,8 +201,13 @@ static void guard_configure(struct service *service, const struct config_service
 
 static struct service_policy *service_policy_build(const struct config_service *config, struct pool *pool)
 {
-	struct service_policy *policy = memory_alloc_zeroed(1, sizeof(*policy));
+	size_t networks_bytes = config->proxy_network_count * sizeof(struct network);
+	struct service_policy *policy = memory_alloc_zeroed(1, sizeof(*policy) + networks_bytes);
 	policy->pool = pool;
+	policy->proxy_network_count = config->proxy_network_count;
+	for (size_t i = 0; i < config->proxy_network_count; i++)
+		policy->proxy_networks[i] = config->proxy_networks[i].network;
+	policy->proxy_header_ms = config->timeout.proxy_header_ms;
 	policy->connect_ms = config->timeout.connect_ms;
 	policy->idle_ms = config->timeout.idle_ms;
 	policy->half_closed_ms = config->timeout.half_closed_ms;

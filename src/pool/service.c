@@ -27,6 +27,14 @@ void service_queue_leave(struct service *service)
 
 static uint32_t numbers_given; /* control's own */
 
+bool service_policy_wants_proxy_header(const struct service_policy *policy, const struct endpoint *peer)
+{
+	for (size_t i = 0; i < policy->proxy_network_count; i++)
+		if (network_contains(&policy->proxy_networks[i], peer))
+			return true;
+	return false;
+}
+
 struct service *service_new(const char *name, uint32_t worker_count)
 {
 	size_t counters_bytes = worker_count * sizeof(struct service_counters);

@@ -37,7 +37,11 @@ struct service_policy {
 	bool has_session_replies;
 	uint64_t session_replies;  /* per datagram of the client; counts only with has_session_replies */
 	uint64_t session_requests; /* 0 = no limit */
+	uint64_t proxy_header_ms;
 	struct rcu_head rcu;
+	/* Whose connections begin with a PROXY header. */
+	size_t proxy_network_count;
+	struct network proxy_networks[];
 };
 
 /* One worker's counts of one service; written by that worker only. */
@@ -76,6 +80,9 @@ static inline const struct service_policy *service_policy(const struct service *
 /* Takes a place in the service's queue, if fewer than max are taken. Any worker. */
 bool service_queue_enter(struct service *service, uint32_t max);
 void service_queue_leave(struct service *service);
+
+/* Does a connection of this peer have to begin with a PROXY header? */
+bool service_policy_wants_proxy_header(const struct service_policy *policy, const struct endpoint *peer);
 
 struct service *service_new(const char *name, uint32_t worker_count);
 /* Frees policy and guard, too. Accepts NULL; clears the pointer. */

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "relay/flow_observe.h"
 #include "relay/tcp_connection.h"
+#include "relay/tcp_greeting.h"
 #include "relay/udp_reply.h"
 #include "relay/udp_session.h"
 
@@ -35,6 +36,7 @@ void relay_init(struct relay *relay, const struct relay_settings *settings, uint
 	uint32_t connections_max = settings->connections_capacity + ENDED_IN_A_TURN_MAX;
 	slab_init(&relay->connections, sizeof(struct tcp_connection), connections_max);
 	slab_init(&relay->attempts, sizeof(struct tcp_attempts), connections_max);
+	slab_init(&relay->greetings, sizeof(struct tcp_greeting), connections_max);
 	slab_init(&relay->tails, sizeof(struct tcp_tail), settings->tails_capacity);
 	tcp_batch_init(&relay->batch);
 	tcp_pipes_init(&relay->pipes, &settings->budget->descriptors);
@@ -55,6 +57,7 @@ void relay_done(struct relay *relay)
 	tcp_batch_done(&relay->batch);
 	tcp_pipes_done(&relay->pipes);
 	slab_done(&relay->tails);
+	slab_done(&relay->greetings);
 	slab_done(&relay->attempts);
 	slab_done(&relay->connections);
 	ring_done(&relay->observations);

@@ -10,6 +10,7 @@
 #include "relay/flow_observe.h"
 #include "relay/flow_report.h"
 #include "relay/own_flows.h"
+#include "relay/tcp_greeting.h"
 #include "relay/tcp_queue.h"
 
 #include <errno.h>
@@ -42,6 +43,13 @@ static void release_attempts(struct tcp_connection *connection)
 		server_release_reference(connection->attempts->servers[i]);
 	slab_give(&connection->relay->attempts, connection->attempts);
 	connection->attempts = NULL;
+}
+
+static void release_greeting(struct tcp_connection *connection)
+{
+	if (connection->greeting != NULL)
+		slab_give(&connection->relay->greetings, connection->greeting);
+	connection->greeting = NULL;
 }
 
 static void note_own_flow(const struct tcp_connection *connection)
@@ -92,7 +100,9 @@ static void give_back_places(struct tcp_connection *connection)
 		tcp_queue_give_place(connection->relay, connection->target);
 	if (connection->state == TCP_WAITING)
 		tcp_queue_leave_unserved(connection);
-	guard_release(connection->service->guard, GUARD_CONNECTION, &connection->client_endpoint, connection->ticket);
+	if (connection->is_admitted)
+		guard_release(connection->service->guard, GUARD_CONNECTION, &connection->client_endpoint,
+			      connection->ticket);
 	flow_ceiling_give(&budget->connections, 1);
 	flow_ceiling_give(&budget->descriptors, 2);
 	counter_subtract(&counters_of(connection)->flows_active[FLOW_TCP], 1);
@@ -112,6 +122,7 @@ static void finish(struct tcp_connection *connection, enum reason reason)
 	count_end(connection, reason);
 	give_back_places(connection);
 	release_attempts(connection);
+	release_greeting(connection);
 	timer_disarm(relay->wheel, &connection->timer);
 	list_remove(&connection->wait.link);
 	tcp_pump_drop_unsent(relay, &connection->client);
@@ -241,6 +252,8 @@ void tcp_connection_note_received(struct tcp_connection *connection, struct tcp_
 	count_bytes(connection, is_client ? (uint64_t)got : 0, is_client ? 0 : (uint64_t)got);
 }
 
+static void greet(struct tcp_connection *connection);
+
 static void on_client_event(struct loop_source *source, uint32_t events)
 {
 	struct tcp_connection *connection = LIST_OWNER(source, struct tcp_connection, client.source);
@@ -250,7 +263,9 @@ static void on_client_event(struct loop_source *source, uint32_t events)
 	if (connection->state == TCP_ESTABLISHED)
 		tcp_batch_add(&connection->relay->batch, connection);
 	else if (connection->client.has_error)
-		tcp_connection_abort(connection, REASON_CLIENT_RST);
+		tcp_connection_abort(connection, connection->is_admitted ? REASON_CLIENT_RST : REASON_BAD_PROXY_HEADER);
+	else if (connection->state == TCP_GREETING)
+		greet(connection);
 }
 
 /* --- connecting ------------------------------------------------------------------------------------------------- */
@@ -470,6 +485,10 @@ static void set_long_options(struct tcp_connection *connection)
 static void on_timer(struct timer *timer, uint64_t now_ms)
 {
 	struct tcp_connection *connection = LIST_OWNER(timer, struct tcp_connection, timer);
+	if (connection->state == TCP_GREETING) {
+		tcp_connection_abort(connection, REASON_BAD_PROXY_HEADER);
+		return;
+	}
 	if (connection->state == TCP_WAITING) {
 		counter_add(&counters_of(connection)->queue_timeouts, 1);
 		tcp_connection_abort(connection, REASON_NO_SERVER);
@@ -496,6 +515,55 @@ static bool stands_behind_others(struct tcp_connection *connection)
 	return has_queue(connection) && !pool_queue_is_empty(&connection->pool->queue) && is_pool_full(connection);
 }
 
+static void enter_line_or_connect(struct tcp_connection *connection)
+{
+	if (stands_behind_others(connection))
+		wait_for_place(connection);
+	else
+		connect_next(connection, REASON_NONE);
+}
+
+static void wait_for_greeting(struct tcp_connection *connection)
+{
+	struct relay *relay = connection->relay;
+	connection->state = TCP_GREETING;
+	connection->greeting = slab_take(&relay->greetings);
+	CHECK(connection->greeting != NULL); /* as many as connections */
+	connection->greeting->len = 0;
+	timer_arm(relay->wheel, &connection->timer,
+		  relay->loop->now_ms + service_policy(connection->service)->proxy_header_ms);
+}
+
+/* The client that the header tells of is judged as one that has come by itself. */
+static void admit_greeted(struct tcp_connection *connection)
+{
+	struct relay *relay = connection->relay;
+	const struct proxy_header *header = &connection->greeting->header;
+	if (header->has_addresses)
+		connection->client_endpoint = header->source;
+	release_greeting(connection);
+	enum reason reason = guard_admit(connection->service->guard, GUARD_CONNECTION, &connection->client_endpoint,
+					 relay->loop->now_ns, &connection->ticket);
+	if (reason != REASON_NONE) {
+		tcp_connection_abort(connection, reason);
+		return;
+	}
+	connection->is_admitted = true;
+	timer_disarm(relay->wheel, &connection->timer);
+	enter_line_or_connect(connection);
+}
+
+static void greet(struct tcp_connection *connection)
+{
+	const char *problem;
+	int result = tcp_greeting_read(connection->greeting, connection->client.source.fd, &problem);
+	bool is_cut = result == 0 && connection->client.has_hung_up; /* all that came before its FIN has been read */
+	if (result < 0 || is_cut)
+		tcp_connection_abort(connection, REASON_BAD_PROXY_HEADER);
+	else if (result > 0)
+		admit_greeted(connection);
+}
+
 void tcp_connection_begin(struct relay *relay, struct service *service, const struct tcp_client *client)
 {
 	struct tcp_connection *connection = slab_take(&relay->connections);
@@ -508,6 +576,7 @@ void tcp_connection_begin(struct relay *relay, struct service *service, const st
 		.service = service,
 		.pool = service_policy(service)->pool,
 		.client_endpoint = client->endpoint,
+		.is_admitted = client->is_admitted,
 		.ticket = client->ticket,
 		.id = relay->next_flow_id++,
 		.start_ns = relay->loop->now_ns,
@@ -517,8 +586,8 @@ void tcp_connection_begin(struct relay *relay, struct service *service, const st
 	counter_add(&relay->connections_active, 1);
 	if (loop_add(relay->loop, &connection->client.source, EVENTS) < 0)
 		tcp_connection_abort(connection, REASON_INTERNAL_ERROR);
-	else if (stands_behind_others(connection))
-		wait_for_place(connection);
+	else if (connection->is_admitted)
+		enter_line_or_connect(connection);
 	else
-		connect_next(connection, REASON_NONE);
+		wait_for_greeting(connection);
 }

@@ -19,7 +19,7 @@
 #include "relay/relay.h"
 #include "relay/tcp_pump.h"
 
-enum tcp_state { TCP_CONNECTING, TCP_WAITING, TCP_ESTABLISHED, TCP_CLOSED };
+enum tcp_state { TCP_GREETING, TCP_CONNECTING, TCP_WAITING, TCP_ESTABLISHED, TCP_CLOSED };
 
 /* The servers a connection has tried before the present one; taken when the first of them fails. */
 struct tcp_attempts {
@@ -38,6 +38,7 @@ struct tcp_connection {
 	struct pool *pool;     /* the one that was asked, or is waited for */
 	struct server *target; /* entered; NULL when there is none (any more) */
 	struct tcp_attempts *attempts;
+	struct tcp_greeting *greeting; /* GREETING: its PROXY header, as far as it has come */
 	struct endpoint client_endpoint;
 	uint64_t id;
 	uint64_t start_ns;
@@ -49,6 +50,7 @@ struct tcp_connection {
 	uint8_t first_fin;     /* enum reason: which side closed first, or REASON_NONE */
 	uint8_t tried_from;    /* the attempts before this one are forgotten: it has waited since */
 	uint8_t algorithm;     /* enum pool_algorithm that chose the target */
+	bool is_admitted;      /* by the guard, which is told of its end */
 	bool is_own_flow;      /* towards the server, noted in own_flows */
 	bool is_ready;         /* in the batch of this turn */
 	bool has_long_options; /* keep-alive is set towards the server */
@@ -60,6 +62,7 @@ static_assert(sizeof(struct tcp_connection) <= 400, "promised to users");
 struct tcp_client {
 	int fd;
 	struct endpoint endpoint;
+	bool is_admitted; /* by the guard; else it has to begin with a PROXY header, which says who is to be judged */
 	struct guard_ticket ticket;
 };
 

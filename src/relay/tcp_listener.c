@@ -47,22 +47,29 @@ static bool comes_back(const struct tcp_listener *listener, const struct endpoin
 	return own_flows_returns(own_flows, &key, listener->service);
 }
 
-/* Judges the client: REASON_NONE when the service's guard and the daemon's budget have given it a place. */
+/*
+ * Judges the client: REASON_NONE when the service's guard and the daemon's budget have given it a place. A proxy is judged by
+ * the budget only, and the client that it speaks for by the guard, when the header has come.
+ */
 static enum reason admit(struct tcp_listener *listener, struct tcp_client *client)
 {
 	struct relay *relay = listener->relay;
 	struct guard *guard = listener->service->guard;
+	client->is_admitted =
+		!service_policy_wants_proxy_header(service_policy(listener->service), &client->endpoint);
 	if (slab_is_full(&relay->connections))
 		return REASON_LIMIT_MEMORY;
 	if (comes_back(listener, &client->endpoint))
 		return REASON_DENIED_ACCESS;
-	enum reason reason =
-		guard_admit(guard, GUARD_CONNECTION, &client->endpoint, relay->loop->now_ns, &client->ticket);
+	enum reason reason = client->is_admitted ? guard_admit(guard, GUARD_CONNECTION, &client->endpoint,
+							       relay->loop->now_ns, &client->ticket) :
+						   REASON_NONE;
 	if (reason != REASON_NONE)
 		return reason;
 	if (flow_ceiling_take(&relay->settings->budget->connections, 1))
 		return REASON_NONE;
-	guard_release(guard, GUARD_CONNECTION, &client->endpoint, client->ticket);
+	if (client->is_admitted)
+		guard_release(guard, GUARD_CONNECTION, &client->endpoint, client->ticket);
 	return REASON_LIMIT_CONNECTIONS;
 }
 
