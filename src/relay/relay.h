@@ -54,7 +54,7 @@ struct relay {
 	struct tcp_pipes pipes;
 	struct tcp_batch batch;
 	struct slab attempts;
-	struct slab greetings; /* struct tcp_greeting */
+	struct slab greetings;  /* struct tcp_greeting */
 	struct list unfinished; /* connections that used up their share of the turn and go on in the next one */
 	struct list starved;    /* connections that may not read because no more may be kept for slow sides */
 	struct tcp_queue queue; /* connections that wait for a place at a server */

@@ -252,6 +252,33 @@ void tcp_connection_note_received(struct tcp_connection *connection, struct tcp_
 	count_bytes(connection, is_client ? (uint64_t)got : 0, is_client ? 0 : (uint64_t)got);
 }
 
+/*
+ * Nobody but proxies may begin with a PROXY header. What could still become one is not passed on before more has come, the
+ * end has come, or the time for headers is over (on_timer). Returns false when the connection was ended.
+ */
+static bool check_beginning(struct tcp_connection *connection)
+{
+	struct relay *relay = connection->relay;
+	if (!connection->is_unchecked || !connection->client.is_readable)
+		return true;
+	switch (tcp_greeting_look(connection->client.source.fd)) {
+	case TCP_BEGINNING_HEADER:
+		tcp_connection_abort(connection, REASON_BAD_PROXY_HEADER);
+		return false;
+	case TCP_BEGINNING_SHORT:
+		connection->is_unchecked = !connection->client.has_hung_up;
+		connection->client.is_readable = !connection->is_unchecked;
+		if (connection->is_unchecked)
+			timer_arm(relay->wheel, &connection->timer,
+				  relay->loop->now_ms + service_policy(connection->service)->proxy_header_ms);
+		return true;
+	case TCP_BEGINNING_OTHER:
+		connection->is_unchecked = false;
+		break;
+	}
+	return true;
+}
+
 static void greet(struct tcp_connection *connection);
 
 static void on_client_event(struct loop_source *source, uint32_t events)
@@ -260,8 +287,10 @@ static void on_client_event(struct loop_source *source, uint32_t events)
 	if (connection->state == TCP_CLOSED)
 		return;
 	tcp_pump_note(&connection->client, events);
-	if (connection->state == TCP_ESTABLISHED)
+	if (connection->state == TCP_ESTABLISHED && check_beginning(connection))
 		tcp_batch_add(&connection->relay->batch, connection);
+	else if (connection->state == TCP_ESTABLISHED || connection->state == TCP_CLOSED)
+		return;
 	else if (connection->client.has_error)
 		tcp_connection_abort(connection, connection->is_admitted ? REASON_CLIENT_RST : REASON_BAD_PROXY_HEADER);
 	else if (connection->state == TCP_GREETING)
@@ -348,7 +377,8 @@ static void become_established(struct tcp_connection *connection)
 	const struct service_policy *policy = service_policy(connection->service);
 	if (policy->idle_ms < policy->connect_ms)
 		timer_arm(relay->wheel, &connection->timer, now_ms + policy->idle_ms);
-	tcp_batch_add(&relay->batch, connection);
+	if (check_beginning(connection))
+		tcp_batch_add(&relay->batch, connection);
 }
 
 static void on_connect_event(struct tcp_connection *connection, uint32_t events)
@@ -499,6 +529,14 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 		return;
 	}
 	uint64_t deadline_ms = connection->last_activity_ms + idle_limit_ms(connection);
+	if (connection->is_unchecked && !connection->client.is_readable) {
+		connection->is_unchecked = false;
+		connection->client.is_readable = true;
+		tcp_connection_drive(connection);
+		if (connection->state == TCP_CLOSED)
+			return;
+		deadline_ms = connection->last_activity_ms + idle_limit_ms(connection);
+	}
 	if (now_ms >= deadline_ms) {
 		finish(connection, REASON_IDLE_TIMEOUT);
 		return;
@@ -577,6 +615,7 @@ void tcp_connection_begin(struct relay *relay, struct service *service, const st
 		.pool = service_policy(service)->pool,
 		.client_endpoint = client->endpoint,
 		.is_admitted = client->is_admitted,
+		.is_unchecked = client->is_admitted && service_policy(service)->proxy_network_count > 0,
 		.ticket = client->ticket,
 		.id = relay->next_flow_id++,
 		.start_ns = relay->loop->now_ns,

@@ -51,6 +51,7 @@ struct tcp_connection {
 	uint8_t tried_from;    /* the attempts before this one are forgotten: it has waited since */
 	uint8_t algorithm;     /* enum pool_algorithm that chose the target */
 	bool is_admitted;      /* by the guard, which is told of its end */
+	bool is_unchecked;     /* its first bytes are not to be a PROXY header, and have not been looked at */
 	bool is_own_flow;      /* towards the server, noted in own_flows */
 	bool is_ready;         /* in the batch of this turn */
 	bool has_long_options; /* keep-alive is set towards the server */

@@ -18,6 +18,18 @@ static ssize_t receive(int fd, char *buf, size_t buf_bytes, int flags)
 	return got == 0 ? -EINVAL : got;
 }
 
+enum tcp_beginning tcp_greeting_look(int fd)
+{
+	char bytes[PROXY_RECOGNIZED_BYTES];
+	ssize_t there = receive(fd, bytes, sizeof(bytes), MSG_PEEK);
+	if (there < 0)
+		return TCP_BEGINNING_OTHER; /* reading finds out what it is */
+	int begins = proxy_header_recognize((struct span){ bytes, (size_t)there });
+	if (begins < 0)
+		return TCP_BEGINNING_OTHER;
+	return begins > 0 ? TCP_BEGINNING_HEADER : TCP_BEGINNING_SHORT;
+}
+
 static bool has_length(const struct tcp_greeting *greeting, size_t there)
 {
 	return greeting->header.version == 2 && there >= PROXY_V2_HEAD_BYTES;

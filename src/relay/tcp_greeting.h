@@ -19,6 +19,11 @@ struct tcp_greeting {
 	char bytes[PROXY_V2_BYTES_MAX];
 };
 
+enum tcp_beginning { TCP_BEGINNING_OTHER, TCP_BEGINNING_SHORT, TCP_BEGINNING_HEADER };
+
+/* Looks at the first bytes of a connection that may not begin with a PROXY header; reads none. */
+enum tcp_beginning tcp_greeting_look(int fd);
+
 /*
  * Reads on from the descriptor. Returns 1 when the header is whole, and greeting->header tells; 0 when more has to come;
  * -EINVAL when there is none and will be none, with *ret_problem; another -errno when the connection is broken.

@@ -55,15 +55,14 @@ static enum reason admit(struct tcp_listener *listener, struct tcp_client *clien
 {
 	struct relay *relay = listener->relay;
 	struct guard *guard = listener->service->guard;
-	client->is_admitted =
-		!service_policy_wants_proxy_header(service_policy(listener->service), &client->endpoint);
+	client->is_admitted = !service_policy_wants_proxy_header(service_policy(listener->service), &client->endpoint);
 	if (slab_is_full(&relay->connections))
 		return REASON_LIMIT_MEMORY;
 	if (comes_back(listener, &client->endpoint))
 		return REASON_DENIED_ACCESS;
 	enum reason reason = client->is_admitted ? guard_admit(guard, GUARD_CONNECTION, &client->endpoint,
-							       relay->loop->now_ns, &client->ticket) :
-						   REASON_NONE;
+							       relay->loop->now_ns, &client->ticket)
+						 : REASON_NONE;
 	if (reason != REASON_NONE)
 		return reason;
 	if (flow_ceiling_take(&relay->settings->budget->connections, 1))

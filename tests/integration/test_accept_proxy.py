@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from servers import name_servers, server_lines, small_server
+from servers import Scripted, name_servers, server_lines, small_server
 from traffic import ending, exchange, receive_exactly
 
 FRONT = ("127.0.0.1", 8000)
@@ -188,3 +188,66 @@ def test_stop_while_waiting(start, loopback):
     with loopback.client.connect(FRONT):
         daemon.wait_for_active("web", 1)
         daemon.stop()
+
+
+# who is no proxy
+
+@pytest.fixture
+def start_for_another(strait, loopback):
+    """Headers are accepted from 127.0.0.9 only."""
+    small_server(loopback.server, "echo", ("127.0.0.1", 9000))
+    return lambda: strait(loopback.proxy, CONFIGURATION.format(more="").replace("accept-proxy 127.0.0.1",
+                                                                              "accept-proxy 127.0.0.9"))
+
+
+@pytest.mark.parametrize("header", [v1(), v2(), b"PROXY UNKNOWN\r\n"])
+def test_forbidden(start_for_another, loopback, header):
+    """A header of somebody else is refused, in one piece and byte by byte, and no byte of it reaches a server."""
+    daemon = start_for_another()
+    for piece in (len(header), 1):
+        with loopback.client.connect(FRONT) as s:
+            assert send_in_pieces(s, header, piece) == "reset"
+    records = daemon.wait_for_flows(2)
+    assert {r["reason"] for r in records} == {"bad_proxy_header"}
+    assert {r["bytes_in"] for r in records} == {0}
+
+
+def send_in_pieces(s, data, piece):
+    """Returns how the connection ends, which may be before all is sent."""
+    try:
+        for i in range(0, len(data), piece):
+            s.sendall(data[i:i + piece])
+            time.sleep(0.002)
+    except ConnectionError:
+        return "reset"
+    return ending(s)
+
+
+@pytest.mark.parametrize("data", [b"P", b"PROXY", b"\r\n", b"PROXY TCP5 ", b"POST", b"PROXY UNKNOWM"])
+def test_similar_beginnings(start_for_another, loopback, data):
+    """What only begins alike is passed on: at once when it is clear, else when more or the end comes, or in a while."""
+    start_for_another()
+    with loopback.client.connect(FRONT) as s:
+        exchange(s, data)
+        exchange(s, v1())
+    with loopback.client.connect(FRONT) as s:
+        s.sendall(data)
+        time.sleep(0.05)
+        s.sendall(b"!")
+        assert receive_exactly(s, len(data) + 1) == data + b"!"
+    with loopback.client.connect(FRONT) as s:
+        begun = time.monotonic()
+        s.sendall(data)
+        s.shutdown(socket.SHUT_WR)
+        assert receive_exactly(s, len(data)) == data
+        assert time.monotonic() - begun < 0.9
+
+
+def test_server_speaks_first(strait, loopback):
+    """Who is no proxy and says nothing is served at once."""
+    Scripted(loopback.server, ("127.0.0.1", 9000), lambda c: (c.sendall(b"hello"), c.recv(1)))
+    strait(loopback.proxy, CONFIGURATION.format(more="").replace("accept-proxy 127.0.0.1", "accept-proxy 127.0.0.9"))
+    with loopback.client.connect(FRONT) as s:
+        begun = time.monotonic()
+        assert receive_exactly(s, 5) == b"hello"
+        assert time.monotonic() - begun < 0.9
