@@ -204,10 +204,10 @@ static const struct schema_value timeout_values[] = {
 	  .help = "for a server to accept a connection, before another is tried" },
 	{ KEY("idle", SCHEMA_TIME), FIELD(config_service, timeout.idle_ms), TIME_BOUNDS, .fallback = "10m",
 	  .help = "without a byte in either direction" },
-	{ KEY("proxy-header", SCHEMA_TIME), FIELD(config_service, timeout.proxy_header_ms), TIME_BOUNDS,
-	  .fallback = "3s", .help = "for the PROXY header of a connection that has to begin with one" },
 	{ KEY("half-closed", SCHEMA_TIME), FIELD(config_service, timeout.half_closed_ms), TIME_BOUNDS, .fallback = "1m",
 	  .help = "without a byte, after one side has finished sending" },
+	{ KEY("proxy-header", SCHEMA_TIME), FIELD(config_service, timeout.proxy_header_ms), TIME_BOUNDS,
+	  .fallback = "3s", .help = "for the PROXY header of a connection that has to begin with one" },
 	{ KEY("queue", SCHEMA_TIME), FIELD(config_service, timeout.queue_ms), TIME_BOUNDS, .absent = "refused at once",
 	  .help = "for a place, when all servers that are up have max-connections; first come first served" },
 };
