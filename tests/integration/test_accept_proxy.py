@@ -10,8 +10,10 @@ import time
 
 import pytest
 
+from lab import program_path
 from servers import Scripted, name_servers, server_lines, small_server
-from traffic import ending, exchange, receive_exactly
+from traffic import ending, exchange, is_served, receive_exactly
+from waiting import eventually
 
 FRONT = ("127.0.0.1", 8000)
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -251,3 +253,31 @@ def test_server_speaks_first(strait, loopback):
         begun = time.monotonic()
         assert receive_exactly(s, 5) == b"hello"
         assert time.monotonic() - begun < 0.9
+
+
+# independent senders
+
+HAPROXY = """
+defaults
+    mode tcp
+    timeout connect 5s
+    timeout client 30s
+    timeout server 30s
+listen front
+    bind 127.0.0.1:7000
+    server strait 127.0.0.1:8000 {word}
+"""
+
+
+@pytest.mark.parametrize("word", ["send-proxy", "send-proxy-v2", "send-proxy-v2 proxy-v2-options crc32c,unique-id"])
+def test_haproxy(start, loopback, word):
+    """HAProxy in front of strait: who connects to it is told as the client."""
+    daemon = start()
+    path = loopback.proxy.lab.directory / "haproxy.cfg"
+    path.write_text(HAPROXY.format(word=word))
+    loopback.proxy.start(program_path("haproxy"), "-db", "-f", path)
+    eventually(lambda: is_served(loopback.client, ("127.0.0.1", 7000)), what="HAProxy serves")
+    with loopback.client.connect(("127.0.0.1", 7000)) as s:
+        exchange(s)
+        own = "%s:%d" % s.getsockname()
+    daemon.wait_for_flows(1, client=own)

@@ -121,7 +121,8 @@ static void reads_a_service(void **state)
 			  "service web {\n listen tcp *:80 [::]:80\n listen udp :53\n listen 10.0.0.1:81\n"
 			  " allow 10.0.0.0/8\n deny 0.0.0.0/0 unix:\n to web\n"
 			  " limit connections=1 sessions=2 rate=3/s per-source=4 per-source-rate=5/m\n"
-			  " timeout connect=1s idle=2s half-closed=3s\n retries 0\n"
+			  " timeout connect=1s idle=2s half-closed=3s proxy-header=7s\n retries 0\n"
+			  " accept-proxy 10.0.0.0/8 fd00::1\n accept-proxy unix:\n"
 			  " session idle=4s new=5s replies=0 requests=6\n}\n"
 			  "pool web { server 10.0.0.1:80 }\n");
 	const struct config_service *service = &config->services[0];
@@ -146,6 +147,11 @@ static void reads_a_service(void **state)
 	assert_int_equal(service->limit.per_source, 4);
 	assert_int_equal(service->limit.per_source_rate.per_ms, 60000);
 	assert_int_equal(service->timeout.half_closed_ms, 3000);
+	assert_int_equal(service->timeout.proxy_header_ms, 7000);
+	assert_int_equal(service->proxy_network_count, 3);
+	assert_int_equal(service->proxy_networks[0].network.prefix_bits, 96 + 8);
+	assert_int_equal(service->proxy_networks[1].network.family, AF_INET6);
+	assert_int_equal(service->proxy_networks[2].network.family, AF_UNIX);
 	assert_int_equal(service->retries, 0);
 	assert_int_equal(service->session.idle_ms, 4000);
 	assert_int_equal(service->session.new_ms, 5000);

@@ -148,6 +148,23 @@ static void io_uring_is_compared(void **state)
 	assert_string_equal(compare("io-uring off", server, "", server), "io-uring changed to on");
 }
 
+static void proxy_networks_are_compared(void **state)
+{
+	static const char form[] = "service a { listen *:80; to a%s }\npool a { check none; server 10.0.0.1:80 }\n";
+	static const char *const some[] = { "", "; accept-proxy 10.0.0.1", "; accept-proxy 10.0.0.2",
+					    "; accept-proxy 10.0.0.1 10.0.0.2" };
+	char older[256], newer[256];
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		for (size_t j = 0; j < 4; j++) {
+			snprintf(older, sizeof(older), form, some[i]);
+			snprintf(newer, sizeof(newer), form, some[j]);
+			assert_string_equal(diff_of(older, newer),
+					    i == j ? "" : "service a: networks of accept-proxy changed\n");
+		}
+	}
+}
+
 static void what_needs_a_restart(void **state)
 {
 	(void)state;
@@ -167,6 +184,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(log_sinks),
 		cmocka_unit_test(io_uring_is_compared),
+		cmocka_unit_test(proxy_networks_are_compared),
 		cmocka_unit_test(changes_of_checks_are_seen),
 		cmocka_unit_test(names_of_servers_are_compared),
 		cmocka_unit_test(resolvers_are_compared),

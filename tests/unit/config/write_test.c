@@ -65,6 +65,7 @@ static void has_one_order_and_one_spelling(void **state)
 	assert_writes("service a {\n"
 		      "to a; session replies=0; limit rate=2k/s; limit sessions=5000000\n"
 		      "deny 10.0.0.1 10.1.0.0/16; allow 0.0.0.0/0; deny ::/0\n"
+		      "accept-proxy 10.0.0.1 unix:; accept-proxy fd00::/8\n"
 		      "listen udp 0.0.0.0:53 :54; listen [::0]:53\n"
 		      "}\n"
 		      "pool a {\n"
@@ -84,6 +85,9 @@ static void has_one_order_and_one_spelling(void **state)
 		      "    deny    10.1.0.0/16\n"
 		      "    allow   0.0.0.0/0\n"
 		      "    deny    ::/0\n"
+		      "    accept-proxy 10.0.0.1/32\n"
+		      "    accept-proxy unix:\n"
+		      "    accept-proxy fd00::/8\n"
 		      "    limit   sessions=5M rate=2000/s\n"
 		      "    session replies=0\n"
 		      "}\n\n"
@@ -139,6 +143,7 @@ static void json_has_the_form_of_the_schema(void **state)
 	assert_writes_json(
 		"workers 2\nlog stderr format=json\nadmin 127.0.0.1:1 [::1]:1\n"
 		"service web { listen *:443; listen udp *:443; limit connections=50k; to web; retries 1\n"
+		"accept-proxy 10.0.0.1 fd00::/8\n"
 		"deny 10.0.0.0/8; allow 10.1.0.0/16; deny ::/0 }\n"
 		"pool web { balance random slow-start=30s; panic 10; check none\n"
 		"server 10.0.0.1:80 weight=3 backup drain }\n",
@@ -146,6 +151,7 @@ static void json_has_the_form_of_the_schema(void **state)
 		"'log':[{'sink':'stderr','format':'json'}],'workers':2,"
 		"'service':{'web':{'listen':[{'address':'*:443'},{'protocol':'udp','address':'*:443'}],'to':'web',"
 		"'access':[{'deny':'10.0.0.0/8'},{'allow':'10.1.0.0/16'},{'deny':'::/0'}],"
+		"'accept-proxy':[{'network':'10.0.0.1/32'},{'network':'fd00::/8'}],"
 		"'limit':{'connections':50000},'retries':1}},"
 		"'pool':{'web':{'balance':{'algorithm':'random','slow-start':'30s'},'check':{'kind':'none'},"
 		"'panic':'10%','server':[{'address':'10.0.0.1:80','weight':3,'backup':true,'drain':true}]}}}");
