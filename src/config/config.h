@@ -135,6 +135,7 @@ enum config_dns_type {
 	CONFIG_DNS_SRV = 33,
 };
 
+enum config_send_proxy { CONFIG_SEND_PROXY_NONE, CONFIG_SEND_PROXY_V1, CONFIG_SEND_PROXY_V2 };
 enum config_on_down { CONFIG_ON_DOWN_DEFAULT, CONFIG_ON_DOWN_KEEP, CONFIG_ON_DOWN_CLOSE };
 
 enum config_server_state { CONFIG_SERVER_UP, CONFIG_SERVER_DRAIN, CONFIG_SERVER_MAINT };
@@ -216,6 +217,10 @@ struct config_pool {
 	} eject;
 	uint64_t panic_percent;
 	enum config_on_down on_down;
+	struct {
+		enum config_send_proxy version;
+		bool has_unique_id;
+	} send_proxy;
 	struct config_server *servers;
 	size_t server_count;
 	size_t server_capacity; /* private to config/: room in servers; 0 = as reading left it */

@@ -358,6 +358,19 @@ static const struct schema_value on_down_values[] = {
 	  .help = "what happens to them" },
 };
 
+static const struct schema_word send_proxy_words[] = {
+	{ "v1", CONFIG_SEND_PROXY_V1, "a line of text: addresses and ports" },
+	{ "v2", CONFIG_SEND_PROXY_V2, "binary; passes on what a header that came in says besides" },
+	{ NULL, 0, NULL },
+};
+
+static const struct schema_value send_proxy_values[] = {
+	{ POSITIONAL("VERSION", SCHEMA_WORD), FIELD(config_pool, send_proxy.version), .flags = SCHEMA_REQUIRED,
+	  .noun = "version", .words = send_proxy_words, .absent = "none is sent", .help = "of the header" },
+	{ SWITCH("unique-id"), FIELD(config_pool, send_proxy.has_unique_id),
+	  .help = "v2: with the connection's id, as the records have it" },
+};
+
 static const struct schema_word drain_word[] = { { "drain", CONFIG_SERVER_DRAIN, NULL }, { NULL, 0, NULL } };
 static const struct schema_word maint_word[] = { { "maint", CONFIG_SERVER_MAINT, NULL }, { NULL, 0, NULL } };
 
@@ -449,6 +462,8 @@ const struct schema_directive schema_directives[] = {
 	  "when fewer servers than this are up all are used, rather than overloading the last ones", "panic 30%" },
 	{ SCHEMA_POOL, "on-down", SCHEMA_INTO_POOL, 0, 0, VALUES(on_down_values),
 	  "what becomes of the flows of a server that went down", "on-down close" },
+	{ SCHEMA_POOL, "send-proxy", SCHEMA_INTO_POOL, 0, 0, VALUES(send_proxy_values),
+	  "connections to servers begin with a PROXY header, which tells them who the client is", "send-proxy v2" },
 	{ SCHEMA_POOL, "resolver", SCHEMA_INTO_POOL, 0, 0, VALUES(pool_resolver_values),
 	  "who is asked for the names of this pool's servers, instead of the resolver of the top level",
 	  "resolver 127.0.0.1:8600 ttl=5s" },

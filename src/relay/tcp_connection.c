@@ -14,6 +14,8 @@
 #include "relay/tcp_queue.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 enum { EVENTS = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | (int)EPOLLET };
 
@@ -361,6 +363,40 @@ static enum reason reason_of_connect_error(int error)
 	}
 }
 
+static bool has_addresses(const struct tcp_greeting *greeting)
+{
+	return greeting != NULL && greeting->header.has_addresses;
+}
+
+/* Tells the server who the client is. Returns false when there is no memory for that. */
+static bool introduce(struct tcp_connection *connection)
+{
+	struct relay *relay = connection->relay;
+	const struct pool_policy *policy = pool_policy(connection->pool);
+	const struct tcp_greeting *greeting = connection->greeting;
+	char id[24];
+	int id_len = snprintf(id, sizeof(id), "%016" PRIx64, connection->id);
+	struct endpoint destination = has_addresses(greeting) ? greeting->header.destination :
+								socket_local_endpoint(connection->client.source.fd);
+	struct proxy_content content = {
+		.source = &connection->client_endpoint,
+		.destination = &destination,
+		.transport = PROXY_TRANSPORT_STREAM,
+		.unique_id = { id, policy->has_proxy_unique_id ? (size_t)id_len : 0 },
+	};
+	if (has_addresses(greeting))
+		content.tlvs = greeting->header.tlvs;
+	size_t len = policy->proxy_version == 1 ?
+			     proxy_header_write_v1(&content, relay->scratch, TCP_SCRATCH_BYTES) :
+			     proxy_header_write_v2(&content, relay->scratch, TCP_SCRATCH_BYTES);
+	if (len == 0) { /* TLVs that are as long as they can be, and one of our own */
+		content.tlvs = (struct span){ NULL, 0 };
+		len = proxy_header_write_v2(&content, relay->scratch, TCP_SCRATCH_BYTES);
+	}
+	release_greeting(connection);
+	return tcp_pump_begin(relay, &connection->server, relay->scratch, len);
+}
+
 static void become_established(struct tcp_connection *connection)
 {
 	struct relay *relay = connection->relay;
@@ -377,7 +413,9 @@ static void become_established(struct tcp_connection *connection)
 	const struct service_policy *policy = service_policy(connection->service);
 	if (policy->idle_ms < policy->connect_ms)
 		timer_arm(relay->wheel, &connection->timer, now_ms + policy->idle_ms);
-	if (check_beginning(connection))
+	if (pool_policy(connection->pool)->proxy_version != 0 && !introduce(connection))
+		tcp_connection_abort(connection, REASON_LIMIT_MEMORY);
+	else if (check_beginning(connection))
 		tcp_batch_add(&relay->batch, connection);
 }
 
@@ -579,7 +617,8 @@ static void admit_greeted(struct tcp_connection *connection)
 	const struct proxy_header *header = &connection->greeting->header;
 	if (header->has_addresses)
 		connection->client_endpoint = header->source;
-	release_greeting(connection);
+	if (pool_policy(connection->pool)->proxy_version == 0)
+		release_greeting(connection);
 	enum reason reason = guard_admit(connection->service->guard, GUARD_CONNECTION, &connection->client_endpoint,
 					 relay->loop->now_ns, &connection->ticket);
 	if (reason != REASON_NONE) {

@@ -285,6 +285,17 @@ enum tcp_pump_result tcp_pump_run(struct relay *relay, struct tcp_side *from, st
 	}
 }
 
+bool tcp_pump_begin(struct relay *relay, struct tcp_side *to, const uint8_t *bytes, size_t len)
+{
+	if (!tcp_pump_has_tails(relay))
+		return false;
+	to->has_failed_write =
+		note_sent(relay, to, bytes, (ssize_t)len, write_some(to, bytes, len)) == TCP_PUMP_SINK_RESET;
+	/* Nagle's algorithm would hold back what follows until the server has said that it has got this. */
+	send_at_once(to);
+	return true;
+}
+
 bool tcp_pump_can_batch(const struct relay *relay, const struct tcp_side *from, const struct tcp_side *to,
 			uint32_t batched_count)
 {

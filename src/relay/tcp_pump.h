@@ -62,6 +62,9 @@ enum tcp_pump_result {
 /* Moves what can be moved now. *moved is set when bytes were moved (and left alone otherwise). */
 enum tcp_pump_result tcp_pump_run(struct relay *relay, struct tcp_side *from, struct tcp_side *to, bool *moved);
 
+/* Sends what the connection begins with, before anything else; false when there is no room to keep what is not taken. */
+bool tcp_pump_begin(struct relay *relay, struct tcp_side *to, const uint8_t *bytes, size_t len);
+
 /* For batches (tcp_batch.h): may the next step be to read from the one and write to the other, beside so many others? */
 bool tcp_pump_can_batch(const struct relay *relay, const struct tcp_side *from, const struct tcp_side *to,
 			uint32_t batched_count);
