@@ -99,9 +99,9 @@ static struct pool_policy *pool_policy_build(const struct config_pool *config)
 	policy->eject_failures = narrow(config->eject.failures);
 	policy->eject_for_ms = config->eject.for_ms;
 	policy->panic_percent = narrow(config->panic_percent);
-	policy->proxy_version = config->send_proxy.version == CONFIG_SEND_PROXY_NONE ? 0 :
-				config->send_proxy.version == CONFIG_SEND_PROXY_V1   ? 1 :
-										       2;
+	policy->proxy_version = config->send_proxy.version == CONFIG_SEND_PROXY_NONE ? 0
+				: config->send_proxy.version == CONFIG_SEND_PROXY_V1 ? 1
+										     : 2;
 	policy->has_proxy_unique_id = config->send_proxy.has_unique_id;
 	policy->closes_tcp_on_down = config->on_down == CONFIG_ON_DOWN_CLOSE;
 	policy->keeps_sessions_on_down = config->on_down == CONFIG_ON_DOWN_KEEP;

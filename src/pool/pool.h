@@ -84,8 +84,8 @@ struct pool_policy {
 	uint32_t eject_failures; /* 0 = never */
 	uint64_t eject_for_ms;
 	uint32_t panic_percent;
-	bool closes_tcp_on_down;     /* on-down close */
-	uint8_t proxy_version;       /* of the PROXY header that servers get; 0 = none */
+	bool closes_tcp_on_down; /* on-down close */
+	uint8_t proxy_version;   /* of the PROXY header that servers get; 0 = none */
 	bool has_proxy_unique_id;
 	bool keeps_sessions_on_down; /* on-down keep, written out */
 	struct rcu_head rcu;

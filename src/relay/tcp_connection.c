@@ -376,8 +376,8 @@ static bool introduce(struct tcp_connection *connection)
 	const struct tcp_greeting *greeting = connection->greeting;
 	char id[24];
 	int id_len = snprintf(id, sizeof(id), "%016" PRIx64, connection->id);
-	struct endpoint destination = has_addresses(greeting) ? greeting->header.destination :
-								socket_local_endpoint(connection->client.source.fd);
+	struct endpoint destination = has_addresses(greeting) ? greeting->header.destination
+							      : socket_local_endpoint(connection->client.source.fd);
 	struct proxy_content content = {
 		.source = &connection->client_endpoint,
 		.destination = &destination,
@@ -386,9 +386,8 @@ static bool introduce(struct tcp_connection *connection)
 	};
 	if (has_addresses(greeting))
 		content.tlvs = greeting->header.tlvs;
-	size_t len = policy->proxy_version == 1 ?
-			     proxy_header_write_v1(&content, relay->scratch, TCP_SCRATCH_BYTES) :
-			     proxy_header_write_v2(&content, relay->scratch, TCP_SCRATCH_BYTES);
+	size_t len = policy->proxy_version == 1 ? proxy_header_write_v1(&content, relay->scratch, TCP_SCRATCH_BYTES)
+						: proxy_header_write_v2(&content, relay->scratch, TCP_SCRATCH_BYTES);
 	if (len == 0) { /* TLVs that are as long as they can be, and one of our own */
 		content.tlvs = (struct span){ NULL, 0 };
 		len = proxy_header_write_v2(&content, relay->scratch, TCP_SCRATCH_BYTES);
