@@ -5,6 +5,7 @@
 #include "config/edit.h"
 #include "config/problem.h"
 #include "config/server_address.h"
+#include "config/source_file.h"
 #include "config/store.h"
 
 /* The object that a statement makes, or the block it adds to. */
@@ -13,6 +14,7 @@ union made {
 	struct config_log log;
 	struct config_listen listen;
 	struct config_access_rule rule;
+	struct config_block block;
 	struct config_proxy_network proxy_network;
 	struct config_server server;
 };
@@ -89,11 +91,29 @@ static void listen_add(struct reading *reading, const struct token *token)
 	*array_append(reading->apply, service->listens, service->listen_count) = reading->made.listen;
 }
 
+/* A list's path is written relative to the file that names it. */
+static void list_path_join(struct reading *reading, struct config_networks *networks, const struct token *token)
+{
+	const struct source *file = &reading->report->sources[token->place.file];
+	if (networks->list_path != NULL && file->name != NULL)
+		networks->list_path = source_file_path_beside(file->name, span_from_text(networks->list_path),
+							      reading->apply->memory);
+}
+
 static void rule_add(struct reading *reading, const struct token *token)
 {
 	struct config_service *service = parsed_block(reading->apply->parsed, SCHEMA_SERVICE);
 	reading->made.rule.place = token->place;
+	list_path_join(reading, &reading->made.rule.from, token);
 	*array_append(reading->apply, service->rules, service->rule_count) = reading->made.rule;
+}
+
+static void block_add(struct reading *reading, const struct token *token)
+{
+	struct config *config = reading->apply->parsed->config;
+	reading->made.block.place = token->place;
+	list_path_join(reading, &reading->made.block.from, token);
+	*array_append(reading->apply, config->blocks, config->block_count) = reading->made.block;
 }
 
 static void proxy_network_add(struct reading *reading, const struct token *token)
@@ -124,6 +144,9 @@ static void object_add(struct reading *reading, const struct token *token)
 		break;
 	case SCHEMA_INTO_RULE:
 		rule_add(reading, token);
+		break;
+	case SCHEMA_INTO_BLOCK:
+		block_add(reading, token);
 		break;
 	case SCHEMA_INTO_PROXY_NETWORK:
 		proxy_network_add(reading, token);

@@ -130,13 +130,13 @@ static bool is_pattern(struct span text)
 }
 
 /* The folder of the including file with its special characters taken as they are, and the pattern. */
-static const char *pattern_join(struct load *load, const char *including, struct span pattern, bool is_escaped)
+static const char *pattern_join(struct load *load, const char *including, struct span pattern)
 {
 	size_t folder_len = pattern.data[0] == '/' ? 0 : (size_t)(path_base_end(including) - including);
 	char *joined = config_memory_alloc(load->memory, 2 * folder_len + pattern.len + 1);
 	size_t len = 0;
 	for (size_t i = 0; i < folder_len; i++) {
-		if (is_escaped && strchr("*?[]\\", including[i]) != NULL)
+		if (strchr("*?[]\\", including[i]) != NULL)
 			joined[len++] = '\\';
 		joined[len++] = including[i];
 	}
@@ -168,9 +168,9 @@ static void include_read(struct includer *includer, const struct token *pattern)
 	}
 	const char *including = load->report.sources[pattern->place.file].name;
 	if (is_pattern(pattern->value))
-		pattern_include(load, pattern_join(load, including, pattern->value, true), pattern->place);
+		pattern_include(load, pattern_join(load, including, pattern->value), pattern->place);
 	else
-		file_include(load, pattern_join(load, including, pattern->value, false), pattern->place);
+		file_include(load, source_file_path_beside(including, pattern->value, load->memory), pattern->place);
 }
 
 static void load_begin(struct load *load, const struct load_options *options)
@@ -204,7 +204,8 @@ static struct config *load_end(struct load *load, struct diagnostics *diagnostic
 		config->logs[config->log_count++] = load->apply.log_defaults;
 	}
 	if (load->report.found_count[DIAGNOSTIC_ERROR] < PARSER_ERRORS_MAX)
-		validate(&load->parsed, load->apply.pools);
+		validate(&load->parsed, load->apply.pools,
+			 load->options.refuses_includes ? VALIDATE_FROM_REQUEST : VALIDATE_FROM_FILES);
 	files_name(load);
 	if (load->report.found_count[DIAGNOSTIC_ERROR] > 0)
 		config_free(&config);
@@ -280,6 +281,8 @@ static void places_clear(struct config *config)
 		for (size_t j = 0; j < service->rule_count; j++)
 			service->rules[j].place = none;
 	}
+	for (size_t i = 0; i < config->block_count; i++)
+		config->blocks[i].place = none;
 	for (size_t i = 0; i < config->pool_count; i++) {
 		config->pools[i].place = none;
 		for (size_t j = 0; j < config->pools[i].server_count; j++)
@@ -317,6 +320,8 @@ void config_free(struct config **config)
 {
 	if (*config == NULL)
 		return;
+	for (size_t i = 0; i < (*config)->list_count; i++)
+		config_memory_free(&(*config)->lists[i].memory);
 	struct config_memory *memory = (*config)->memory;
 	config_memory_free(&memory);
 	*config = NULL;

@@ -47,10 +47,31 @@ struct config_listen {
 	struct config_place place;
 };
 
+/* A network, or all that stand in a file. */
+struct config_networks {
+	struct network network; /* when list_path is NULL */
+	const char *list_path;  /* relative to the working directory, as everything the daemon opens */
+	size_t list;            /* of list_path in config.lists, found by validation */
+};
+
 struct config_access_rule {
 	bool is_allow;
-	struct network network;
+	struct config_networks from;
 	struct config_place place;
+};
+
+/* Networks that no service takes anything from. */
+struct config_block {
+	struct config_networks from;
+	struct config_place place;
+};
+
+/* A file of networks. What it holds may change while the tree is in force: control then puts what is new here. */
+struct config_list {
+	const char *path;
+	const struct network *networks;
+	size_t count;
+	struct config_memory *memory; /* of what control has put here, released with the tree; NULL: the tree's */
 };
 
 /* Clients whose connections begin with a PROXY header. */
@@ -59,11 +80,19 @@ struct config_proxy_network {
 	struct config_place place;
 };
 
+/* How many bits of an address tell sources apart. */
+struct config_prefixes {
+	uint8_t ipv4_bits;
+	uint8_t ipv6_bits;
+};
+
 /* A rate: `amount` per `per_ms` milliseconds; amount 0 = no limit was written. */
 struct config_rate {
 	uint64_t amount;
 	uint64_t per_ms;
 };
+
+enum config_guard { CONFIG_GUARD_ENFORCE, CONFIG_GUARD_DRY_RUN };
 
 struct config_service {
 	char name[CONFIG_NAME_BYTES];
@@ -83,6 +112,8 @@ struct config_service {
 		struct config_rate rate;
 		uint64_t per_source; /* 0 = none */
 		struct config_rate per_source_rate;
+		struct config_rate per_source_packets;
+		struct config_prefixes source_prefixes;
 		uint64_t queue; /* connections that wait for a place at a server, when timeout.queue_ms is not 0 */
 	} limit;
 	struct {
@@ -92,6 +123,12 @@ struct config_service {
 		uint64_t proxy_header_ms;
 		uint64_t queue_ms; /* 0 = no queue */
 	} timeout;
+	enum config_guard guard;
+	struct {
+		uint64_t count; /* of refusals; 0 = nobody is blocked */
+		uint64_t window_ms;
+		uint64_t for_ms;
+	} block;
 	uint64_t retries;
 	struct {
 		uint64_t idle_ms;
@@ -254,12 +291,6 @@ struct config_log {
 	struct config_place place;
 };
 
-/* How many bits of an address tell sources apart, for the trends. */
-struct config_prefixes {
-	uint8_t ipv4_bits;
-	uint8_t ipv6_bits;
-};
-
 enum config_io_uring { CONFIG_IO_URING_ON, CONFIG_IO_URING_OFF };
 
 struct config {
@@ -282,6 +313,10 @@ struct config {
 		uint64_t memory_bytes;
 		struct config_prefixes prefixes;
 	} trends;
+	struct config_block *blocks;
+	size_t block_count;
+	struct config_list *lists; /* each file once */
+	size_t list_count;
 	struct config_resolver resolver;
 	struct config_service *services;
 	size_t service_count;
@@ -302,8 +337,8 @@ struct config *config_load_text(const char *name, struct span text, struct diagn
 
 /*
  * The same for a JSON document in the form of docs/configuration-json.md. Messages name the place of a value by its JSON
- * pointer (RFC 6901); of text that is no JSON, by line and column. Opens no file and reads no environment variable. What is in
- * the tree has no place (line 0).
+ * pointer (RFC 6901); of text that is no JSON, by line and column. Opens no file but lists of networks and reads no
+ * environment variable. What is in the tree has no place (line 0).
  */
 struct config *config_load_json(const char *name, struct span text, struct diagnostics *diagnostics);
 

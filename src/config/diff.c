@@ -50,13 +50,19 @@ static bool have_same_listens(const struct config_service *a, const struct confi
 	return true;
 }
 
+/* Of a list, only which file it is: what it holds is read again when it changes. */
+static bool are_same_networks(const struct config_networks *a, const struct config_networks *b)
+{
+	return is_same_text(a->list_path, b->list_path) && memcmp(&a->network, &b->network, sizeof(a->network)) == 0;
+}
+
 static bool have_same_rules(const struct config_service *a, const struct config_service *b)
 {
 	if (a->rule_count != b->rule_count)
 		return false;
 	for (size_t i = 0; i < a->rule_count; i++)
 		if (a->rules[i].is_allow != b->rules[i].is_allow ||
-		    memcmp(&a->rules[i].network, &b->rules[i].network, sizeof(a->rules[i].network)) != 0)
+		    !are_same_networks(&a->rules[i].from, &b->rules[i].from))
 			return false;
 	return true;
 }
@@ -99,6 +105,13 @@ static void compare_services(struct diff *diff, const struct config_service *a, 
 		add(diff, "service %s: access rules changed", b->name);
 	if (!have_same_proxy_networks(a, b))
 		add(diff, "service %s: networks of accept-proxy changed", b->name);
+	if (memcmp(&a->block, &b->block, sizeof(a->block)) != 0)
+		add(diff, "service %s: automatic blocks changed", b->name);
+	if (a->guard != b->guard)
+		add(diff,
+		    b->guard == CONFIG_GUARD_DRY_RUN ? "service %s: access rules and limits are on trial"
+						     : "service %s: access rules and limits are enforced",
+		    b->name);
 	if (!have_same_limits(a, b))
 		add(diff, "service %s: limits changed", b->name);
 	if (!have_same_times(a, b))
@@ -324,11 +337,23 @@ static bool have_same_trends(const struct config *a, const struct config *b)
 	       a->trends.prefixes.ipv6_bits == b->trends.prefixes.ipv6_bits;
 }
 
+static bool have_same_blocks(const struct config *a, const struct config *b)
+{
+	if (a->block_count != b->block_count)
+		return false;
+	for (size_t i = 0; i < a->block_count; i++)
+		if (!are_same_networks(&a->blocks[i].from, &b->blocks[i].from))
+			return false;
+	return true;
+}
+
 void diff_make(const struct config *older, const struct config *newer, struct diff *ret_diff)
 {
 	*ret_diff = (struct diff){ 0 };
 	if (memcmp(&older->limit, &newer->limit, sizeof(older->limit)) != 0)
 		add(ret_diff, "limits of the daemon changed");
+	if (!have_same_blocks(older, newer))
+		add(ret_diff, "blocks changed");
 	if (older->drain_ms != newer->drain_ms)
 		add(ret_diff, "time-out for draining changed");
 	if (older->io_uring != newer->io_uring)

@@ -171,6 +171,17 @@ static bool network_fetch(const struct schema_value *value, const void *target, 
 	return true;
 }
 
+static bool networks_fetch(const struct schema_value *value, const void *target, struct config_memory *memory,
+			   struct span *ret_text)
+{
+	char text[NETWORK_TEXT_BYTES];
+	const struct config_networks *networks = field_of(value, target);
+	*ret_text = networks->list_path != NULL
+			    ? span_from_text(config_memory_format(memory, "@file:%s", networks->list_path))
+			    : text_copy(memory, network_format(&networks->network, text, sizeof(text)));
+	return true;
+}
+
 /* "/32,/64" */
 static struct span prefixes_fetch(const struct schema_value *value, const void *target, struct config_memory *memory)
 {
@@ -225,6 +236,8 @@ bool fetch_required_value(const struct schema_value *value, const void *target, 
 		return true;
 	case SCHEMA_NETWORK:
 		return network_fetch(value, target, memory, ret_text);
+	case SCHEMA_NETWORKS:
+		return networks_fetch(value, target, memory, ret_text);
 	case SCHEMA_SERVER_ADDRESS:
 		*ret_text = text_copy(memory, server_address_format(target, server));
 		return true;

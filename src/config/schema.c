@@ -81,6 +81,7 @@ static const struct kind_text {
 	[SCHEMA_PATH] = { "the path of a file", "/var/lib/strait/trends", "PATH" },
 	[SCHEMA_PREFIXES] = { "two prefix lengths, of IPv4 and of IPv6", "/32,/64 /24,/56", "/BITS,/BITS" },
 	[SCHEMA_NETWORK] = { "a network", "10.0.0.0/8 2001:db8::/32 192.0.2.7 unix:", "NETWORK" },
+	[SCHEMA_NETWORKS] = { "a network", "10.0.0.0/8 2001:db8::/32 192.0.2.7 unix: @file:PATH", "NETWORK" },
 };
 
 const char *schema_kind_examples(enum schema_kind kind)

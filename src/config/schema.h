@@ -27,6 +27,7 @@ enum schema_target {
 	SCHEMA_INTO_ADMIN, /* from here on, the directive makes a new object */
 	SCHEMA_INTO_LOG,
 	SCHEMA_INTO_LISTEN,
+	SCHEMA_INTO_BLOCK,
 	SCHEMA_INTO_RULE,
 	SCHEMA_INTO_PROXY_NETWORK,
 	SCHEMA_INTO_SERVER,
@@ -61,6 +62,7 @@ enum schema_kind {
 	SCHEMA_PATH,           /* const char * */
 	SCHEMA_PREFIXES,       /* struct config_prefixes */
 	SCHEMA_NETWORK,        /* struct network */
+	SCHEMA_NETWORKS,       /* struct config_networks: a network, or a file of them */
 };
 
 enum schema_role {

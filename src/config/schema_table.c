@@ -22,6 +22,8 @@ static_assert(sizeof(enum config_server_state) == sizeof(unsigned int), "words a
 #define KEY(key, value_kind)                .name = key, .kind = value_kind, .role = SCHEMA_KEY
 #define POSITIONAL(placeholder, value_kind) .name = placeholder, .kind = value_kind, .role = SCHEMA_POSITIONAL
 #define SWITCH(word)                        .name = word, .kind = SCHEMA_FLAG, .role = SCHEMA_SWITCH
+#define LIST_HELP                           "@file:PATH is all that stand in a file, which is read again when it changes"
+#define NEEDED                              "has to be written"
 #define LISTEN_EXAMPLES                     "*:443 :443 [::]:443 10.0.0.1:80 unix:/run/x.sock"
 #define VALUES(array)                       .values = array, .value_count = sizeof(array) / sizeof((array)[0])
 
@@ -167,9 +169,35 @@ static const struct schema_value listen_values[] = {
 };
 
 static const struct schema_value rule_values[] = {
-	{ POSITIONAL("NETWORK", SCHEMA_NETWORK), FIELD(config_access_rule, network),
+	{ POSITIONAL("NETWORK", SCHEMA_NETWORKS), FIELD(config_access_rule, from),
 	  .flags = SCHEMA_REQUIRED | SCHEMA_MANY, .noun = "a network",
-	  .help = "a network or address; unix: is all clients of unix sockets" },
+	  .help = "a network or address; unix: is all clients of unix sockets; " LIST_HELP },
+};
+
+static const struct schema_value block_values[] = {
+	{ POSITIONAL("NETWORK", SCHEMA_NETWORKS), FIELD(config_block, from), .flags = SCHEMA_REQUIRED | SCHEMA_MANY,
+	  .noun = "a network", .help = "a network or address; " LIST_HELP },
+};
+
+static const struct schema_word guard_words[] = {
+	{ "enforce", CONFIG_GUARD_ENFORCE, "what access rules and limits refuse is refused" },
+	{ "dry-run", CONFIG_GUARD_DRY_RUN, "what they would refuse is counted and logged, and let in" },
+	{ NULL, 0, NULL },
+};
+
+static const struct schema_value guard_values[] = {
+	{ POSITIONAL("MODE", SCHEMA_WORD), FIELD(config_service, guard), .flags = SCHEMA_REQUIRED, .noun = "mode",
+	  .words = guard_words, .fallback = "enforce", .help = "whether they are in force" },
+};
+
+static const struct schema_value service_block_values[] = {
+	{ KEY("after", SCHEMA_COUNT), FIELD(config_service, block.count), .flags = SCHEMA_REQUIRED, .min = 1,
+	  .max = 1000000, .absent = NEEDED, .zero_hint = "leave block out to block nobody",
+	  .help = "so many refusals of a source" },
+	{ KEY("refusals", SCHEMA_TIME), FIELD(config_service, block.window_ms), .flags = SCHEMA_REQUIRED, TIME_BOUNDS,
+	  .absent = NEEDED, .help = "within so long" },
+	{ KEY("for", SCHEMA_TIME), FIELD(config_service, block.for_ms), .flags = SCHEMA_REQUIRED, TIME_BOUNDS,
+	  .absent = NEEDED, .help = "keep it out for so long" },
 };
 
 static const struct schema_value accept_proxy_values[] = {
@@ -191,9 +219,13 @@ static const struct schema_value limit_values[] = {
 	{ KEY("rate", SCHEMA_RATE), FIELD(config_service, limit.rate), COUNT_BOUNDS, .zero_hint = NO_NOTHING,
 	  .absent = "no limit", .help = "new flows in a time" },
 	{ KEY("per-source", SCHEMA_COUNT), FIELD(config_service, limit.per_source), COUNT_BOUNDS, .absent = "no limit",
-	  .help = "flows of one client address at a time" },
+	  .help = "flows of one source at a time" },
 	{ KEY("per-source-rate", SCHEMA_RATE), FIELD(config_service, limit.per_source_rate), COUNT_BOUNDS,
-	  .absent = "no limit", .help = "new flows of one client address in a time" },
+	  .absent = "no limit", .help = "new flows of one source in a time" },
+	{ KEY("per-source-packets", SCHEMA_RATE), FIELD(config_service, limit.per_source_packets), COUNT_BOUNDS,
+	  .absent = "no limit", .help = "UDP datagrams of one source in a time; more are dropped" },
+	{ KEY("source-prefix", SCHEMA_PREFIXES), FIELD(config_service, limit.source_prefixes), .fallback = "/32,/64",
+	  .noun = "the prefix lengths", .help = "how many bits of IPv4 and IPv6 addresses make one source" },
 	{ KEY("queue", SCHEMA_COUNT), FIELD(config_service, limit.queue), COUNT_BOUNDS,
 	  .zero_hint = "without timeout queue= no connection waits", .fallback = "1000",
 	  .help = "TCP connections that wait for a place at a server, with timeout queue=" },
@@ -401,6 +433,11 @@ const struct schema_directive schema_directives[] = {
 	{ SCHEMA_TOP, "log", SCHEMA_INTO_LOG, 0, SCHEMA_REPEATED, VALUES(log_values),
 	  "where access records and events go; once for each sink; without it stderr, as text",
 	  "log file:/var/log/strait.log format=json" },
+	{ SCHEMA_TOP, "block", SCHEMA_INTO_BLOCK, 0, SCHEMA_REPEATED, VALUES(block_values),
+	  "networks that no service takes anything from; more are blocked through the API, and by the directive of "
+	  "this name "
+	  "in a service",
+	  "block 203.0.113.0/24 198.51.100.7" },
 	{ SCHEMA_TOP, "workers", SCHEMA_INTO_CONFIG, 0, 0, VALUES(workers_values), "how many threads carry traffic",
 	  "workers 4" },
 	{ SCHEMA_TOP, "io-uring", SCHEMA_INTO_CONFIG, 0, 0, VALUES(io_uring_values),
@@ -437,6 +474,13 @@ const struct schema_directive schema_directives[] = {
 	  "allow 10.0.0.0/8 2001:db8::/32" },
 	{ SCHEMA_SERVICE, "deny", SCHEMA_INTO_RULE, 0, SCHEMA_REPEATED, VALUES(rule_values),
 	  "clients that are refused; of all allow and deny the first match wins", "deny 203.0.113.0/24" },
+	{ SCHEMA_SERVICE, "guard", SCHEMA_INTO_SERVICE, 0, 0, VALUES(guard_values),
+	  "tries access rules, limits and block before they are in force", "guard dry-run" },
+	{ SCHEMA_SERVICE, "block", SCHEMA_INTO_SERVICE, 0, 0, VALUES(service_block_values),
+	  "sources that access rules or limits per source refuse often, or that send a PROXY header nobody asked for, "
+	  "are "
+	  "blocked for a while, by all services; UDP sources can be forged, see the limits",
+	  "block after=100 refusals=10s for=10m" },
 	{ SCHEMA_SERVICE, "accept-proxy", SCHEMA_INTO_PROXY_NETWORK, 0, SCHEMA_REPEATED, VALUES(accept_proxy_values),
 	  "clients whose connections have to begin with a PROXY header (version 1 or 2), which says for whom they are: "
 	  "that address is judged, balanced and told; a connection of anybody else that begins with one is refused",

@@ -21,6 +21,17 @@ int source_file_strip_mark(struct span *text, const char **ret_problem)
 	return 0;
 }
 
+char *source_file_path_beside(const char *including, struct span path, struct config_memory *memory)
+{
+	const char *slash = strrchr(including, '/');
+	size_t folder_len =
+		slash == NULL || (path.len > 0 && path.data[0] == '/') ? 0 : (size_t)(slash + 1 - including);
+	char *joined = config_memory_alloc(memory, folder_len + path.len + 1);
+	memcpy(joined, including, folder_len);
+	memcpy(joined + folder_len, path.data, path.len);
+	return joined;
+}
+
 /* Reads to the end of the file, which may change its size meanwhile. */
 static int all_read(int fd, size_t expected_bytes, size_t bytes_max, struct config_memory *memory,
 		    struct span *ret_text)

@@ -24,6 +24,9 @@ struct source_file {
 int source_file_read(const char *path, size_t bytes_max, struct config_memory *memory, struct source_file *ret_file,
 		     const char **ret_problem);
 
+/* A path that stands in the file `including`: relative ones begin in its folder. */
+char *source_file_path_beside(const char *including, struct span path, struct config_memory *memory);
+
 /* Leaves out a UTF-8 byte order mark. Returns -EINVAL for UTF-16 with *ret_problem set. */
 int source_file_strip_mark(struct span *text, const char **ret_problem);
 

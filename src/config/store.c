@@ -280,6 +280,29 @@ static int network_store(const struct schema_value *value, struct span text, voi
 	return 0;
 }
 
+/* "@file:PATH", or a network. */
+static int networks_store(const struct schema_value *value, struct span text, struct config_memory *memory,
+			  void *target, struct store_note *ret_note)
+{
+	static const char prefix[] = "@file:";
+	const size_t prefix_len = sizeof(prefix) - 1;
+	const char *problem = "";
+	struct config_networks networks = { 0 };
+	if (text.len > 0 && text.data[0] == '@') {
+		bool is_list = text.len > prefix_len && memcmp(text.data, prefix, prefix_len) == 0;
+		if (!is_list || memchr(text.data, '\0', text.len) != NULL)
+			return refuse(-EINVAL, ret_note, "a file of networks is written @file:PATH");
+		struct span path = { text.data + prefix_len, text.len - prefix_len };
+		networks.list_path = config_memory_text(memory, path);
+	} else {
+		int error = network_parse(text, &networks.network, &ret_note->had_host_bits, &problem);
+		if (error != 0)
+			return refuse(error, ret_note, problem);
+	}
+	field_set(value, target, &networks, sizeof(networks));
+	return 0;
+}
+
 static int prefixes_store(const struct schema_value *value, struct span text, void *target, struct store_note *ret_note)
 {
 	struct config_prefixes prefixes;
@@ -334,6 +357,8 @@ int store_value(const struct schema_value *value, struct span text, struct confi
 		return prefixes_store(value, text, target, ret_note);
 	case SCHEMA_NETWORK:
 		return network_store(value, text, target, ret_note);
+	case SCHEMA_NETWORKS:
+		return networks_store(value, text, memory, target, ret_note);
 	case SCHEMA_PATTERN:
 	case SCHEMA_FLAG:
 		break;

@@ -20,6 +20,7 @@ struct unparsing {
 	struct config_log log_defaults;
 	struct config_listen listen_defaults;
 	struct config_access_rule rule_defaults;
+	struct config_block block_defaults;
 	struct config_proxy_network proxy_network_defaults;
 	struct config_server server_defaults;
 };
@@ -41,6 +42,8 @@ static void *defaults_of(struct unparsing *unparsing, enum schema_target target)
 		return &unparsing->listen_defaults;
 	case SCHEMA_INTO_RULE:
 		return &unparsing->rule_defaults;
+	case SCHEMA_INTO_BLOCK:
+		return &unparsing->block_defaults;
 	case SCHEMA_INTO_PROXY_NETWORK:
 		return &unparsing->proxy_network_defaults;
 	case SCHEMA_INTO_SERVER:
@@ -74,6 +77,8 @@ static struct objects objects_of(const struct config *config, enum schema_target
 		return OBJECTS(service->listens, service->listen_count);
 	case SCHEMA_INTO_RULE:
 		return OBJECTS(service->rules, service->rule_count);
+	case SCHEMA_INTO_BLOCK:
+		return OBJECTS(config->blocks, config->block_count);
 	case SCHEMA_INTO_PROXY_NETWORK:
 		return OBJECTS(service->proxy_networks, service->proxy_network_count);
 	case SCHEMA_INTO_SERVER:

@@ -75,7 +75,7 @@ static void logs_check(struct parsed *parsed)
 	name_index_free(&sinks);
 }
 
-void validate(struct parsed *parsed, const struct name_index *pools)
+void validate(struct parsed *parsed, const struct name_index *pools, enum validate_origin origin)
 {
 	if (parsed->config->service_count == 0 && !parsed->has_lost_services)
 		report_warning_hint(parsed->report, (struct config_place){ 0 }, NULL,
@@ -83,6 +83,7 @@ void validate(struct parsed *parsed, const struct name_index *pools)
 	admins_check(parsed);
 	logs_check(parsed);
 	validate_services(parsed, pools);
+	validate_lists(parsed, origin);
 	validate_rules(parsed);
 	validate_pools(parsed, pools);
 	validate_listeners(parsed);

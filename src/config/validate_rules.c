@@ -46,14 +46,17 @@ static void service_rules_check(struct report *report, const struct config_servi
 		const struct config_access_rule *rule = &service->rules[i];
 		size_t covering = 0;
 		has_deny = has_deny || !rule->is_allow;
-		if (covering_find(&met, &rule->network, &covering)) {
+		/* What stands in a file may change. */
+		if (rule->from.list_path != NULL)
+			continue;
+		if (covering_find(&met, &rule->from.network, &covering)) {
 			report_warning_hint(report, rule->place, NULL, "this rule is never reached: %s at %s covers it",
 					    service->rules[covering].is_allow ? "allow" : "deny",
 					    report_place(report, service->rules[covering].place));
 			continue;
 		}
-		met.has_prefix[rule->network.prefix_bits] = true;
-		name_index_add(met.index, network_key(&rule->network), i, &covering);
+		met.has_prefix[rule->from.network.prefix_bits] = true;
+		name_index_add(met.index, network_key(&rule->from.network), i, &covering);
 	}
 	if (service->rule_count > 0 && !has_deny)
 		report_warning_hint(report, service->rules[service->rule_count - 1].place,

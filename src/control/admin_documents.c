@@ -32,8 +32,8 @@ const struct admin_document admin_documents[] = {
 		 { "workers", "[Worker]", "the threads that carry traffic" },
 		 { "limits", "Limits", "what bounds flows, and how much of it is used" },
 		 { "memory", "Memory", "of the tables of flows" }, { "log", "Log", "what could not be written" },
-		 { "streams", "Streams", "of events" }, { "services", "[Service]", "all services" },
-		 { "pools", "[Pool]", "all pools" }) },
+		 { "blocks", "BlockCounts", "networks that are kept out" }, { "streams", "Streams", "of events" },
+		 { "services", "[Service]", "all services" }, { "pools", "[Pool]", "all pools" }) },
 	{ "Reloads", "How reloads went.",
 	  FIELDS({ "done_total", "integer", "taken" }, { "failed_total", "integer", "refused" },
 		 { "is_last_good", "boolean", "the latest was taken, or there was none" }) },
@@ -44,6 +44,11 @@ const struct admin_document admin_documents[] = {
 	{ "Descriptors", "A bound of file descriptors and its use.",
 	  FIELDS({ "used", "integer", "by flows" }, { "max", "integer", "for flows" },
 		 { "open", "integer", "by the process" }, { "limit", "integer", "of the process" }) },
+	{ "BlockCounts", "Which networks are blocked, in numbers.",
+	  FIELDS({ "api", "integer", "through the API" },
+		 { "service", "integer", "by services that refused them too often" },
+		 { "configuration", "integer", "by the configuration" }, { "max", "integer", "in all, at most" },
+		 { "failed_total", "integer", "blocks for which there was no room" }) },
 	{ "Limits", "What bounds flows.",
 	  FIELDS({ "connections", "Ceiling", "TCP" }, { "sessions", "Ceiling", "UDP" },
 		 { "descriptors", "Descriptors", "one for a session, two for a connection" }) },
@@ -75,12 +80,15 @@ const struct admin_document admin_documents[] = {
 		 { "flows_total", "integer", "since the start" }, { "bytes_in", "integer", "from clients" },
 		 { "bytes_out", "integer", "to clients" }, { "packets_in", "integer", "datagrams from clients" },
 		 { "packets_out", "integer", "datagrams to clients" },
-		 { "packets_dropped", "integer", "datagrams that could not be sent" },
+		 { "packets_dropped", "integer", "datagrams that could not be sent, or were not to be" },
+		 { "packets_limited", "integer", "those of them that were above `per-source-packets=`" },
 		 { "queued", "integer", "connections that wait for a place, now" },
 		 { "queued_total", "integer", "connections that had to wait" },
 		 { "queue_timeouts_total", "integer", "connections that waited in vain" },
 		 { "refused_total", "integer", "flows that were refused" },
 		 { "refused", "{integer}", "the same by reason; only reasons that occurred" },
+		 { "is_on_trial", "boolean", "`guard dry-run`: nothing is refused" },
+		 { "spared", "{integer}", "what would have been refused but for that, by reason" },
 		 { "ended", "{integer}", "flows that ended, by reason" }) },
 	{ "Listen", "An address that a service listens on.",
 	  FIELDS({ "protocol", "tcp|udp", "transport" }, { "address", "string", "with its port" },
@@ -145,6 +153,27 @@ const struct admin_document admin_documents[] = {
 		 { "packets_out", "integer", "datagrams to the client" },
 		 { "retries", "integer", "how often another server was tried" },
 		 { "tried", "[string]", "servers that failed before" }, { "chosen_by", "string", "why this server" }) },
+	{ "Blocks", "Which networks are blocked.",
+	  FIELDS({ "count", "integer", "in all" }, { "max", "integer", "at most" },
+		 { "blocks", "[Block]", "the newest first" }) },
+#define BLOCK_FIELDS                                                                                                   \
+	{ "network", "string", "whom it keeps out" },                                                                  \
+		{ "origin", "api|service|configuration", "where it comes from" },                                      \
+		{ "cause", "string", "why; empty: nobody has said" },                                                  \
+		{ "service", "string", "that has refused the source too often; else empty" },                          \
+		{ "since", "string", "when it came, RFC 3339" },                                                       \
+		{ "remaining_ms", "integer?", "how long it goes on; null: until it is removed" },                      \
+	{                                                                                                              \
+		"refused", "integer", "flows and datagrams that strait has kept out"                                   \
+	}
+	{ "Block", "A network that no service takes anything from.", FIELDS(BLOCK_FIELDS) },
+	{ "BlockAdded", "The block that was asked for.",
+	  FIELDS(BLOCK_FIELDS, { "closed_count", "integer", "flows of the network that were closed" }) },
+	{ "NewBlock", "Whom to block.",
+	  FIELDS({ "network", "string", "an address or a network" },
+		 { "for?", "string", "a time such as 10m; until it is removed if not given" },
+		 { "cause?", "string", "why, for those who look at it later" }) },
+	{ "BlockRemoved", "A block that was removed.", FIELDS({ "removed_count", "integer", "1" }) },
 	{ "FlowClosed", "A flow that was closed.", FIELDS({ "closed_count", "integer", "1" }) },
 	{ "Trace", "Where a client would go, and why.",
 	  FIELDS({ "service", "string", "that was asked about" }, { "protocol", "tcp|udp", "that was asked about" },

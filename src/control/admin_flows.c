@@ -103,7 +103,7 @@ void admin_flows_close(struct admin_request *request, struct admin_answer *answe
 	size_t digits = strspn(text, "0123456789abcdefABCDEF");
 	filter.id = strtoull(text, &end, 16);
 	if (digits == 0 || digits > 16 || text[digits] != '\0' || filter.id == 0 ||
-	    live_flows_close(request->daemon, &filter) == 0) {
+	    live_flows_close(request->daemon, &filter, REASON_ADMIN_CLOSED) == 0) {
 		admin_refuse(answer, ADMIN_NOT_FOUND, "there is no flow of that id; it may just have ended");
 		return;
 	}

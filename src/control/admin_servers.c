@@ -215,7 +215,7 @@ static size_t close_flows(struct daemon *daemon, const struct held_servers *held
 	size_t count = 0;
 	for (size_t i = 0; i < held->count; i++) {
 		const struct flow_filter filter = { .server = held->servers[i] };
-		count += live_flows_close(daemon, &filter);
+		count += live_flows_close(daemon, &filter, REASON_ADMIN_CLOSED);
 	}
 	return count;
 }

@@ -2,6 +2,7 @@
 #include "control/admin_routes.h"
 
 #include "base/check.h"
+#include "control/admin_blocks.h"
 #include "control/admin_config.h"
 #include "control/admin_events.h"
 #include "control/admin_flows.h"
@@ -26,6 +27,8 @@ const struct admin_parameter admin_path_parameters[] = {
 	{ "server", "string",
 	  "name of a server, or its address if it has none: `10.0.0.1:80`, `unix%3A%2Frun%2Fx.sock`" },
 	{ "id", "string", "of a flow, as its record has it" },
+	{ "network", "string", "an address, or a network with its slash as %2F" },
+	{ "prefix", "integer", "the prefix length of the network, behind a slash of its own" },
 	{ "file", "string", "name of a file that the page refers to" },
 	{ NULL, NULL, NULL },
 };
@@ -133,6 +136,34 @@ const struct admin_route admin_routes[] = {
 	  .details = "By its `id`; its record says `admin_closed`.",
 	  .answer = "FlowClosed",
 	  .problems = { ADMIN_NOT_FOUND } },
+	{ .method = "GET", .path = "/v1/blocks", .handle = admin_blocks_list,
+	  .help = "which networks are blocked",
+	  .details = "`{\"count\":N,\"max\":N,\"blocks\":[...]}`, the newest first. `origin` tells where a block comes from: the "
+		"`api`, a `service` with the directive `block` that has refused the source too often, or the "
+		"`configuration`. `refused` counts flows and datagrams that strait itself has kept out.",
+	  .arguments = {
+		{ "address", "string", "only the block that this address falls under" },
+		{ "limit", "integer", "how many are told; 1000 if not given, 100000 at most" },
+	  },
+	  .answer = "Blocks" },
+	{ .method = "POST", .path = "/v1/blocks", .handle = admin_blocks_add,
+	  .help = "blocks a network",
+	  .details = "`{\"network\":\"203.0.113.7\",\"for\":\"10m\",\"cause\":\"scans\"}`; without `for` until it is "
+		"removed. It holds for all services, over reloads, and until strait ends. The network's flows are closed "
+		"(`closed_count`), with the reason `blocked`. 200 when it was blocked already: it has the new time and cause "
+		"then. 409 when the configuration blocks it.",
+	  .body = ADMIN_BODY_JSON, .body_type = "NewBlock",
+	  .answer = "BlockAdded", .is_creating = true,
+	  .problems = { ADMIN_CONFLICT } },
+	{ .method = "DELETE", .path = "/v1/blocks/{network}", .handle = admin_blocks_remove,
+	  .help = "removes a block",
+	  .details = "409 when the configuration blocks it.",
+	  .answer = "BlockRemoved",
+	  .problems = { ADMIN_NOT_FOUND, ADMIN_CONFLICT } },
+	{ .method = "DELETE", .path = "/v1/blocks/{network}/{prefix}", .handle = admin_blocks_remove,
+	  .help = "the same, with the network as it is written",
+	  .answer = "BlockRemoved",
+	  .problems = { ADMIN_NOT_FOUND, ADMIN_CONFLICT } },
 	{ .method = "GET", .path = "/v1/events", .handle = admin_events_stream,
 	  .help = "what happens, as it happens: server-sent events",
 	  .details = "Two kinds of messages (WHATWG HTML, server-sent events):\n\n"

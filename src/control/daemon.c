@@ -6,8 +6,11 @@
 #include "base/fd.h"
 #include "base/version.h"
 #include "control/admin.h"
+#include "control/automatic_blocks.h"
+#include "control/blocks.h"
 #include "control/ceilings.h"
 #include "control/event_stream.h"
+#include "control/network_lists.h"
 #include "control/own_addresses.h"
 #include "control/pool_update.h"
 #include "control/reload.h"
@@ -121,6 +124,14 @@ static void on_report(struct mailbox *mailbox, const struct message *message)
 		log_event(daemon->log, CONFIG_LEVEL_WARNING, "limit_reached", record_text("service", service->name),
 			  record_text("reason", reason_word(message->number)));
 		break;
+	case RELAY_REPORT_SPARED:
+		service = message->subject;
+		log_event(daemon->log, CONFIG_LEVEL_WARNING, "limit_spared", record_text("service", service->name),
+			  record_text("reason", reason_word(message->number)));
+		break;
+	case RELAY_REPORT_BLOCK_DUE:
+		automatic_blocks_on_report(daemon, message);
+		break;
 	case RELAY_REPORT_RING_REFUSED:
 		log_event(daemon->log, CONFIG_LEVEL_INFO, "io_uring_refused",
 			  record_text("error", strerror((int)message->number)));
@@ -173,6 +184,29 @@ static bool start_log(struct daemon *daemon)
 	return false;
 }
 
+/* Those who were blocked may have flows. */
+static void on_blocks_added(void *owner)
+{
+	struct daemon *daemon = owner;
+	for (uint32_t i = 0; i < daemon->worker_count; i++)
+		worker_close_lost(daemon->workers[i]);
+}
+
+static void on_list_changed(void *owner, size_t list)
+{
+	struct daemon *daemon = owner;
+	snapshot_update_list(daemon->snapshot, daemon->config, list);
+	blocks_configure(daemon->blocks, daemon->config);
+}
+
+static void make_blocks(struct daemon *daemon)
+{
+	daemon->blocks = blocks_new(&daemon->loop, &daemon->wheel, daemon->log, on_blocks_added, daemon);
+	daemon->network_lists = network_lists_new(&daemon->loop, &daemon->wheel, daemon->log, on_list_changed, daemon);
+	blocks_configure(daemon->blocks, daemon->config);
+	network_lists_watch(daemon->network_lists, daemon->config);
+}
+
 static void fill_relay_settings(struct daemon *daemon)
 {
 	ceilings_apply(daemon->config, daemon->worker_count, &daemon->budget);
@@ -180,6 +214,7 @@ static void fill_relay_settings(struct daemon *daemon)
 		.budget = &daemon->budget,
 		.own_flows = daemon->own_flows,
 		.reflection = own_addresses_build_reflection(daemon->snapshot),
+		.blocks = blocks_list(daemon->blocks),
 		.to_control = &daemon->reports,
 		.relays = daemon->relays,
 		.writes_records = log_writer_wants_flows(daemon->log),
@@ -286,6 +321,7 @@ static bool start(struct daemon *daemon)
 	daemon->own_flows = own_flows_new();
 	own_addresses_mark_servers(daemon->snapshot);
 	publish_first_views(daemon);
+	make_blocks(daemon);
 	fill_relay_settings(daemon);
 	make_trends(daemon);
 	daemon->health = health_new(&daemon->loop, &daemon->wheel, server_states_on_verdict, daemon);
@@ -345,6 +381,7 @@ static void done(struct daemon *daemon)
 {
 	reload_done(daemon);
 	names_free(&daemon->names);
+	network_lists_free(&daemon->network_lists);
 	health_free(&daemon->health);
 	worker_loads_stop(&daemon->loads);
 	admin_free(&daemon->admin); /* it may have something to log */
@@ -354,6 +391,7 @@ static void done(struct daemon *daemon)
 	trends_free(&daemon->trends);
 	own_flows_free(&daemon->own_flows);
 	reflection_free(&daemon->relay_settings.reflection);
+	blocks_free(&daemon->blocks);
 	listeners_free(&daemon->listeners);
 	server_states_done(daemon);
 	if (daemon->snapshot != NULL)

@@ -70,6 +70,8 @@ struct daemon {
 	struct trends *trends;
 	struct health *health;
 	struct names *names;
+	struct blocks *blocks;
+	struct network_lists *network_lists;
 	struct admin *admin;
 	int exit_code;
 };

@@ -50,12 +50,13 @@ size_t live_flows_list(struct daemon *daemon, const struct flow_filter *filter, 
 	return match_count;
 }
 
-size_t live_flows_close(struct daemon *daemon, const struct flow_filter *filter)
+size_t live_flows_close(struct daemon *daemon, const struct flow_filter *filter, enum reason reason)
 {
 	size_t match_count = 0;
 	for (uint32_t i = 0; i < daemon->worker_count; i++) {
 		struct flow_visit *visit = flow_visit_new(filter, FLOW_VISIT_CLOSE);
 		visit->record_max = FLOW_VISIT_RECORDS;
+		visit->close_reason = reason;
 		while (!visit->is_over && worker_visit_slice(daemon->workers[i], visit))
 			match_count += visit->match_count;
 		flow_visit_release(visit);

@@ -18,7 +18,7 @@
 size_t live_flows_list(struct daemon *daemon, const struct flow_filter *filter, size_t limit, json_t *flows,
 		       bool *ret_is_whole);
 
-/* Closes all flows that fit, TCP connections with a reset. Returns how many. */
-size_t live_flows_close(struct daemon *daemon, const struct flow_filter *filter);
+/* Closes all flows that fit, for this reason, TCP connections with a reset. Returns how many. */
+size_t live_flows_close(struct daemon *daemon, const struct flow_filter *filter, enum reason reason);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "base/version.h"
+#include "control/blocks.h"
 #include "control/process_usage.h"
 #include "control/status.h"
 
@@ -11,15 +12,27 @@
 /* The reasons that can end a flow which began, and those that can keep one from beginning. */
 static bool can_end(enum reason reason)
 {
-	/* A UDP session finds out only after its beginning that nobody is there. */
-	return !reason_is_refusal(reason) || reason == REASON_CONNECT_REFUSED;
+	/*
+	 * A UDP session finds out only after its beginning that nobody is there, and a connection what its client begins with;
+	 * who is blocked may have flows.
+	 */
+	return !reason_is_refusal(reason) || reason == REASON_CONNECT_REFUSED || reason == REASON_BLOCKED ||
+	       reason == REASON_BAD_PROXY_HEADER;
+}
+
+/* Those that the guard of a service decides about. */
+static bool can_be_spared(enum reason reason)
+{
+	return reason == REASON_DENIED_ACCESS || reason == REASON_LIMIT_CONNECTIONS ||
+	       reason == REASON_LIMIT_PER_SOURCE || reason == REASON_LIMIT_RATE || reason == REASON_LIMIT_SESSIONS;
 }
 
 #define COUNT_END(name, word, is_refusal, meaning)     +((is_refusal) ? 0 : 1)
 #define COUNT_REFUSAL(name, word, is_refusal, meaning) +((is_refusal) ? 1 : 0)
 enum {
-	END_REASONS = 1 REASON_LIST(COUNT_END),
+	END_REASONS = 3 REASON_LIST(COUNT_END),
 	REFUSAL_REASONS = 0 REASON_LIST(COUNT_REFUSAL),
+	SPARED_REASONS = 5,         /* see can_be_spared */
 	HISTOGRAM_EXTRA_SERIES = 3, /* the last bucket, sum and count */
 	FLOW_SCALE_SERIES = 9 + HISTOGRAM_EXTRA_SERIES,
 	ANSWER_SCALE_SERIES = 15 + HISTOGRAM_EXTRA_SERIES,
@@ -78,6 +91,22 @@ WRITER(write_reloads)
 {
 	put(text, metric, subject, "result=\"success\"", subject->daemon->reload_count[true]);
 	put(text, metric, subject, "result=\"failure\"", subject->daemon->reload_count[false]);
+}
+
+WRITER(write_blocks)
+{
+	struct blocks_counts counts = blocks_count(subject->daemon->blocks);
+	put(text, metric, subject, "origin=\"api\"", counts.now[BLOCK_FROM_API]);
+	put(text, metric, subject, "origin=\"service\"", counts.now[BLOCK_FROM_SERVICE]);
+	put(text, metric, subject, "origin=\"configuration\"", counts.now[BLOCK_FROM_CONFIGURATION]);
+}
+
+WRITER(write_blocks_added)
+{
+	struct blocks_counts counts = blocks_count(subject->daemon->blocks);
+	put(text, metric, subject, "origin=\"api\"", counts.added[BLOCK_FROM_API]);
+	put(text, metric, subject, "origin=\"service\"", counts.added[BLOCK_FROM_SERVICE]);
+	put(text, metric, subject, "origin=\"configuration\"", counts.added[BLOCK_FROM_CONFIGURATION]);
 }
 
 WRITER(write_degraded)
@@ -250,6 +279,16 @@ WRITER(write_packets_dropped)
 	put(text, metric, subject, "", service_sum(subject->service, OFFSET(packets_dropped)));
 }
 
+WRITER(write_packets_limited)
+{
+	put(text, metric, subject, "", service_sum(subject->service, OFFSET(packets_limited)));
+}
+
+WRITER(write_spared)
+{
+	put_reasons(text, metric, subject, OFFSET(spared), can_be_spared);
+}
+
 WRITER(write_duration)
 {
 	struct histogram_total total = { 0 };
@@ -411,6 +450,10 @@ const struct metric metrics_table[] = {
 	  "1 when the last reload was taken, or there was none", 1, write_last_reload },
 	{ "strait_config_reloads_total", METRIC_COUNTER, METRIC_OF_DAEMON, "result=success|failure",
 	  "Reloads, and configurations sent to the admin API", 2, write_reloads },
+	{ "strait_blocks", METRIC_GAUGE, METRIC_OF_DAEMON, "origin=api|service|configuration",
+	  "Networks that are blocked", 3, write_blocks },
+	{ "strait_blocks_added_total", METRIC_COUNTER, METRIC_OF_DAEMON, "origin=api|service|configuration",
+	  "Networks that came to be blocked", 3, write_blocks_added },
 	{ "strait_limit", METRIC_GAUGE, METRIC_OF_DAEMON, "resource=connections|sessions|descriptors",
 	  "The daemon's ceilings", 3, write_limits },
 	{ "strait_limit_used", METRIC_GAUGE, METRIC_OF_DAEMON, "resource=connections|sessions|descriptors",
@@ -440,8 +483,12 @@ const struct metric metrics_table[] = {
 	  "Payload bytes: in is what came from clients", 2, write_bytes },
 	{ "strait_service_packets_total", METRIC_COUNTER, METRIC_OF_SERVICE, "direction=in|out",
 	  "UDP datagrams: in is what came from clients", 2, write_packets },
+	{ "strait_service_spared_total", METRIC_COUNTER, METRIC_OF_SERVICE, "reason",
+	  "Flows and UDP datagrams that would have been refused but for guard dry-run", SPARED_REASONS, write_spared },
 	{ "strait_service_packets_dropped_total", METRIC_COUNTER, METRIC_OF_SERVICE, NULL,
-	  "UDP datagrams that could not be passed on", 1, write_packets_dropped },
+	  "UDP datagrams that could not be passed on, or were not to be", 1, write_packets_dropped },
+	{ "strait_service_packets_limited_total", METRIC_COUNTER, METRIC_OF_SERVICE, NULL,
+	  "UDP datagrams above per-source-packets=", 1, write_packets_limited },
 	{ "strait_service_flow_duration_seconds", METRIC_HISTOGRAM, METRIC_OF_SERVICE, NULL,
 	  "How long flows lived that have ended", FLOW_SCALE_SERIES, write_duration },
 	{ "strait_service_queued", METRIC_GAUGE, METRIC_OF_SERVICE, NULL,

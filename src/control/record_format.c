@@ -323,6 +323,8 @@ static const char *id_format(uint64_t id, char buf[17])
 
 const char *record_flow_event(const struct flow_record *record)
 {
+	if (record->is_spared)
+		return "flow_spared";
 	return record->is_progress ? "flow_progress" : "flow_end";
 }
 

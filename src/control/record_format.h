@@ -95,7 +95,7 @@ void record_format_flow(const struct flow_record *record, enum record_form form,
 			struct record_line *ret_line);
 void record_format_event(const struct record_event *event, enum record_form form, struct record_line *ret_line);
 
-/* "flow_end" or "flow_progress". */
+/* "flow_end", "flow_progress" or "flow_spared". */
 const char *record_flow_event(const struct flow_record *record);
 
 #endif

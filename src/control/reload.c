@@ -4,7 +4,9 @@
 #include "balance/view.h"
 #include "base/clock.h"
 #include "control/admin.h"
+#include "control/blocks.h"
 #include "control/ceilings.h"
+#include "control/network_lists.h"
 #include "control/own_addresses.h"
 #include "control/pool_update.h"
 #include "control/server_states.h"
@@ -110,6 +112,8 @@ static struct config *publish(struct daemon *daemon, struct config *config, stru
 		worker_review_queue(daemon->workers[i]);
 	daemon->config = config;
 	names_watch(daemon->names, config);
+	network_lists_watch(daemon->network_lists, config);
+	blocks_configure(daemon->blocks, config);
 	trends_watch(daemon->trends, snapshot, config);
 	return replaced;
 }

@@ -3,8 +3,10 @@
 
 #include "base/fd.h"
 #include "base/version.h"
+#include "control/blocks.h"
 #include "control/event_stream.h"
 #include "control/json_bytes.h"
+#include "guard/guard.h"
 #include "worker/worker.h"
 
 #include <stddef.h>
@@ -135,6 +137,17 @@ static json_t *log_build(const struct log_writer *log)
 	return object;
 }
 
+static json_t *blocks_build(const struct blocks *blocks)
+{
+	struct blocks_counts counts = blocks_count(blocks);
+	json_t *object = json_object();
+	for (int origin = 0; origin < BLOCK_ORIGIN_COUNT; origin++)
+		put_number(object, block_origin_word((enum block_origin)origin), counts.now[origin]);
+	put_number(object, "max", BLOCKS_MAX);
+	put_number(object, "failed_total", counts.failed);
+	return object;
+}
+
 static json_t *streams_build(const struct event_stream *events)
 {
 	json_t *object = json_object();
@@ -204,12 +217,15 @@ json_t *status_build_service(const struct snapshot *snapshot, const struct servi
 	put_number(object, "packets_in", SUM(service, packets_in));
 	put_number(object, "packets_out", SUM(service, packets_out));
 	put_number(object, "packets_dropped", SUM(service, packets_dropped));
+	put_number(object, "packets_limited", SUM(service, packets_limited));
 	put_number(object, "queued", atomic_load_explicit(&service->queued_now, memory_order_relaxed));
 	put_number(object, "queued_total", SUM(service, queued));
 	put_number(object, "queue_timeouts_total", SUM(service, queue_timeouts));
 	put_number(object, "refused_total",
 		   sum_array(service, offsetof(struct service_counters, refused), REASON_COUNT));
 	json_object_set_new(object, "refused", reasons_build(service, offsetof(struct service_counters, refused)));
+	put_boolean(object, "is_on_trial", guard_is_trial(service->guard));
+	json_object_set_new(object, "spared", reasons_build(service, offsetof(struct service_counters, spared)));
 	json_object_set_new(object, "ended", reasons_build(service, offsetof(struct service_counters, ended)));
 	return object;
 }
@@ -379,6 +395,7 @@ json_t *status_build(const struct daemon *daemon)
 	json_object_set_new(status, "limits", limits_build(daemon));
 	json_object_set_new(status, "memory", memory_build(daemon));
 	json_object_set_new(status, "log", log_build(daemon->log));
+	json_object_set_new(status, "blocks", blocks_build(daemon->blocks));
 	json_object_set_new(status, "streams", streams_build(daemon->event_stream));
 	json_object_set_new(status, "services", status_build_services(daemon->snapshot));
 	json_object_set_new(status, "pools", status_build_pools(daemon));

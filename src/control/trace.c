@@ -4,8 +4,10 @@
 #include "balance/balance.h"
 #include "balance/view.h"
 #include "base/reason.h"
+#include "control/blocks.h"
 #include "control/json_bytes.h"
 #include "control/live_flows.h"
+#include "guard/guard.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -45,18 +47,34 @@ static void set_verdict(struct trace *trace, enum reason reason)
 
 /* --- rules and limits -------------------------------------------------------------------------------------------- */
 
-static const struct config_access_rule *find_rule(const struct trace *trace)
+/* The network of the rule, or of its list, that the client comes from; NULL: none. */
+static const struct network *find_network(const struct trace *trace, const struct config_networks *from)
 {
-	for (size_t i = 0; i < trace->config->rule_count; i++)
-		if (network_contains(&trace->config->rules[i].network, &trace->question->client))
+	const struct endpoint *client = &trace->question->client;
+	if (from->list_path == NULL)
+		return network_contains(&from->network, client) ? &from->network : NULL;
+	const struct config_list *list = &trace->daemon->config->lists[from->list];
+	for (size_t i = 0; i < list->count; i++)
+		if (network_contains(&list->networks[i], client))
+			return &list->networks[i];
+	return NULL;
+}
+
+static const struct config_access_rule *find_rule(const struct trace *trace, const struct network **ret_network)
+{
+	for (size_t i = 0; i < trace->config->rule_count; i++) {
+		*ret_network = find_network(trace, &trace->config->rules[i].from);
+		if (*ret_network != NULL)
 			return &trace->config->rules[i];
+	}
 	return NULL;
 }
 
 static bool passes_rules(struct trace *trace)
 {
 	char network[NETWORK_TEXT_BYTES];
-	const struct config_access_rule *rule = find_rule(trace);
+	const struct network *matched;
+	const struct config_access_rule *rule = find_rule(trace, &matched);
 	if (rule == NULL) {
 		json_object_set_new(trace->document, "rule", json_null());
 		say(trace, trace->config->rule_count == 0 ? "the service has no access rules"
@@ -67,11 +85,13 @@ static bool passes_rules(struct trace *trace)
 	const char *file = rule->place.file < trace->daemon->config->file_count
 				   ? trace->daemon->config->files[rule->place.file]
 				   : "";
-	network_format(&rule->network, network, sizeof(network));
+	network_format(matched, network, sizeof(network));
 	json_object_set_new(trace->document, "rule",
 			    json_pack("{s:s, s:s, s:o, s:i}", "action", word, "network", network, "file",
 				      json_bytes(file), "line", (int)rule->place.line));
 	say(trace, "the first access rule that matches is \"%s %s\", at %s:%u", word, network, file, rule->place.line);
+	if (rule->from.list_path != NULL)
+		say(trace, "it stands in the list %s", rule->from.list_path);
 	return rule->is_allow;
 }
 
@@ -237,14 +257,36 @@ static bool finds_session(struct trace *trace)
 	return found != NULL;
 }
 
+static bool is_blocked(struct trace *trace)
+{
+	char network[NETWORK_TEXT_BYTES];
+	struct block_status block;
+	if (!blocks_find(trace->daemon->blocks, &trace->question->client, &block))
+		return false;
+	say(trace, "%s is blocked (%s)%s%s", network_format(&block.network, network, sizeof(network)),
+	    block_origin_word(block.origin), block.cause[0] != '\0' ? ": " : "", block.cause);
+	return true;
+}
+
+static enum reason judge(struct trace *trace)
+{
+	enum reason reason = passes_rules(trace) ? judge_limits(trace) : REASON_DENIED_ACCESS;
+	if (reason == REASON_NONE || !guard_is_trial(trace->service->guard))
+		return reason;
+	say(trace, "with \"guard dry-run\" it is let in nevertheless");
+	return REASON_NONE;
+}
+
 static void follow(struct trace *trace)
 {
-	enum reason reason;
+	if (is_blocked(trace)) {
+		set_verdict(trace, REASON_BLOCKED);
+		return;
+	}
 	if (finds_session(trace))
 		return;
-	if (!passes_rules(trace))
-		set_verdict(trace, REASON_DENIED_ACCESS);
-	else if ((reason = judge_limits(trace)) != REASON_NONE)
+	enum reason reason = judge(trace);
+	if (reason != REASON_NONE)
 		set_verdict(trace, reason);
 	else
 		choose(trace);

@@ -20,6 +20,7 @@ struct message {
 	uint32_t number;
 	void *subject;
 	uint64_t argument;
+	uint8_t address[16];
 };
 
 struct mailbox {

@@ -39,6 +39,19 @@ bool rate_take(const struct rate *rate, uint64_t *arrival_ns, uint64_t now_ns)
 	return rate->interval_ns == 0 || rate_advance(rate, *arrival_ns, now_ns, arrival_ns);
 }
 
+uint32_t rate_take_many(const struct rate *rate, uint64_t *arrival_ns, uint64_t now_ns, uint32_t count)
+{
+	if (rate->interval_ns == 0)
+		return count;
+	uint64_t from_ns = *arrival_ns > now_ns ? *arrival_ns : now_ns;
+	uint64_t ahead_ns = from_ns - now_ns;
+	uint64_t room = ahead_ns < rate->ahead_ns ? (rate->ahead_ns - ahead_ns) / rate->interval_ns : 0;
+	uint32_t passing = room < count ? (uint32_t)room : count;
+	if (passing > 0)
+		*arrival_ns = from_ns + passing * rate->interval_ns;
+	return passing;
+}
+
 bool rate_take_shared(const struct rate *rate, _Atomic uint64_t *arrival_ns, uint64_t now_ns)
 {
 	if (rate->interval_ns == 0)

@@ -27,7 +27,10 @@ struct rate rate_from(uint64_t amount, uint64_t per_ms);
 /* Judges one event and, if it passes, moves *arrival_ns on. For one thread, or under a lock. */
 bool rate_take(const struct rate *rate, uint64_t *arrival_ns, uint64_t now_ns);
 
-/* The same for an arrival time that threads share. */
+/* Judges `count` events of the same moment; returns how many of them pass, from the first on. */
+uint32_t rate_take_many(const struct rate *rate, uint64_t *arrival_ns, uint64_t now_ns, uint32_t count);
+
+/* rate_take for an arrival time that threads share. */
 bool rate_take_shared(const struct rate *rate, _Atomic uint64_t *arrival_ns, uint64_t now_ns);
 
 #endif

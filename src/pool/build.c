@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "config/name_index.h"
 #include "guard/guard.h"
+#include "pool/guard_plan.h"
 #include "pool/server_plan.h"
 
 #include <stdlib.h>
@@ -170,37 +171,16 @@ static struct pool *pool_build(const struct config_pool *config, uint32_t worker
 	return pool;
 }
 
-static struct guard_rate rate_build(const struct config_rate *config)
-{
-	return (struct guard_rate){ config->amount, config->per_ms };
-}
-
-/* rules: room for as many as the service has; they stay the caller's. */
-static struct guard_settings guard_settings_build(const struct config_service *config, struct guard_rule *rules)
-{
-	for (size_t i = 0; i < config->rule_count; i++)
-		rules[i] = (struct guard_rule){ config->rules[i].is_allow, config->rules[i].network };
-	return (struct guard_settings){
-		.rules = rules,
-		.rule_count = config->rule_count,
-		.connections_max = config->limit.connections,
-		.sessions_max = config->limit.sessions,
-		.rate = rate_build(&config->limit.rate),
-		.per_source_max = config->limit.per_source,
-		.per_source_rate = rate_build(&config->limit.per_source_rate),
-	};
-}
-
 /* Makes the service's guard or gives it new settings. */
-static void guard_configure(struct service *service, const struct config_service *config)
+static void guard_configure(struct service *service, const struct config *config, const struct config_service *from)
 {
-	struct guard_rule *rules = memory_alloc_zeroed(config->rule_count, sizeof(*rules));
-	struct guard_settings settings = guard_settings_build(config, rules);
+	struct guard_settings settings;
+	guard_plan_make(config, from, &settings);
 	if (service->guard == NULL)
 		service->guard = guard_new(&settings);
 	else
 		guard_update(service->guard, &settings);
-	free(rules);
+	guard_plan_done(&settings);
 }
 
 static struct service_policy *service_policy_build(const struct config_service *config, struct pool *pool)
@@ -239,11 +219,12 @@ static void listens_build(const struct config_service *config, struct service *s
 	}
 }
 
-static struct service *service_build(const struct config_service *config, const struct snapshot *snapshot)
+static struct service *service_build(const struct config *config, const struct config_service *from,
+				     const struct snapshot *snapshot)
 {
-	struct service *service = service_new(config->name, snapshot->worker_count);
-	service->policy = service_policy_build(config, snapshot->pools[config->pool_index]);
-	guard_configure(service, config);
+	struct service *service = service_new(from->name, snapshot->worker_count);
+	service->policy = service_policy_build(from, snapshot->pools[from->pool_index]);
+	guard_configure(service, config, from);
 	return service;
 }
 
@@ -294,7 +275,7 @@ static void services_build(const struct config *config, struct snapshot *snapsho
 		size_t number;
 		CHECK(from->pool_index < snapshot->pool_count);
 		bool is_known = name_index_find(known, span_from_text(from->name), &number);
-		snapshot->services[i] = is_known ? previous->services[number] : service_build(from, snapshot);
+		snapshot->services[i] = is_known ? previous->services[number] : service_build(config, from, snapshot);
 		listens_build(from, snapshot->services[i], snapshot);
 	}
 	name_index_free(&known);
@@ -329,11 +310,12 @@ static void free_replaced_pool_policy(struct rcu_head *rcu)
 	pool_policy_free(&policy);
 }
 
-static void service_reconfigure(struct service *service, const struct config_service *config, struct pool *pool)
+static void service_reconfigure(struct service *service, const struct config *config, const struct config_service *from,
+				struct pool *pool)
 {
 	struct service_policy *replaced = service->policy;
-	guard_configure(service, config);
-	published_write(service->policy, service_policy_build(config, pool));
+	guard_configure(service, config, from);
+	published_write(service->policy, service_policy_build(from, pool));
 	call_rcu(&replaced->rcu, free_replaced_service_policy);
 }
 
@@ -446,12 +428,27 @@ void snapshot_publish(struct snapshot *snapshot, const struct config *config, st
 			pool_reconfigure(snapshot->pools[i], &config->pools[i], snapshot->worker_count, ret_leftovers);
 	for (size_t i = 0; i < config->service_count; i++)
 		if (name_index_find(services, span_from_text(config->services[i].name), &number))
-			service_reconfigure(snapshot->services[i], &config->services[i],
+			service_reconfigure(snapshot->services[i], config, &config->services[i],
 					    snapshot->pools[config->services[i].pool_index]);
 	name_index_free(&services);
 	name_index_free(&pools);
 	collect_leftovers(snapshot, *previous, ret_leftovers);
 	snapshot_free_lists(previous);
+}
+
+static bool names_list(const struct config_service *service, size_t list)
+{
+	for (size_t i = 0; i < service->rule_count; i++)
+		if (service->rules[i].from.list_path != NULL && service->rules[i].from.list == list)
+			return true;
+	return false;
+}
+
+void snapshot_update_list(struct snapshot *snapshot, const struct config *config, size_t list)
+{
+	for (size_t i = 0; i < config->service_count; i++)
+		if (names_list(&config->services[i], list))
+			guard_configure(snapshot->services[i], config, &config->services[i]);
 }
 
 void snapshot_update_pool(struct snapshot *snapshot, const struct config *config, size_t number,

@@ -53,10 +53,12 @@ struct service_counters {
 	counter packets_in; /* UDP datagrams */
 	counter packets_out;
 	counter packets_dropped;       /* datagrams that could not be passed on */
+	counter packets_limited;       /* those of them that came faster than their source may send */
 	counter queued;                /* connections that have begun to wait for a place at a server */
 	counter queue_timeouts;        /* and waited in vain until the time-out */
 	counter ended[REASON_COUNT];   /* flows that began */
 	counter refused[REASON_COUNT]; /* flows that never began */
+	counter spared[REASON_COUNT];  /* flows and datagrams that limits on trial would have refused */
 	struct histogram duration;     /* of flows that began and have ended; histogram_flow_scale */
 };
 

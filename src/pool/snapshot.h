@@ -69,6 +69,9 @@ void snapshot_publish(struct snapshot *snapshot, const struct config *config, st
 void snapshot_update_pool(struct snapshot *snapshot, const struct config *config, size_t number,
 			  struct snapshot_leftovers *ret_leftovers);
 
+/* What a list of networks holds has changed in the tree: the services whose access rules name it follow. */
+void snapshot_update_list(struct snapshot *snapshot, const struct config *config, size_t list);
+
 /* NULL when there is none of that name. */
 struct pool *snapshot_find_pool(const struct snapshot *snapshot, const char *name);
 struct service *snapshot_find_service(const struct snapshot *snapshot, const char *name);

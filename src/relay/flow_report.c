@@ -168,16 +168,45 @@ static bool is_limit(enum reason reason)
 }
 
 /* Control makes an event of it; once in a while is enough. */
-static void report_limit(struct relay *relay, const struct flow_refusal *refusal)
+static void report(struct relay *relay, uint64_t *reported_ms, const struct message *message)
 {
-	uint64_t *reported_ms = &relay->limit_reported_ms[refusal->reason];
 	uint64_t now_ms = relay->loop->now_ms;
 	if (*reported_ms != 0 && now_ms - *reported_ms < LIMIT_REPORT_INTERVAL_MS)
 		return;
 	*reported_ms = now_ms;
-	mailbox_post(relay->settings->to_control, (struct message){ .kind = RELAY_REPORT_REFUSAL,
-								    .number = refusal->reason,
-								    .subject = refusal->service });
+	mailbox_post(relay->settings->to_control, *message);
+}
+
+void flow_report_limit(struct relay *relay, struct service *service, enum reason reason)
+{
+	struct message message = { .kind = RELAY_REPORT_REFUSAL, .number = reason, .subject = service };
+	report(relay, &relay->limit_reported_ms[reason], &message);
+}
+
+void flow_report_limit_spared(struct relay *relay, struct service *service, enum reason reason)
+{
+	struct message message = { .kind = RELAY_REPORT_SPARED, .number = reason, .subject = service };
+	report(relay, &relay->spared_reported_ms[reason], &message);
+}
+
+static void put_refusal(struct relay *relay, const struct flow_refusal *refusal, struct flow_record *record)
+{
+	record->id = relay->next_flow_id++;
+	record->client = refusal->client;
+	if (refusal->listen != NULL)
+		add_listen(record, refusal->listen);
+	put_record(relay, record);
+}
+
+void flow_report_spared(struct relay *relay, const struct flow_refusal *spared)
+{
+	struct flow_record record;
+	flow_report_limit_spared(relay, spared->service, spared->reason);
+	if (!relay_settings_write_records(relay->settings))
+		return;
+	begin_record(&record, spared->service, spared->protocol, spared->reason);
+	record.is_spared = true;
+	put_refusal(relay, spared, &record);
 }
 
 void flow_report_refusal(struct relay *relay, const struct flow_refusal *refusal)
@@ -186,14 +215,10 @@ void flow_report_refusal(struct relay *relay, const struct flow_refusal *refusal
 	counter_add(&counters->refused[refusal->reason], 1);
 	flow_observe_refusal(relay, refusal->service, &refusal->client);
 	if (is_limit(refusal->reason))
-		report_limit(relay, refusal);
+		flow_report_limit(relay, refusal->service, refusal->reason);
 	if (!relay_settings_write_records(relay->settings))
 		return;
 	struct flow_record record;
 	begin_record(&record, refusal->service, refusal->protocol, refusal->reason);
-	record.id = relay->next_flow_id++;
-	record.client = refusal->client;
-	if (refusal->listen != NULL)
-		add_listen(&record, refusal->listen);
-	put_record(relay, &record);
+	put_refusal(relay, refusal, &record);
 }

@@ -36,6 +36,13 @@ struct flow_refusal {
 	const struct addr *listen; /* NULL: not known, nobody will read it */
 };
 
+/* A limit of the service has refused something, or, on trial, would have: control is told once in a while. */
+void flow_report_limit(struct relay *relay, struct service *service, enum reason reason);
+void flow_report_limit_spared(struct relay *relay, struct service *service, enum reason reason);
+
+/* The same, with a record of the flow that begins nevertheless. */
+void flow_report_spared(struct relay *relay, const struct flow_refusal *spared);
+
 /* Counts the refusal for the service and writes a record. */
 void flow_report_refusal(struct relay *relay, const struct flow_refusal *refusal);
 

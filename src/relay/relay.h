@@ -39,8 +39,9 @@ struct relay {
 
 	/* Flow records for the log writer. */
 	struct ring records;
-	bool has_new_records;                     /* since the log writer was last woken */
-	uint64_t limit_reported_ms[REASON_COUNT]; /* when control was last told that a limit refuses; 0: never */
+	bool has_new_records;                      /* since the log writer was last woken */
+	uint64_t limit_reported_ms[REASON_COUNT];  /* when control was last told that a limit refuses; 0: never */
+	uint64_t spared_reported_ms[REASON_COUNT]; /* or would refuse */
 
 	/* What is told to control for the trends, see flow_observe.h. */
 	struct ring observations;

@@ -16,6 +16,7 @@ struct relay_settings {
 	struct flow_budget *budget;    /* shared by all workers */
 	struct own_flows *own_flows;   /* likewise */
 	struct reflection *reflection; /* likewise; published, control replaces it */
+	struct block_list *blocks;     /* likewise; control changes it */
 	struct mailbox *to_control;    /* takes messages of enum relay_report */
 	struct relay **relays;         /* by worker; each enters itself before any of them runs */
 	/* As many as there can ever be, whatever the configuration will say: the sizes of tables. */
@@ -51,6 +52,9 @@ enum relay_report {
 	RELAY_REPORT_REFUSAL,      /* subject: the service; number: the reason; the first refusal in a while */
 	RELAY_REPORT_DRAINED,      /* number: the index of a worker that drains and has no flow left */
 	RELAY_REPORT_RING_REFUSED, /* number: the errno that a worker got in place of io_uring */
+	RELAY_REPORT_SPARED,       /* as REFUSAL, of a service whose limits are on trial */
+	/* A source was refused often: subject: the service; number: family << 8 | prefix_bits, address: its network. */
+	RELAY_REPORT_BLOCK_DUE,
 };
 
 #endif

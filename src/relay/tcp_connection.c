@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "guard/guard.h"
 #include "net/socket.h"
+#include "relay/flow_admission.h"
 #include "relay/flow_observe.h"
 #include "relay/flow_report.h"
 #include "relay/own_flows.h"
@@ -265,6 +266,7 @@ static bool check_beginning(struct tcp_connection *connection)
 		return true;
 	switch (tcp_greeting_look(connection->client.source.fd)) {
 	case TCP_BEGINNING_HEADER:
+		flow_note_misbehaviour(relay, connection->service, &connection->client_endpoint);
 		tcp_connection_abort(connection, REASON_BAD_PROXY_HEADER);
 		return false;
 	case TCP_BEGINNING_SHORT:
@@ -618,8 +620,8 @@ static void admit_greeted(struct tcp_connection *connection)
 		connection->client_endpoint = header->source;
 	if (pool_policy(connection->pool)->proxy_version == 0)
 		release_greeting(connection);
-	enum reason reason = guard_admit(connection->service->guard, GUARD_CONNECTION, &connection->client_endpoint,
-					 relay->loop->now_ns, &connection->ticket);
+	enum reason reason = flow_admit(relay, connection->service, GUARD_CONNECTION, &connection->client_endpoint,
+					&connection->ticket);
 	if (reason != REASON_NONE) {
 		tcp_connection_abort(connection, reason);
 		return;

@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "guard/guard.h"
 #include "net/socket.h"
+#include "relay/flow_admission.h"
 #include "relay/flow_report.h"
 #include "relay/own_flows.h"
 #include "relay/tcp_connection.h"
@@ -54,21 +55,22 @@ static bool comes_back(const struct tcp_listener *listener, const struct endpoin
 static enum reason admit(struct tcp_listener *listener, struct tcp_client *client)
 {
 	struct relay *relay = listener->relay;
-	struct guard *guard = listener->service->guard;
 	client->is_admitted = !service_policy_wants_proxy_header(service_policy(listener->service), &client->endpoint);
 	if (slab_is_full(&relay->connections))
 		return REASON_LIMIT_MEMORY;
 	if (comes_back(listener, &client->endpoint))
 		return REASON_DENIED_ACCESS;
-	enum reason reason = client->is_admitted ? guard_admit(guard, GUARD_CONNECTION, &client->endpoint,
-							       relay->loop->now_ns, &client->ticket)
-						 : REASON_NONE;
+	enum reason reason = REASON_NONE;
+	if (client->is_admitted)
+		reason = flow_admit(relay, listener->service, GUARD_CONNECTION, &client->endpoint, &client->ticket);
+	else if (flow_is_kept_out(relay, &client->endpoint))
+		reason = REASON_BLOCKED;
 	if (reason != REASON_NONE)
 		return reason;
 	if (flow_ceiling_take(&relay->settings->budget->connections, 1))
 		return REASON_NONE;
 	if (client->is_admitted)
-		guard_release(guard, GUARD_CONNECTION, &client->endpoint, client->ticket);
+		guard_release(listener->service->guard, GUARD_CONNECTION, &client->endpoint, client->ticket);
 	return REASON_LIMIT_CONNECTIONS;
 }
 

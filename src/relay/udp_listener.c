@@ -3,6 +3,7 @@
 
 #include "base/fd.h"
 #include "net/socket.h"
+#include "relay/flow_admission.h"
 #include "relay/udp_reply.h"
 #include "relay/udp_request.h"
 #include "relay/udp_session.h"
@@ -33,6 +34,15 @@ static bool is_answerable(const struct datagram *datagram)
 	return datagram->peer.family != 0 && datagram->peer.port != 0;
 }
 
+/* Where datagrams are limited they come one by one, see choose_trains. */
+static uint32_t count_admitted(const struct udp_session *session, uint32_t count)
+{
+	struct service *service = session->service;
+	if (!guard_limits_packets(service->guard))
+		return count;
+	return flow_admit_packets(session->relay, service, &session->client, count);
+}
+
 static void hand_out(struct udp_listener *listener, const struct datagram_batch *batch)
 {
 	for (uint32_t first = 0; first < batch->count;) {
@@ -45,7 +55,9 @@ static void hand_out(struct udp_listener *listener, const struct datagram_batch 
 		}
 		uint64_t room = udp_session_room(session);
 		uint32_t count = run < room ? run : (uint32_t)room;
-		udp_session_forward(session, datagram, count);
+		uint32_t admitted = count_admitted(session, count);
+		if (admitted > 0)
+			udp_session_forward(session, datagram, admitted);
 		first += count;
 	}
 	udp_request_flush(listener->relay);
@@ -54,7 +66,8 @@ static void hand_out(struct udp_listener *listener, const struct datagram_batch 
 /* Datagrams are told apart one by one where they are counted one by one; a reload may change that. */
 static void choose_trains(struct udp_listener *listener)
 {
-	bool wants_trains = service_policy(listener->service)->session_requests == 0;
+	bool wants_trains = service_policy(listener->service)->session_requests == 0 &&
+			    !guard_limits_packets(listener->service->guard);
 	if (wants_trains == listener->takes_trains)
 		return;
 	if (wants_trains)

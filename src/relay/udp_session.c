@@ -8,6 +8,7 @@
 #include "guard/guard.h"
 #include "guard/reflection.h"
 #include "net/socket.h"
+#include "relay/flow_admission.h"
 #include "relay/flow_observe.h"
 #include "relay/flow_report.h"
 #include "relay/own_flows.h"
@@ -270,12 +271,11 @@ static enum reason admit(struct udp_listener *listener, const struct endpoint *c
 		return REASON_DENIED_ACCESS;
 	if (slab_is_full(&relay->sessions) || !relay_take_descriptors(relay, 1))
 		return REASON_LIMIT_MEMORY;
-	struct guard *guard = listener->service->guard;
-	enum reason reason = guard_admit(guard, GUARD_SESSION, client, relay->loop->now_ns, ret_ticket);
+	enum reason reason = flow_admit(relay, listener->service, GUARD_SESSION, client, ret_ticket);
 	if (reason == REASON_NONE && flow_ceiling_take(&budget->sessions, 1))
 		return REASON_NONE;
 	if (reason == REASON_NONE)
-		guard_release(guard, GUARD_SESSION, client, *ret_ticket);
+		guard_release(listener->service->guard, GUARD_SESSION, client, *ret_ticket);
 	flow_ceiling_give(&budget->descriptors, 1);
 	return reason != REASON_NONE ? reason : REASON_LIMIT_SESSIONS;
 }

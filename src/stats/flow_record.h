@@ -41,6 +41,7 @@ struct flow_record {
 	uint8_t retries;  /* further servers tried after the first */
 	uint8_t tried_count;
 	bool is_progress;     /* the flow goes on: end_realtime_us is now */
+	bool is_spared;       /* the flow begins, though limits on trial would have refused it */
 	uint64_t previous_us; /* with is_progress: how old the flow was when the worker last told of its flows */
 	char chosen_by[24];   /* the algorithm's word; empty: no server was chosen */
 	char service[FLOW_NAME_BYTES];

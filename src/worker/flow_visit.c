@@ -78,7 +78,7 @@ static void visit_connection(struct flow_visit *visit, struct tcp_connection *co
 		return;
 	visit->match_count++;
 	if (visit->action == FLOW_VISIT_CLOSE)
-		tcp_connection_abort(connection, REASON_ADMIN_CLOSED);
+		tcp_connection_abort(connection, visit->close_reason);
 	else if ((record = next_record(visit)) != NULL)
 		flow_describe_connection(connection, record);
 }
@@ -90,7 +90,7 @@ static void visit_session(struct flow_visit *visit, struct udp_session *session)
 		return;
 	visit->match_count++;
 	if (visit->action == FLOW_VISIT_CLOSE)
-		udp_session_end(session, REASON_ADMIN_CLOSED);
+		udp_session_end(session, visit->close_reason);
 	else if ((record = next_record(visit)) != NULL)
 		flow_describe_session(session, record);
 }

@@ -39,6 +39,7 @@ enum flow_visit_action { FLOW_VISIT_TELL, FLOW_VISIT_CLOSE };
 struct flow_visit {
 	struct flow_filter filter;
 	enum flow_visit_action action;
+	enum reason close_reason;
 	/* Where it goes on; the worker moves it. */
 	enum flow_protocol protocol;
 	uint32_t index;

@@ -17,6 +17,7 @@
 #include "relay/udp_reply.h"
 #include "relay/udp_session.h"
 #include "worker/flow_progress.h"
+#include "worker/flow_sweep.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -29,7 +30,6 @@
 
 enum {
 	TIMERS_PER_TURN = 256,
-	SWEPT_PER_TURN = 512, /* connections looked at when servers have gone down */
 	WAIT_MS_MAX = 60 * 1000,
 	VISIT_SECONDS = 2, /* how long control waits for a slice */
 };
@@ -66,7 +66,7 @@ struct worker {
 	_Atomic uint64_t orders_done;
 	struct worker_load load;
 	struct flow_progress progress;
-	uint32_t sweep_index; /* the next connection to look at; SLAB_NONE: no sweep under way */
+	struct flow_sweep sweep;
 	bool has_reported_drained;
 	bool wants_ring; /* what the setting was when it was looked at last */
 	bool is_stopping;
@@ -75,33 +75,6 @@ struct worker {
 };
 
 /* --- the thread -------------------------------------------------------------------------------------------------- */
-
-/* Why the connection is to be closed, or REASON_NONE. */
-static enum reason find_loss(const struct tcp_connection *connection)
-{
-	if (connection->state == TCP_CLOSED || connection->target == NULL)
-		return REASON_NONE;
-	uint32_t state = atomic_load_explicit(&connection->target->state, memory_order_relaxed);
-	if ((state & (SERVER_DOWN | SERVER_REMOVED)) == 0 || !pool_policy(connection->pool)->closes_tcp_on_down)
-		return REASON_NONE;
-	return state & SERVER_REMOVED ? REASON_DRAINED : REASON_SERVER_DOWN;
-}
-
-/* A slice of the sweep, so that closing thousands of connections stalls nobody. */
-static void sweep(struct worker *worker)
-{
-	for (int i = 0; i < SWEPT_PER_TURN && worker->sweep_index != SLAB_NONE; i++) {
-		struct tcp_connection *connection = slab_next(&worker->relay.connections, &worker->sweep_index);
-		if (connection == NULL) {
-			worker->sweep_index = SLAB_NONE;
-			return;
-		}
-		worker->sweep_index++;
-		enum reason loss = find_loss(connection);
-		if (loss != REASON_NONE)
-			tcp_connection_abort(connection, loss);
-	}
-}
 
 static bool has_flows(const struct worker *worker)
 {
@@ -168,9 +141,7 @@ static void run(struct worker *worker)
 		turn(worker, is_busy);
 		is_busy = timer_wheel_advance(&worker->wheel, worker->loop.now_ms, TIMERS_PER_TURN);
 		is_busy |= relay_continue(&worker->relay);
-		if (worker->sweep_index != SLAB_NONE)
-			sweep(worker);
-		is_busy |= worker->sweep_index != SLAB_NONE;
+		is_busy |= flow_sweep_continue(&worker->sweep, &worker->relay);
 		loop_end_turn(&worker->loop);
 		relay_wake_log(&worker->relay);
 		report_drained(worker);
@@ -318,7 +289,7 @@ static void carry_out(struct worker *worker, const struct message *message)
 		worker->relay.is_draining = true;
 		break;
 	case ORDER_CLOSE_LOST:
-		worker->sweep_index = 0;
+		flow_sweep_begin(&worker->sweep);
 		break;
 	case ORDER_VISIT:
 		visit(worker, message->subject);
@@ -353,7 +324,6 @@ struct worker_sizes worker_sizes(void)
 int worker_new(const struct relay_settings *settings, uint32_t index, struct worker **ret_worker)
 {
 	struct worker *worker = aligned_alloc_zeroed(alignof(struct worker), sizeof(*worker));
-	worker->sweep_index = SLAB_NONE;
 	list_init(&worker->listeners);
 	int result = loop_init(&worker->loop);
 	if (result < 0)

@@ -89,7 +89,7 @@ int worker_start(struct worker *worker);
  */
 void worker_drain(struct worker *worker);
 
-/* Servers have gone down or away: close the connections whose pool says `on-down close`. */
+/* Servers have gone down or away, or clients were blocked: close the flows that this concerns (flow_sweep.h). */
 void worker_close_lost(struct worker *worker);
 
 /* The configuration or a pool's view has changed: look after the connections that wait for a place at a server. */

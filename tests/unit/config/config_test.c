@@ -137,7 +137,7 @@ static void reads_a_service(void **state)
 	assert_int_equal(service->rule_count, 3);
 	assert_true(service->rules[0].is_allow);
 	assert_false(service->rules[1].is_allow);
-	assert_int_equal(service->rules[2].network.family, AF_UNIX);
+	assert_int_equal(service->rules[2].from.network.family, AF_UNIX);
 	assert_string_equal(service->to, "web");
 	assert_int_equal(service->pool_index, 1);
 	assert_int_equal(service->limit.connections, 1);

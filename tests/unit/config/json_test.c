@@ -122,7 +122,7 @@ static const struct {
 	{ "{'include':['a.conf']}", "request:/include/0: error: nothing can be included here\n" },
 	{ "{'worker':1}",
 	  "request:/worker: error: unknown directive 'worker'\n   did you mean 'workers'?\n"
-	  "   accepted: admin log workers io-uring limit timeout trends resolver include service pool\n" },
+	  "   accepted: admin log block workers io-uring limit timeout trends resolver include service pool\n" },
 	{ "{'to':'a'}", "request:/to: error: 'to' belongs inside a service\n" },
 	{ "{'service':{'a b':{'listen':['*:1'],'to':'a'}}," POOL_A "}",
 	  "request:/service/a b: error: 'a b' is not a name\n   a name has letters, digits, '.', '_' and '-'\n" },
@@ -143,7 +143,7 @@ static const struct {
 	  "request:/service/a/access/2: error: a rule is {'allow': NETWORK} or {'deny': NETWORK}\n"
 	  "request:/service/a/access/3/deny/1: error: 'x' is not a network\n   a network looks like 10.0.0.0/8, "
 	  "2001:db8::/32 or 192.0.2.7\n"
-	  "   accepted: 10.0.0.0/8 2001:db8::/32 192.0.2.7 unix:\n" },
+	  "   accepted: 10.0.0.0/8 2001:db8::/32 192.0.2.7 unix: @file:PATH\n" },
 	{ "{'service':{'a':{'listen':['*:1'],'to':'a','access':{'deny':'::/0'}}}," POOL_A "}",
 	  "request:/service/a/access: error: an array is expected here, not an object\n" },
 	{ "{'service':{'a':{'listen':'*:1','to':'a'}}," POOL_A "}",

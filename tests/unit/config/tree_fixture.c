@@ -83,6 +83,10 @@ static bool is_same_field(const struct schema_value *value, const void *a, const
 		return memcmp(a, b, sizeof(struct config_prefixes)) == 0;
 	case SCHEMA_NETWORK:
 		return memcmp(a, b, sizeof(struct network)) == 0;
+	case SCHEMA_NETWORKS:
+		return is_same_text(&((const struct config_networks *)a)->list_path,
+				    &((const struct config_networks *)b)->list_path) &&
+		       memcmp(a, b, sizeof(struct network)) == 0;
 	case SCHEMA_SERVER_ADDRESS:
 		return server_address_equal(a, b);
 	case SCHEMA_NAME_SERVER:
@@ -136,6 +140,7 @@ void tree_assert_equal(const struct config *a, const struct config *b)
 	struct diff diff;
 	targets_assert_equal(SCHEMA_INTO_CONFIG, a, b);
 	ARRAYS_ASSERT_EQUAL(SCHEMA_INTO_ADMIN, a->admins, a->admin_count, b->admins, b->admin_count);
+	ARRAYS_ASSERT_EQUAL(SCHEMA_INTO_BLOCK, a->blocks, a->block_count, b->blocks, b->block_count);
 	ARRAYS_ASSERT_EQUAL(SCHEMA_INTO_LOG, a->logs, a->log_count, b->logs, b->log_count);
 	assert_int_equal(a->service_count, b->service_count);
 	for (size_t i = 0; i < a->service_count; i++)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/admin_routes.h"
 
+#include "control/blocks.h"
+
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +31,7 @@ static int set_up(void **state)
 	diagnostics_done(&diagnostics);
 	assert_non_null(daemon_state.config);
 	daemon_state.snapshot = snapshot_build(daemon_state.config, 7, 1, NULL);
+	daemon_state.blocks = blocks_new(&daemon_state.loop, &daemon_state.wheel, NULL, NULL, NULL);
 	return log_writer_new(daemon_state.config, &daemon_state.log, &failed);
 }
 
@@ -38,6 +41,7 @@ static int tear_down(void **state)
 	free(answer.body);
 	answer = (struct admin_answer){ 0 };
 	log_writer_free(&daemon_state.log);
+	blocks_free(&daemon_state.blocks);
 	snapshot_free(&daemon_state.snapshot);
 	config_free(&daemon_state.config);
 	return 0;

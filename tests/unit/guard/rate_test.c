@@ -90,6 +90,24 @@ static void a_refused_event_costs_nothing(void **state)
 	assert_true(rate_take(&rate, &arrival_ns, 2 * SECOND));
 }
 
+static void many_pass_as_one_by_one(void **state)
+{
+	(void)state;
+	struct rate rate = rate_from(100, 1000);
+	uint64_t one_by_one_ns = 0, together_ns = 0;
+	for (uint64_t i = 0; i < 1000; i++) {
+		uint64_t now_ns = SECOND + i * 7000000;
+		uint32_t count = (uint32_t)(i % 5), passed = 0;
+		for (uint32_t n = 0; n < count; n++)
+			passed += rate_take(&rate, &one_by_one_ns, now_ns);
+		assert_int_equal(rate_take_many(&rate, &together_ns, now_ns, count), passed);
+		assert_true(one_by_one_ns == together_ns);
+	}
+	struct rate none = rate_from(0, 1000);
+	assert_int_equal(rate_take_many(&none, &together_ns, SECOND, 5), 5);
+	assert_int_equal(rate_take_many(&rate, &(uint64_t){ 0 }, SECOND, UINT32_MAX), 20);
+}
+
 static void a_clock_a_little_behind_is_no_harm(void **state)
 {
 	(void)state;
@@ -148,6 +166,7 @@ int main(void)
 		cmocka_unit_test(rates_by_the_minute_work),
 		cmocka_unit_test(a_burst_is_a_fifth_of_a_second),
 		cmocka_unit_test(a_refused_event_costs_nothing),
+		cmocka_unit_test(many_pass_as_one_by_one),
 		cmocka_unit_test(a_clock_a_little_behind_is_no_harm),
 		cmocka_unit_test(the_fastest_rates_do_not_divide_to_nothing),
 		cmocka_unit_test(threads_share_a_limit),

@@ -200,14 +200,13 @@ static void guards_follow_rules_and_limits(void **state)
 {
 	const struct snapshot *snapshot = *state;
 	struct guard *guard = snapshot->services[0]->guard;
-	struct guard_ticket ticket;
 	struct addr addr = addr_make("192.0.2.1:4000");
 	struct endpoint client = endpoint_from_addr(&addr);
 	struct endpoint unix_client = { .family = AF_UNIX };
-	assert_int_equal(guard_admit(guard, GUARD_CONNECTION, &unix_client, 1, &ticket), REASON_DENIED_ACCESS);
-	assert_int_equal(guard_admit(guard, GUARD_CONNECTION, &client, 1, &ticket), REASON_NONE);
-	assert_int_equal(guard_admit(guard, GUARD_CONNECTION, &client, 1, &ticket), REASON_LIMIT_CONNECTIONS);
-	guard_release(guard, GUARD_CONNECTION, &client, ticket);
+	assert_int_equal(guard_admit(guard, GUARD_CONNECTION, &unix_client, 1).reason, REASON_DENIED_ACCESS);
+	assert_int_equal(guard_admit(guard, GUARD_CONNECTION, &client, 1).reason, REASON_NONE);
+	assert_int_equal(guard_admit(guard, GUARD_CONNECTION, &client, 1).reason, REASON_LIMIT_CONNECTIONS);
+	guard_release(guard, GUARD_CONNECTION, &client, (struct guard_ticket){ 0 });
 }
 
 static void counters_of_workers_are_summed(void **state)
