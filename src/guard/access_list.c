@@ -20,10 +20,21 @@ struct changes6 {
 	size_t count;
 };
 
+/*
+ * The upper halves of sorted 128-bit places in the order of a breadth-first walk through the search tree (Eytzinger's):
+ * the nodes that a search visits next lie side by side, so that they are fetched before they are asked for. Node 1 is the
+ * root, node 0 is not used.
+ */
+struct upper_halves {
+	uint64_t *nodes;
+	bool *is_odd; /* by node: the number of places before it; [0]: of all */
+};
+
 struct access_list {
 	bool allows_unix;
 	struct changes4 ipv4;
 	struct changes6 ipv6;
+	struct upper_halves ipv6_uppers;
 };
 
 /* A rule as a stretch of addresses, both ends included. */
@@ -142,12 +153,41 @@ static struct changes4 changes_shorten(const struct changes6 *wide)
 	return changes;
 }
 
+/* An in-order walk meets the nodes in sorted order. The tree is as deep as the count has bits. */
+static struct upper_halves upper_halves_new(const struct changes6 *changes)
+{
+	struct upper_halves uppers = {
+		.nodes = memory_alloc_zeroed(changes->count + 1, sizeof(uppers.nodes[0])),
+		.is_odd = memory_alloc_zeroed(changes->count + 1, sizeof(uppers.is_odd[0])),
+	};
+	size_t node = 1;
+	for (size_t rank = 0; rank < changes->count; rank++) {
+		if (rank == 0) {
+			while (2 * node <= changes->count)
+				node *= 2;
+		} else if (2 * node + 1 <= changes->count) {
+			node = 2 * node + 1;
+			while (2 * node <= changes->count)
+				node *= 2;
+		} else {
+			while (node % 2 == 1)
+				node /= 2;
+			node /= 2;
+		}
+		uppers.nodes[node] = (uint64_t)(changes->at[rank] >> 64);
+		uppers.is_odd[node] = rank % 2 == 1;
+	}
+	uppers.is_odd[0] = changes->count % 2 == 1;
+	return uppers;
+}
+
 struct access_list *access_list_new(const struct guard_rule *rules, size_t count)
 {
 	struct access_list *list = memory_alloc_zeroed(1, sizeof(*list));
 	struct changes6 mapped = changes_find(rules, count, AF_INET);
 	list->ipv4 = changes_shorten(&mapped);
 	list->ipv6 = changes_find(rules, count, AF_INET6);
+	list->ipv6_uppers = upper_halves_new(&list->ipv6);
 	list->allows_unix = true;
 	for (size_t i = count; i-- > 0;) {
 		if (rules[i].network.family == AF_UNIX)
@@ -163,6 +203,8 @@ void access_list_free(struct access_list **list)
 		return;
 	free((*list)->ipv4.at);
 	free((*list)->ipv6.at);
+	free((*list)->ipv6_uppers.nodes);
+	free((*list)->ipv6_uppers.is_odd);
 	free(*list);
 	*list = NULL;
 }
@@ -192,12 +234,35 @@ static size_t changes6_count(const struct changes6 *changes, address128 address)
 	return (size_t)(base - changes->at) + (left == 1 && *base <= address);
 }
 
+/*
+ * Upper halves decide, but where several places share that of the address: then both halves are searched. What decides
+ * most answers are the nodes and a byte for each.
+ */
+static bool is_odd6(const struct access_list *list, address128 address)
+{
+	const struct upper_halves *uppers = &list->ipv6_uppers;
+	uint64_t upper = (uint64_t)(address >> 64);
+	size_t count = list->ipv6.count;
+	uint64_t nearest = ~upper; /* the highest of those at or below the address */
+	size_t node = 1;
+	while (node <= count) {
+		__builtin_prefetch(&uppers->nodes[8 * node]); /* three levels below, in one cache line */
+		uint64_t at = uppers->nodes[node];
+		nearest = at <= upper ? at : nearest;
+		node = 2 * node + (at <= upper);
+	}
+	if (nearest == upper)
+		return changes6_count(&list->ipv6, address) % 2 == 1;
+	/* The last turn to the left was taken at the first place above the address. */
+	return uppers->is_odd[node >> __builtin_ffsll((long long)~node)];
+}
+
 bool access_list_allows(const struct access_list *list, const struct endpoint *client)
 {
 	if (client->family == AF_UNIX)
 		return list->allows_unix;
 	if (client->family == AF_INET6)
-		return changes6_count(&list->ipv6, address_load(client->ip)) % 2 == 0;
+		return !is_odd6(list, address_load(client->ip));
 	if (client->family != AF_INET)
 		return true;
 	uint32_t address;
