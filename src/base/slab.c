@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+enum { PAGE_BYTES = 4096 };
+
 static void *reserve(size_t bytes)
 {
 	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -67,6 +69,16 @@ void slab_give(struct slab *slab, void *object)
 	slab->taken_count--;
 	memcpy(object, &slab->free_first, sizeof(uint32_t));
 	slab->free_first = index;
+}
+
+void slab_give_large(struct slab *slab, void *object, uint32_t warm_max)
+{
+	/* The free list is kept in the first bytes. */
+	uintptr_t begin = ((uintptr_t)object + sizeof(uint32_t) + PAGE_BYTES - 1) & ~(uintptr_t)(PAGE_BYTES - 1);
+	uintptr_t end = ((uintptr_t)object + slab->object_bytes) & ~(uintptr_t)(PAGE_BYTES - 1);
+	slab_give(slab, object);
+	if (slab->taken_count > warm_max && begin < end)
+		madvise((void *)begin, end - begin, MADV_DONTNEED);
 }
 
 void *slab_next(const struct slab *slab, uint32_t *index)

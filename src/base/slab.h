@@ -30,6 +30,11 @@ void slab_done(struct slab *slab);
 /* An object with undefined contents, or NULL when all are taken. */
 void *slab_take(struct slab *slab);
 void slab_give(struct slab *slab, void *object);
+/*
+ * For objects of many pages: gives also the memory back to the system, all but the first page, when more than warm_max other
+ * objects are taken; fewer are worth keeping, because they will be taken again.
+ */
+void slab_give_large(struct slab *slab, void *object, uint32_t warm_max);
 
 static inline bool slab_is_full(const struct slab *slab)
 {

@@ -74,7 +74,7 @@ struct config_list {
 	struct config_memory *memory; /* of what control has put here, released with the tree; NULL: the tree's */
 };
 
-/* Clients whose connections begin with a PROXY header. */
+/* Clients whose connections and datagrams begin with a PROXY header. */
 struct config_proxy_network {
 	struct network network;
 	struct config_place place;
@@ -256,6 +256,7 @@ struct config_pool {
 	enum config_on_down on_down;
 	struct {
 		enum config_send_proxy version;
+		bool is_first; /* UDP: only before the first datagram of a session */
 		bool has_unique_id;
 	} send_proxy;
 	struct config_server *servers;

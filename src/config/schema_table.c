@@ -399,8 +399,10 @@ static const struct schema_word send_proxy_words[] = {
 static const struct schema_value send_proxy_values[] = {
 	{ POSITIONAL("VERSION", SCHEMA_WORD), FIELD(config_pool, send_proxy.version), .flags = SCHEMA_REQUIRED,
 	  .noun = "version", .words = send_proxy_words, .absent = "none is sent", .help = "of the header" },
+	{ SWITCH("first"), FIELD(config_pool, send_proxy.is_first),
+	  .help = "v2, UDP: only before the first datagram of a session, not before every one" },
 	{ SWITCH("unique-id"), FIELD(config_pool, send_proxy.has_unique_id),
-	  .help = "v2: with the connection's id, as the records have it" },
+	  .help = "v2: with the id of the connection or session, as the records have it" },
 };
 
 static const struct schema_word drain_word[] = { { "drain", CONFIG_SERVER_DRAIN, NULL }, { NULL, 0, NULL } };
@@ -482,8 +484,10 @@ const struct schema_directive schema_directives[] = {
 	  "blocked for a while, by all services; UDP sources can be forged, see the limits",
 	  "block after=100 refusals=10s for=10m" },
 	{ SCHEMA_SERVICE, "accept-proxy", SCHEMA_INTO_PROXY_NETWORK, 0, SCHEMA_REPEATED, VALUES(accept_proxy_values),
-	  "clients whose connections have to begin with a PROXY header (version 1 or 2), which says for whom they are: "
-	  "that address is judged, balanced and told; a connection of anybody else that begins with one is refused",
+	  "clients whose connections have to begin with a PROXY header (version 1 or 2), and each of whose datagrams "
+	  "has "
+	  "to (version 2), which says for whom they are: that address is judged, balanced and told; what anybody else "
+	  "sends with one is refused",
 	  "accept-proxy 10.0.0.0/24" },
 	{ SCHEMA_SERVICE, "limit", SCHEMA_INTO_SERVICE, 0, SCHEMA_MERGED, VALUES(limit_values),
 	  "what the service takes on; what is over a limit is refused and counted",
@@ -507,7 +511,10 @@ const struct schema_directive schema_directives[] = {
 	{ SCHEMA_POOL, "on-down", SCHEMA_INTO_POOL, 0, 0, VALUES(on_down_values),
 	  "what becomes of the flows of a server that went down", "on-down close" },
 	{ SCHEMA_POOL, "send-proxy", SCHEMA_INTO_POOL, 0, 0, VALUES(send_proxy_values),
-	  "connections to servers begin with a PROXY header, which tells them who the client is", "send-proxy v2" },
+	  "connections to servers begin with a PROXY header, which tells them who the client is; over UDP every "
+	  "datagram "
+	  "does; checks do, too, where they ask the server's own port",
+	  "send-proxy v2" },
 	{ SCHEMA_POOL, "resolver", SCHEMA_INTO_POOL, 0, 0, VALUES(pool_resolver_values),
 	  "who is asked for the names of this pool's servers, instead of the resolver of the top level",
 	  "resolver 127.0.0.1:8600 ttl=5s" },

@@ -17,6 +17,15 @@ bool validate_is_group(const struct addr *addr)
 	return addr->sa.sa_family == AF_INET6 && IN6_IS_ADDR_MULTICAST(&addr->in6.sin6_addr);
 }
 
+bool validate_takes_udp(const struct config_service *service)
+{
+	for (size_t i = 0; i < service->listen_count; i++) {
+		if (service->listens[i].protocol == CONFIG_UDP)
+			return true;
+	}
+	return false;
+}
+
 void validate_socket_address(struct report *report, const struct addr *addr, struct config_place place)
 {
 	bool is_link_local = addr->sa.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&addr->in6.sin6_addr);
@@ -86,6 +95,7 @@ void validate(struct parsed *parsed, const struct name_index *pools, enum valida
 	validate_lists(parsed, origin);
 	validate_rules(parsed);
 	validate_pools(parsed, pools);
+	validate_proxy(parsed);
 	validate_listeners(parsed);
 	validate_resolvers(parsed);
 }

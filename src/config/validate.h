@@ -23,6 +23,7 @@ void validate_services(struct parsed *parsed, const struct name_index *pools);
 void validate_lists(struct parsed *parsed, enum validate_origin origin);
 void validate_rules(struct parsed *parsed);
 void validate_pools(struct parsed *parsed, const struct name_index *pools);
+void validate_proxy(struct parsed *parsed);
 void validate_listeners(struct parsed *parsed);
 void validate_resolvers(struct parsed *parsed);
 
@@ -31,6 +32,7 @@ void validate_added_server(struct report *report, const struct config *config, c
 			   const struct config_server *server);
 
 /* For the parts. */
+bool validate_takes_udp(const struct config_service *service);
 bool validate_is_group(const struct addr *addr); /* multicast or broadcast */
 /* Refuses a link-local address without interface, and warns of a unix socket with a relative path. */
 void validate_socket_address(struct report *report, const struct addr *addr, struct config_place place);

@@ -31,15 +31,6 @@ static void server_address_check(struct report *report, const struct config_serv
 	validate_socket_address(report, &server->addr, server->place);
 }
 
-static bool takes_udp(const struct config_service *service)
-{
-	for (size_t i = 0; i < service->listen_count; i++) {
-		if (service->listens[i].protocol == CONFIG_UDP)
-			return true;
-	}
-	return false;
-}
-
 /* A unix socket can neither be asked at a port nor by UDP. */
 static void added_unix_server_check(struct report *report, const struct config *config, const struct config_pool *pool,
 				    struct config_place place)
@@ -51,7 +42,7 @@ static void added_unix_server_check(struct report *report, const struct config *
 				  "\"check udp\" cannot ask a unix socket");
 	for (size_t i = 0; i < config->service_count; i++) {
 		const struct config_service *service = &config->services[i];
-		if (&config->pools[service->pool_index] != pool || !takes_udp(service))
+		if (&config->pools[service->pool_index] != pool || !validate_takes_udp(service))
 			continue;
 		report_error_hint(report, place, "unix sockets are for TCP only",
 				  "service \"%s\" sends UDP to this pool", service->name);

@@ -124,6 +124,36 @@ static enum reason judge_limits(struct trace *trace)
 	return REASON_NONE;
 }
 
+/* --- the PROXY protocol ------------------------------------------------------------------------------------------ */
+
+static void explain_headers_in(struct trace *trace)
+{
+	const struct service_policy *policy = trace->service->policy;
+	bool is_tcp = trace->question->protocol == FLOW_TCP;
+	if (policy->proxy_network_count == 0)
+		return;
+	if (!service_policy_wants_proxy_header(policy, &trace->question->client))
+		say(trace, "the client is in no network of accept-proxy: %s with a PROXY header is refused",
+		    is_tcp ? "a connection that begins" : "a datagram");
+	else
+		say(trace,
+		    "the client is a proxy (accept-proxy): %s has to begin with a PROXY header, and is judged and sent "
+		    "as that of the client which the header names; this is for headers that name none",
+		    is_tcp ? "its connection" : "each of its datagrams");
+}
+
+static void explain_headers_out(struct trace *trace, const struct pool *pool)
+{
+	const struct pool_policy *policy = pool->policy;
+	bool is_tcp = trace->question->protocol == FLOW_TCP;
+	if (policy->proxy_version == 0 || (policy->proxy_version == 1 && !is_tcp))
+		return;
+	say(trace, "the server is told of the client by a PROXY header of version %d%s", policy->proxy_version,
+	    is_tcp                         ? ""
+	    : policy->is_proxy_header_once ? ", in the first datagram"
+					   : ", in every datagram");
+}
+
 /* --- servers ----------------------------------------------------------------------------------------------------- */
 
 /* Why the server gets nothing new; "" when it may. */
@@ -217,6 +247,7 @@ static void choose(struct trace *trace)
 		return;
 	}
 	explain_choice(trace, pool, server);
+	explain_headers_out(trace, pool);
 	put_server(trace, pool, server->name, addr_format(&server->addr, address, sizeof(address)));
 	set_verdict(trace, REASON_NONE);
 }
@@ -283,6 +314,7 @@ static void follow(struct trace *trace)
 		set_verdict(trace, REASON_BLOCKED);
 		return;
 	}
+	explain_headers_in(trace);
 	if (finds_session(trace))
 		return;
 	enum reason reason = judge(trace);

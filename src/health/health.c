@@ -10,6 +10,7 @@
 #include "health/programs.h"
 #include "health/schedule.h"
 #include "health/verdict.h"
+#include "net/proxy_protocol.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,14 +83,35 @@ static const struct probe_kind *kind_of(enum pool_check check)
 	return kinds[check];
 }
 
+/*
+ * Servers that want a PROXY header want it of checks, too: one that says that the proxy speaks for itself. Who answers at
+ * another port is somebody else.
+ */
+static struct span write_preface(const struct pool_policy *policy, uint8_t buf[PROXY_V1_BYTES_MAX])
+{
+	const struct endpoint none = { 0 };
+	struct proxy_content content = { .source = &none, .destination = &none };
+	bool is_over_udp = policy->check.kind == POOL_CHECK_UDP || policy->check.kind == POOL_CHECK_DNS;
+	size_t len = 0;
+	if (policy->check.kind == POOL_CHECK_EXEC || policy->check.port != 0)
+		return (struct span){ NULL, 0 };
+	if (policy->proxy_version == 1 && !is_over_udp)
+		len = proxy_header_write_v1(&content, buf, PROXY_V1_BYTES_MAX);
+	else if (policy->proxy_version == 2)
+		len = proxy_header_write_v2(&content, buf, PROXY_V1_BYTES_MAX);
+	return (struct span){ (const char *)buf, len };
+}
+
 /* What the check needs of the policy is used or copied when it starts: the policy may be replaced while it runs. */
 static void start_check(struct watch *watch)
 {
 	const struct pool_policy *policy = watch_policy(watch);
+	uint8_t preface[PROXY_V1_BYTES_MAX];
 	struct probe_request request = {
 		.kind = kind_of(policy->check.kind),
 		.addr = watch->server->addr,
 		.timeout_ms = policy->check.timeout_ms,
+		.preface = write_preface(policy, preface),
 		.send = span_from_bytes(&policy->check.send),
 		.expect = span_from_bytes(&policy->check.expect),
 		.http.method = policy->check.http.method,

@@ -157,12 +157,14 @@ static void copy_request(struct probe *probe, const struct probe_request *reques
 {
 	size_t state_bytes = request->kind->state_bytes;
 	probe->request = *request;
-	probe->memory = memory_alloc(state_bytes + request->send.len + request->expect.len + PROBE_ANSWER_BYTES_MAX);
+	size_t texts_bytes = request->preface.len + request->send.len + request->expect.len;
+	probe->memory = memory_alloc(state_bytes + texts_bytes + PROBE_ANSWER_BYTES_MAX);
 	probe->state = memset(probe->memory, 0, state_bytes);
 	char *at = probe->memory + state_bytes;
-	probe->request.send = copy_span(request->send, at);
-	probe->request.expect = copy_span(request->expect, at + request->send.len);
-	probe->answer = at + request->send.len + request->expect.len;
+	probe->request.preface = copy_span(request->preface, at);
+	probe->request.send = copy_span(request->send, at + request->preface.len);
+	probe->request.expect = copy_span(request->expect, at + request->preface.len + request->send.len);
+	probe->answer = at + texts_bytes;
 }
 
 /* They belong to the policy, which may be freed while the check runs. */

@@ -50,8 +50,9 @@ struct probe_request {
 	const struct probe_kind *kind;
 	struct addr addr;
 	uint64_t timeout_ms;
-	struct span send;   /* len 0: nothing */
-	struct span expect; /* len 0: nothing; else the answer must contain these bytes, wherever */
+	struct span preface; /* what servers want before anything else; len 0: nothing */
+	struct span send;    /* len 0: nothing */
+	struct span expect;  /* len 0: nothing; else the answer must contain these bytes, wherever */
 	/* Of one kind each; the texts are used within probe_start only. */
 	struct {
 		const char *method;
@@ -84,7 +85,7 @@ struct probe {
 	uint64_t deadline_ms;
 	uint32_t events; /* asked of the loop */
 	bool is_connected;
-	size_t sent_len;
+	size_t sent_len; /* of preface and send together */
 	size_t answer_len;
 	const char *lack; /* what is said when the time is over: "no answer" within 1s */
 	void *state;      /* the kind's own, in memory */

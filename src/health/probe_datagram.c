@@ -4,6 +4,7 @@
 #include "net/socket.h"
 
 #include <errno.h>
+#include <sys/uio.h>
 
 /* Without this a connected socket is told of "port unreachable" only, not of host and network (ip(7), IP_RECVERR). */
 static void ask_for_icmp_errors(const struct probe *probe)
@@ -27,9 +28,12 @@ int probe_datagram_open(struct probe *probe)
 	ask_for_icmp_errors(probe);
 	probe->is_connected = true;
 	probe->lack = "no answer";
-	const struct span *send_span = &probe->request.send;
-	if (send(probe->source.fd, send_span->data, send_span->len, MSG_NOSIGNAL) < 0)
+	const struct probe_request *request = &probe->request;
+	struct iovec pieces[] = { { (void *)(uintptr_t)request->preface.data, request->preface.len },
+				  { (void *)(uintptr_t)request->send.data, request->send.len } };
+	ssize_t sent = writev(probe->source.fd, pieces, 2);
+	if (sent < 0)
 		return -errno;
-	probe->sent_len = send_span->len;
+	probe->sent_len = (size_t)sent;
 	return 0;
 }

@@ -11,7 +11,7 @@
 
 #include "health/probe.h"
 
-/* For a kind's open: opens source.fd and sends request.send. Returns 0 or -errno. */
+/* For a kind's open: opens source.fd and sends request.preface and request.send in one. Returns 0 or -errno. */
 int probe_datagram_open(struct probe *probe);
 
 #endif

@@ -27,12 +27,22 @@ enum probe_next probe_stream_finish(struct probe *probe)
 	return probe_succeed(probe);
 }
 
+/* What is to be sent next. */
+static struct span rest_of(const struct probe *probe)
+{
+	const struct span *preface = &probe->request.preface;
+	const struct span *send_span = &probe->request.send;
+	size_t sent_len = probe->sent_len;
+	if (sent_len < preface->len)
+		return (struct span){ preface->data + sent_len, preface->len - sent_len };
+	sent_len -= preface->len;
+	return (struct span){ send_span->data + sent_len, send_span->len - sent_len };
+}
+
 static enum probe_next send_request(struct probe *probe)
 {
-	const struct span *send_span = &probe->request.send;
-	while (probe->sent_len < send_span->len) {
-		ssize_t len = send(probe->source.fd, send_span->data + probe->sent_len,
-				   send_span->len - probe->sent_len, MSG_NOSIGNAL);
+	for (struct span rest = rest_of(probe); rest.len > 0; rest = rest_of(probe)) {
+		ssize_t len = send(probe->source.fd, rest.data, rest.len, MSG_NOSIGNAL);
 		if (len < 0)
 			return errno == EAGAIN ? PROBE_WANT_WRITE : probe_fail_errno(probe, errno);
 		probe->sent_len += (size_t)len;

@@ -12,7 +12,10 @@
 /* For a kind's open. */
 int probe_stream_open(struct probe *probe);
 
-/* Goes on with the handshake and with sending request.send. PROBE_WANT_READ: all of it is sent; an answer may be read. */
+/*
+ * Goes on with the handshake and with sending request.preface and request.send. PROBE_WANT_READ: all of it is sent; an answer
+ * may be read.
+ */
 enum probe_next probe_stream_send(struct probe *probe);
 
 /* Success, after a complete exchange. */

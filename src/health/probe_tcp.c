@@ -31,7 +31,7 @@ static enum probe_next tcp_step(struct probe *probe)
 		return next;
 	if (probe->request.expect.len > 0)
 		return receive_answer(probe);
-	return probe->request.send.len > 0 ? probe_stream_finish(probe) : probe_succeed(probe);
+	return probe->sent_len > 0 ? probe_stream_finish(probe) : probe_succeed(probe);
 }
 
 const struct probe_kind probe_kind_tcp = { .open = probe_stream_open, .step = tcp_step, .first = PROBE_WANT_WRITE };

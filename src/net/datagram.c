@@ -14,6 +14,11 @@
 #define SOL_UDP 17
 #endif
 
+enum {
+	TRAIN_DATAGRAMS_MAX = 64, /* in one call: the kernel's UDP_MAX_SEGMENTS; since Linux 6.9 it takes more */
+	TRAIN_BYTES_MAX = 65507,  /* in one call: what a datagram over IPv4 holds */
+};
+
 /* Room for a packet-info and a segment-size message. */
 union control {
 	struct cmsghdr header;
@@ -22,6 +27,8 @@ union control {
 
 static const uint8_t mapped_prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
+static_assert(DATAGRAM_HEADROOM_BYTES + DATAGRAM_BYTES_MAX <= DATAGRAM_STRIDE_BYTES, "both fit");
+
 void datagram_batch_init(struct datagram_batch *batch)
 {
 	*batch = (struct datagram_batch){ 0 };
@@ -29,7 +36,7 @@ void datagram_batch_init(struct datagram_batch *batch)
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	CHECK(batch->memory != MAP_FAILED);
 	for (size_t i = 0; i < DATAGRAM_BATCH_MAX; i++)
-		batch->entries[i].bytes = batch->memory + i * DATAGRAM_STRIDE_BYTES;
+		batch->entries[i].bytes = batch->memory + i * DATAGRAM_STRIDE_BYTES + DATAGRAM_HEADROOM_BYTES;
 }
 
 void datagram_batch_done(struct datagram_batch *batch)
@@ -85,12 +92,21 @@ struct vectors {
 	union control controls[DATAGRAM_BATCH_MAX];
 };
 
+/* An entry that was used before. */
+static void restore(struct datagram *datagram)
+{
+	datagram->bytes -= datagram->skipped_bytes;
+	datagram->skipped_bytes = 0;
+	datagram->head_bytes = 0;
+}
+
 int datagram_receive(int fd, struct datagram_batch *batch, uint32_t max)
 {
 	struct vectors v;
 	uint32_t room = DATAGRAM_BATCH_MAX - batch->count;
 	uint32_t wanted = max < room ? max : room;
 	for (uint32_t i = 0; i < wanted; i++) {
+		restore(&batch->entries[batch->count + i]);
 		v.iovecs[i] = (struct iovec){ batch->entries[batch->count + i].bytes, DATAGRAM_BYTES_MAX };
 		v.messages[i].msg_hdr = (struct msghdr){
 			.msg_name = &v.names[i],
@@ -110,6 +126,7 @@ int datagram_receive(int fd, struct datagram_batch *batch, uint32_t max)
 		datagram->peer = (struct endpoint){ 0 };
 		if (v.messages[i].msg_hdr.msg_namelen > 0)
 			datagram->peer = endpoint_from_sockaddr((struct sockaddr *)&v.names[i]);
+		datagram->client = datagram->peer;
 		read_control(&v.messages[i].msg_hdr, datagram);
 	}
 	batch->count += (uint32_t)count;
@@ -140,14 +157,14 @@ static void append_source(struct msghdr *message, const struct datagram *datagra
 
 static void append_segment(struct msghdr *message, const struct datagram *datagram)
 {
-	uint16_t segment = (uint16_t)datagram->segment_bytes;
+	uint16_t segment = (uint16_t)(datagram->segment_bytes + datagram->head_bytes);
 	memcpy(CMSG_DATA(append_control(message, SOL_UDP, UDP_SEGMENT, sizeof(segment))), &segment, sizeof(segment));
 }
 
 static void fill_message(const struct datagram_route *route, const struct datagram *datagram, struct vectors *v,
 			 uint32_t i)
 {
-	v->iovecs[i] = (struct iovec){ datagram->bytes, datagram->len };
+	v->iovecs[i] = (struct iovec){ datagram->bytes - datagram->head_bytes, datagram->len + datagram->head_bytes };
 	struct msghdr *message = &v->messages[i].msg_hdr;
 	*message = (struct msghdr){ .msg_iov = &v->iovecs[i], .msg_iovlen = 1, .msg_control = &v->controls[i] };
 	if (!route->is_connected) {
@@ -214,8 +231,9 @@ static int send_messages(int fd, struct mmsghdr *messages, uint32_t count)
 	return send(fd, first->msg_iov->iov_base, first->msg_iov->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 1;
 }
 
-uint32_t datagram_send(const struct datagram_route *route, const struct datagram *entries, uint32_t count,
-		       int *ret_error)
+/* For entries that are one piece of memory each. */
+static uint32_t send_pieces(const struct datagram_route *route, const struct datagram *entries, uint32_t count,
+			    int *ret_error)
 {
 	struct vectors v;
 	uint32_t unsent = 0;
@@ -233,6 +251,108 @@ uint32_t datagram_send(const struct datagram_route *route, const struct datagram
 			unsent += settle_failed(route, &entries[done], errno, &error);
 			done++;
 		}
+	}
+	if (error != 0)
+		*ret_error = error;
+	return unsent;
+}
+
+/* --- trains with heads ------------------------------------------------------------------------------------------- */
+
+static bool is_headed_train(const struct datagram *entry)
+{
+	return entry->segment_bytes != 0 && entry->head_bytes != 0;
+}
+
+/* So many of the train's datagrams, from the one at `offset` on. */
+static struct datagram part_of(const struct datagram *train, uint32_t offset, uint32_t count)
+{
+	struct datagram part = *train;
+	uint32_t bytes_max = count * train->segment_bytes;
+	part.bytes = train->bytes + offset;
+	part.len = train->len - offset;
+	if (part.len > bytes_max)
+		part.len = bytes_max;
+	if (part.len <= part.segment_bytes)
+		part.segment_bytes = 0;
+	return part;
+}
+
+/* Sends a part, with the head of the train before each datagram. Returns 0 or an errno. */
+static int send_headed(const struct datagram_route *route, const struct datagram *part, const uint8_t *head)
+{
+	struct vectors v;
+	struct iovec pieces[2 * TRAIN_DATAGRAMS_MAX];
+	uint32_t segment_bytes = part->segment_bytes != 0 ? part->segment_bytes : part->len;
+	uint32_t count = 0;
+	uint32_t offset = 0;
+	do {
+		uint32_t left = part->len - offset;
+		pieces[count++] = (struct iovec){ (void *)(uintptr_t)head, part->head_bytes };
+		pieces[count++] = (struct iovec){ part->bytes + offset, left < segment_bytes ? left : segment_bytes };
+		offset += segment_bytes;
+	} while (offset < part->len);
+	fill_message(route, part, &v, 0);
+	v.messages[0].msg_hdr.msg_iov = pieces;
+	v.messages[0].msg_hdr.msg_iovlen = count;
+	ssize_t sent;
+	do
+		sent = sendmsg(route->fd, &v.messages[0].msg_hdr, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? errno : 0;
+}
+
+/* The same; an error that an earlier datagram has met does not count, and is told. */
+static int try_headed(const struct datagram_route *route, const struct datagram *part, const uint8_t *head,
+		      int *ret_error)
+{
+	int error = send_headed(route, part, head);
+	if (route->is_connected && is_pending_error(error)) {
+		*ret_error = -error;
+		error = send_headed(route, part, head);
+	}
+	return error;
+}
+
+/* So many datagrams at once as may be, or else each by itself. Returns how many were lost. */
+static uint32_t send_headed_train(const struct datagram_route *route, const struct datagram *train, int *ret_error)
+{
+	const uint8_t *head = train->bytes - train->head_bytes;
+	uint32_t count_max = TRAIN_BYTES_MAX / (train->segment_bytes + train->head_bytes);
+	uint32_t unsent = 0;
+	if (count_max > TRAIN_DATAGRAMS_MAX)
+		count_max = TRAIN_DATAGRAMS_MAX;
+	CHECK(count_max > 0); /* a train has two datagrams at least, and the head fits into the room for it */
+	for (uint32_t offset = 0; offset < train->len;) {
+		struct datagram part = part_of(train, offset, count_max);
+		int error = try_headed(route, &part, head, ret_error);
+		if (part.segment_bytes != 0 && is_train_refusal(error)) {
+			count_max = 1;
+			continue;
+		}
+		if (error != 0) {
+			*ret_error = -error;
+			unsent += datagram_count(&part);
+		}
+		offset += part.len;
+	}
+	return unsent;
+}
+
+uint32_t datagram_send(const struct datagram_route *route, const struct datagram *entries, uint32_t count,
+		       int *ret_error)
+{
+	uint32_t unsent = 0;
+	int error = 0;
+	for (uint32_t first = 0, end; first < count; first = end) {
+		end = first + 1;
+		if (is_headed_train(&entries[first])) {
+			unsent += send_headed_train(route, &entries[first], &error);
+			continue;
+		}
+		while (end < count && !is_headed_train(&entries[end]))
+			end++;
+		unsent += send_pieces(route, entries + first, end - first, &error);
 	}
 	if (ret_error != NULL)
 		*ret_error = error;

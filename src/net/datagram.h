@@ -4,6 +4,9 @@
  * together (UDP_GRO, Linux 5.0); it is sent on as a train (UDP_SEGMENT, Linux 4.18), and datagram by datagram where the
  * kernel or the device will not.
  *
+ * What comes first in a datagram may be left out (datagram_skip), and before its bytes there is room for a head, which
+ * is sent in front of it, and in front of each datagram of a train: one piece of memory, so nothing is moved.
+ *
  * A batch belongs to one thread and is large (it holds whole 64 KiB datagrams); memory is used as far as datagrams
  * fill it.
  */
@@ -18,6 +21,7 @@
 enum {
 	DATAGRAM_BYTES_MAX = 65535, /* the largest train or datagram the kernel hands over */
 	DATAGRAM_BATCH_MAX = 64,
+	DATAGRAM_HEADROOM_BYTES = 128,
 	/* Not a power of two: datagrams of a batch must not all meet in the same cache sets. */
 	DATAGRAM_STRIDE_BYTES = 65536 + 192,
 };
@@ -26,7 +30,10 @@ struct datagram {
 	uint8_t *bytes;
 	uint32_t len;
 	uint32_t segment_bytes; /* 0: one datagram; else all but the last have this size */
+	uint32_t skipped_bytes; /* what was left out, right before the bytes */
+	uint32_t head_bytes;    /* of the head, right before the bytes; 0 as received */
 	struct endpoint peer;   /* received from; family 0 on connected sockets */
+	struct endpoint client; /* whose it is: the peer's, unless somebody who reads it sets another */
 	uint8_t local_ip[16];   /* the address it was sent to, as in struct endpoint; only if has_local */
 	bool has_local;
 };
@@ -47,6 +54,20 @@ static inline uint32_t datagram_count(const struct datagram *datagram)
 	if (datagram->segment_bytes == 0)
 		return 1;
 	return (datagram->len + datagram->segment_bytes - 1) / datagram->segment_bytes;
+}
+
+/* The datagram begins so many bytes later. Not for trains. */
+static inline void datagram_skip(struct datagram *datagram, uint32_t count)
+{
+	datagram->bytes += count;
+	datagram->len -= count;
+	datagram->skipped_bytes += count;
+}
+
+/* Room for a head. */
+static inline uint32_t datagram_headroom(const struct datagram *datagram)
+{
+	return DATAGRAM_HEADROOM_BYTES + datagram->skipped_bytes;
 }
 
 /* Asks for trains (UDP_GRO), or for none. Not there before Linux 5.0: then datagrams come one by one. */

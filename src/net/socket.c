@@ -163,6 +163,14 @@ int socket_connect_datagram(const struct addr *addr, int *ret_fd)
 	return start_connect(fd, addr, ret_fd);
 }
 
+void socket_allow_fragments(int fd, int family)
+{
+	if (family == AF_INET6)
+		set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
+	else
+		set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
+}
+
 bool socket_is_shortage(int error)
 {
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
@@ -194,6 +202,14 @@ struct endpoint socket_local_endpoint(int fd)
 {
 	struct addr addr;
 	if (socket_local_addr(fd, &addr) < 0)
+		return (struct endpoint){ 0 };
+	return endpoint_from_sockaddr(&addr.sa);
+}
+
+struct endpoint socket_peer_endpoint(int fd)
+{
+	struct addr addr = { .len = sizeof(addr.un) };
+	if (getpeername(fd, &addr.sa, &addr.len) < 0)
 		return (struct endpoint){ 0 };
 	return endpoint_from_sockaddr(&addr.sa);
 }

@@ -51,6 +51,12 @@ void socket_send_at_once(int fd);
 int socket_connect_stream(const struct addr *addr, int *ret_fd);
 int socket_connect_datagram(const struct addr *addr, int *ret_fd);
 
+/*
+ * Datagrams that are larger than the path takes are fragmented, here or on the way, and what ICMP says of their size is no
+ * error of the socket. For datagram sockets.
+ */
+void socket_allow_fragments(int fd, int family);
+
 /* Does this positive errno say that the process or the system has run out of something, and nothing about the peer? */
 bool socket_is_shortage(int error);
 
@@ -64,5 +70,7 @@ void socket_reset_on_close(int fd);
 int socket_local_addr(int fd, struct addr *ret_addr);
 /* The same as an endpoint; family 0 when it cannot be told. */
 struct endpoint socket_local_endpoint(int fd);
+/* Likewise of the other side. */
+struct endpoint socket_peer_endpoint(int fd);
 
 #endif

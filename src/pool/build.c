@@ -104,6 +104,7 @@ static struct pool_policy *pool_policy_build(const struct config_pool *config)
 				: config->send_proxy.version == CONFIG_SEND_PROXY_V1 ? 1
 										     : 2;
 	policy->has_proxy_unique_id = config->send_proxy.has_unique_id;
+	policy->is_proxy_header_once = config->send_proxy.is_first;
 	policy->closes_tcp_on_down = config->on_down == CONFIG_ON_DOWN_CLOSE;
 	policy->keeps_sessions_on_down = config->on_down == CONFIG_ON_DOWN_KEEP;
 	return policy;

@@ -61,11 +61,11 @@ static void forget(struct own_flows *own_flows, const struct own_flow_key *key)
 }
 
 void own_flows_add(struct own_flows *own_flows, const struct own_flow_key *key, const struct service *service,
-		   const struct endpoint *client)
+		   const struct endpoint *peer)
 {
 	struct own_flow *flow = memory_alloc_zeroed(1, sizeof(*flow));
 	flow->key = *key;
-	struct own_flow_key before = { .local = *client, .protocol = key->protocol };
+	struct own_flow_key before = { .local = *peer, .protocol = key->protocol };
 	pthread_mutex_lock(&own_flows->lock);
 	const struct own_flow *came_as = find(own_flows, &before);
 	if (came_as != NULL) {

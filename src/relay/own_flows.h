@@ -29,18 +29,18 @@ void own_flows_free(struct own_flows **own_flows);
 
 /* One end of an own flow. */
 struct own_flow_key {
-	struct endpoint local; /* strait's side, which the accepting service sees as its client */
+	struct endpoint local; /* strait's side, which the accepting service sees as its peer */
 	uint32_t protocol;     /* enum flow_protocol */
 	uint32_t reserved;     /* 0 */
 };
 
-/* A flow of `client` in this service goes on to an own listener from key->local. */
+/* A flow that `peer` has brought to this service goes on to an own listener from key->local. */
 void own_flows_add(struct own_flows *own_flows, const struct own_flow_key *key, const struct service *service,
-		   const struct endpoint *client);
+		   const struct endpoint *peer);
 /* Does nothing when it is not there. */
 void own_flows_remove(struct own_flows *own_flows, const struct own_flow_key *key);
 
-/* Has the flow from this client passed the service already? */
+/* Has the flow that comes from key->local passed the service already? */
 bool own_flows_returns(struct own_flows *own_flows, const struct own_flow_key *key, const struct service *service);
 
 #endif

@@ -10,13 +10,12 @@
 #include "relay/flow_admission.h"
 #include "relay/flow_observe.h"
 #include "relay/flow_report.h"
+#include "relay/introduction.h"
 #include "relay/own_flows.h"
 #include "relay/tcp_greeting.h"
 #include "relay/tcp_queue.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 
 enum { EVENTS = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | (int)EPOLLET };
 
@@ -51,7 +50,7 @@ static void release_attempts(struct tcp_connection *connection)
 static void release_greeting(struct tcp_connection *connection)
 {
 	if (connection->greeting != NULL)
-		slab_give(&connection->relay->greetings, connection->greeting);
+		tcp_greeting_give(&connection->relay->greetings, connection->greeting);
 	connection->greeting = NULL;
 }
 
@@ -59,7 +58,9 @@ static void note_own_flow(const struct tcp_connection *connection)
 {
 	struct own_flow_key key = { .protocol = FLOW_TCP };
 	key.local = socket_local_endpoint(connection->server.source.fd);
-	own_flows_add(connection->relay->settings->own_flows, &key, connection->service, &connection->client_endpoint);
+	/* Not the client's: a PROXY header may have told of one that was never here. */
+	struct endpoint peer = socket_peer_endpoint(connection->client.source.fd);
+	own_flows_add(connection->relay->settings->own_flows, &key, connection->service, &peer);
 }
 
 /* Before the descriptor of the server side is closed. */
@@ -365,35 +366,20 @@ static enum reason reason_of_connect_error(int error)
 	}
 }
 
-static bool has_addresses(const struct tcp_greeting *greeting)
-{
-	return greeting != NULL && greeting->header.has_addresses;
-}
-
 /* Tells the server who the client is. Returns false when there is no memory for that. */
 static bool introduce(struct tcp_connection *connection)
 {
 	struct relay *relay = connection->relay;
-	const struct pool_policy *policy = pool_policy(connection->pool);
-	const struct tcp_greeting *greeting = connection->greeting;
-	char id[24];
-	int id_len = snprintf(id, sizeof(id), "%016" PRIx64, connection->id);
-	struct endpoint destination = has_addresses(greeting) ? greeting->header.destination
-							      : socket_local_endpoint(connection->client.source.fd);
-	struct proxy_content content = {
-		.source = &connection->client_endpoint,
-		.destination = &destination,
+	struct endpoint asked = socket_local_endpoint(connection->client.source.fd);
+	struct introduction introduction = {
+		.client = &connection->client_endpoint,
+		.asked = &asked,
+		.came = connection->greeting != NULL ? &connection->greeting->header : NULL,
+		.flow_id = connection->id,
 		.transport = PROXY_TRANSPORT_STREAM,
-		.unique_id = { id, policy->has_proxy_unique_id ? (size_t)id_len : 0 },
 	};
-	if (has_addresses(greeting))
-		content.tlvs = greeting->header.tlvs;
-	size_t len = policy->proxy_version == 1 ? proxy_header_write_v1(&content, relay->scratch, TCP_SCRATCH_BYTES)
-						: proxy_header_write_v2(&content, relay->scratch, TCP_SCRATCH_BYTES);
-	if (len == 0) { /* TLVs that are as long as they can be, and one of our own */
-		content.tlvs = (struct span){ NULL, 0 };
-		len = proxy_header_write_v2(&content, relay->scratch, TCP_SCRATCH_BYTES);
-	}
+	size_t len =
+		introduction_write(pool_policy(connection->pool), &introduction, relay->scratch, TCP_SCRATCH_BYTES);
 	release_greeting(connection);
 	return tcp_pump_begin(relay, &connection->server, relay->scratch, len);
 }
@@ -604,9 +590,7 @@ static void wait_for_greeting(struct tcp_connection *connection)
 {
 	struct relay *relay = connection->relay;
 	connection->state = TCP_GREETING;
-	connection->greeting = slab_take(&relay->greetings);
-	CHECK(connection->greeting != NULL); /* as many as connections */
-	connection->greeting->len = 0;
+	connection->greeting = tcp_greeting_take(&relay->greetings);
 	timer_arm(relay->wheel, &connection->timer,
 		  relay->loop->now_ms + service_policy(connection->service)->proxy_header_ms);
 }

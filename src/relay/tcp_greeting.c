@@ -6,6 +6,24 @@
 #include <errno.h>
 #include <sys/socket.h>
 
+enum { WARM_GREETINGS = 64, SHORT_BYTES = 2048 };
+
+struct tcp_greeting *tcp_greeting_take(struct slab *slab)
+{
+	struct tcp_greeting *greeting = slab_take(slab);
+	CHECK(greeting != NULL);
+	greeting->len = 0;
+	return greeting;
+}
+
+void tcp_greeting_give(struct slab *slab, struct tcp_greeting *greeting)
+{
+	if (greeting->len > SHORT_BYTES)
+		slab_give_large(slab, greeting, WARM_GREETINGS);
+	else
+		slab_give(slab, greeting);
+}
+
 /* Returns the number of bytes, 0 when there are none now, or -errno; the end of the stream is -EINVAL. */
 static ssize_t receive(int fd, char *buf, size_t buf_bytes, int flags)
 {

@@ -4,11 +4,13 @@
  * read: as long as its length is not known it is only looked at (MSG_PEEK), and from then on as much is read as it has left.
  *
  * A worker has a slab of them, one for each connection that there can be; memory is used as headers come, up to 64 KiB each,
- * and only clients that the configuration calls proxies can make it be used. The worker's thread.
+ * and only clients that the configuration calls proxies can make it be used. That of long headers goes back to the system.
+ * The worker's thread.
  */
 #ifndef RELAY_TCP_GREETING_H
 #define RELAY_TCP_GREETING_H
 
+#include "base/slab.h"
 #include "net/proxy_protocol.h"
 
 #include <stdint.h>
@@ -18,6 +20,10 @@ struct tcp_greeting {
 	struct proxy_header header;
 	char bytes[PROXY_V2_BYTES_MAX];
 };
+
+/* The slab has one for every connection. */
+struct tcp_greeting *tcp_greeting_take(struct slab *slab);
+void tcp_greeting_give(struct slab *slab, struct tcp_greeting *greeting);
 
 enum tcp_beginning { TCP_BEGINNING_OTHER, TCP_BEGINNING_SHORT, TCP_BEGINNING_HEADER };
 

@@ -6,10 +6,8 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 
-/* Tail buffers given back keep their memory up to this many; beyond it the memory goes back to the system. */
 enum { WARM_TAILS = 64 };
 
 static void copy_from_now_on(struct tcp_side *side)
@@ -48,14 +46,8 @@ bool tcp_pump_has_tails(const struct relay *relay)
 
 static void give_tail(struct relay *relay, struct tcp_tail *tail)
 {
-	slab_give(&relay->tails, tail);
+	slab_give_large(&relay->tails, tail, WARM_TAILS);
 	counter_subtract(&relay->tails_active, 1);
-	/* The slab keeps its free list in the first bytes of the object, so the first page stays. */
-	if (relay->tails.taken_count > WARM_TAILS) {
-		uintptr_t begin = ((uintptr_t)tail + sizeof(void *) + 4095) & ~(uintptr_t)4095;
-		uintptr_t end = ((uintptr_t)tail + sizeof(*tail)) & ~(uintptr_t)4095;
-		madvise((void *)begin, end - begin, MADV_DONTNEED);
-	}
 }
 
 static void drop_tail(struct relay *relay, struct tcp_side *side)

@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "net/socket.h"
 #include "relay/flow_admission.h"
+#include "relay/udp_header.h"
 #include "relay/udp_reply.h"
 #include "relay/udp_request.h"
 #include "relay/udp_session.h"
@@ -15,7 +16,8 @@ enum { BATCHES_PER_TURN = 4, BATCHES_AT_THE_END = 64 };
 
 static bool have_same_route(const struct datagram *a, const struct datagram *b)
 {
-	return endpoint_equal(&a->peer, &b->peer) && a->has_local == b->has_local &&
+	return endpoint_equal(&a->peer, &b->peer) && endpoint_equal(&a->client, &b->client) &&
+	       a->has_local == b->has_local &&
 	       (!a->has_local || memcmp(a->local_ip, b->local_ip, sizeof(a->local_ip)) == 0);
 }
 
@@ -28,10 +30,10 @@ static uint32_t run_length(const struct datagram_batch *batch, uint32_t first)
 	return end - first;
 }
 
-/* Nothing can be sent back to port 0 or to an address that is not one. */
+/* Nothing can be sent back to port 0 or to an address that is not one; and who it is of has to be known. */
 static bool is_answerable(const struct datagram *datagram)
 {
-	return datagram->peer.family != 0 && datagram->peer.port != 0;
+	return datagram->peer.family != 0 && datagram->peer.port != 0 && datagram->client.family != 0;
 }
 
 /* Where datagrams are limited they come one by one, see choose_trains. */
@@ -43,10 +45,10 @@ static uint32_t count_admitted(const struct udp_session *session, uint32_t count
 	return flow_admit_packets(session->relay, service, &session->client, count);
 }
 
-static void hand_out(struct udp_listener *listener, const struct datagram_batch *batch)
+static void hand_out(struct udp_listener *listener, struct datagram_batch *batch)
 {
 	for (uint32_t first = 0; first < batch->count;) {
-		const struct datagram *datagram = &batch->entries[first];
+		struct datagram *datagram = &batch->entries[first];
 		uint32_t run = run_length(batch, first);
 		struct udp_session *session = is_answerable(datagram) ? udp_session_find(listener, datagram) : NULL;
 		if (session == NULL) {
@@ -63,11 +65,14 @@ static void hand_out(struct udp_listener *listener, const struct datagram_batch 
 	udp_request_flush(listener->relay);
 }
 
-/* Datagrams are told apart one by one where they are counted one by one; a reload may change that. */
+/* Datagrams are told apart one by one where each counts, or has a header of its own; a reload may change that. */
 static void choose_trains(struct udp_listener *listener)
 {
-	bool wants_trains = service_policy(listener->service)->session_requests == 0 &&
-			    !guard_limits_packets(listener->service->guard);
+	const struct service_policy *policy = service_policy(listener->service);
+	const struct pool_policy *pool = pool_policy(policy->pool);
+	bool wants_trains = policy->session_requests == 0 && policy->proxy_network_count == 0 &&
+			    !guard_limits_packets(listener->service->guard) &&
+			    !(pool->proxy_version == 2 && pool->is_proxy_header_once);
 	if (wants_trains == listener->takes_trains)
 		return;
 	if (wants_trains)
@@ -86,6 +91,7 @@ static void receive(struct udp_listener *listener, int batches_max)
 		int received = datagram_receive(listener->source.fd, batch, DATAGRAM_BATCH_MAX);
 		if (received <= 0)
 			return;
+		udp_header_take_all(listener, batch);
 		udp_session_prefetch(listener, batch);
 		hand_out(listener, batch);
 		if (received < DATAGRAM_BATCH_MAX)

@@ -33,7 +33,7 @@ static void queue(struct udp_session *session, uint32_t i)
 {
 	struct relay *relay = session->relay;
 	struct datagram *reply = &relay->replies.entries[i];
-	reply->peer = session->client;
+	reply->peer = session->peer;
 	reply->has_local = session->has_local;
 	memcpy(reply->local_ip, session->local_ip, sizeof(reply->local_ip));
 	relay->reply_listeners[i] = session->listener;

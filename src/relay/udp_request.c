@@ -10,7 +10,8 @@ void udp_request_add(struct udp_session *session, const struct datagram *datagra
 	struct relay *relay = session->relay;
 	struct udp_requests *requests = &relay->requests_out;
 	CHECK(requests->count < CALL_BATCH_MAX);
-	call_batch_send(&relay->calls, session->upstream.fd, datagram->bytes, datagram->len);
+	call_batch_send(&relay->calls, session->upstream.fd, datagram->bytes - datagram->head_bytes,
+			datagram->len + datagram->head_bytes);
 	requests->all[requests->count++] = (struct udp_request){ session, datagram };
 	session->has_requests = true;
 	if (requests->count == CALL_BATCH_MAX)

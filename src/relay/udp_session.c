@@ -12,6 +12,7 @@
 #include "relay/flow_observe.h"
 #include "relay/flow_report.h"
 #include "relay/own_flows.h"
+#include "relay/udp_header.h"
 #include "relay/udp_reply.h"
 
 #include <errno.h>
@@ -32,13 +33,14 @@ static struct server_counters *server_counters_of(const struct udp_session *sess
 
 struct session_key {
 	struct endpoint client;
+	struct endpoint peer;
 	uint8_t local_ip[16];
 	const struct udp_listener *listener;
 };
 
 static struct session_key key_of(const struct udp_listener *listener, const struct datagram *datagram)
 {
-	struct session_key key = { .client = datagram->peer, .listener = listener };
+	struct session_key key = { .client = datagram->client, .peer = datagram->peer, .listener = listener };
 	if (datagram->has_local)
 		memcpy(key.local_ip, datagram->local_ip, sizeof(key.local_ip));
 	return key;
@@ -53,6 +55,7 @@ static uint32_t hash_of(const struct relay *relay, const struct session_key *key
 static bool has_key(const struct udp_session *session, const struct session_key *key)
 {
 	return session->listener == key->listener && endpoint_equal(&session->client, &key->client) &&
+	       endpoint_equal(&session->peer, &key->peer) &&
 	       memcmp(session->local_ip, key->local_ip, sizeof(key->local_ip)) == 0;
 }
 
@@ -235,39 +238,47 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 
 /* --- the beginning ----------------------------------------------------------------------------------------------- */
 
-static void refuse(struct udp_listener *listener, const struct session_key *key, enum reason reason)
+void udp_session_refuse(struct udp_listener *listener, const struct datagram *datagram, enum reason reason)
 {
 	struct endpoint asked = listener->bound;
-	static const uint8_t none[16];
-	if (memcmp(key->local_ip, none, sizeof(none)) != 0)
-		memcpy(asked.ip, key->local_ip, sizeof(asked.ip));
+	if (datagram->has_local)
+		memcpy(asked.ip, datagram->local_ip, sizeof(asked.ip));
 	struct addr listen;
 	endpoint_to_addr(&asked, &listen);
 	struct flow_refusal refusal = {
 		.service = listener->service,
 		.protocol = FLOW_UDP,
 		.reason = reason,
-		.client = key->client,
+		.client = datagram->client,
 		.listen = &listen,
 	};
 	flow_report_refusal(listener->relay, &refusal);
 }
 
-static bool comes_back(const struct udp_listener *listener, const struct endpoint *client)
+static bool comes_back(const struct udp_listener *listener, const struct endpoint *peer)
 {
 	struct own_flows *own_flows = listener->relay->settings->own_flows;
-	struct own_flow_key key = { .local = *client, .protocol = FLOW_UDP };
+	struct own_flow_key key = { .local = *peer, .protocol = FLOW_UDP };
 	return own_flows_returns(own_flows, &key, listener->service);
 }
 
+static bool is_suspect(const struct relay *relay, const struct datagram *datagram)
+{
+	const struct reflection *reflection = published_read(relay->settings->reflection);
+	return reflection_is_suspect(reflection, &datagram->client) ||
+	       reflection_is_suspect(reflection, &datagram->peer);
+}
+
 /* REASON_NONE: guard and budget have given a place, to be given back with give_back_admission. */
-static enum reason admit(struct udp_listener *listener, const struct endpoint *client, struct guard_ticket *ret_ticket)
+static enum reason admit(struct udp_listener *listener, const struct datagram *datagram,
+			 struct guard_ticket *ret_ticket)
 {
 	struct relay *relay = listener->relay;
+	const struct endpoint *client = &datagram->client;
 	struct flow_budget *budget = relay->settings->budget;
 	if (relay->is_draining)
 		return REASON_SHUTDOWN;
-	if (comes_back(listener, client) || reflection_is_suspect(published_read(relay->settings->reflection), client))
+	if (comes_back(listener, &datagram->peer) || is_suspect(relay, datagram))
 		return REASON_DENIED_ACCESS;
 	if (slab_is_full(&relay->sessions) || !relay_take_descriptors(relay, 1))
 		return REASON_LIMIT_MEMORY;
@@ -290,6 +301,13 @@ struct route {
 	struct server *tried[FLOW_TRIED_MAX];
 };
 
+/* With a header a datagram may be larger than client and server could find out that it may be. */
+static void prepare_for_headers(const struct route *route)
+{
+	if (pool_policy(route->server->pool)->proxy_version == 2)
+		socket_allow_fragments(route->fd, route->server->addr.sa.sa_family);
+}
+
 /*
  * Finds a server that the kernel has a route to. route->tried holds servers not to be chosen. On success the route holds
  * the place in the server and the socket.
@@ -311,8 +329,10 @@ static enum reason find_route(struct udp_listener *listener, const struct endpoi
 		if (route->server == NULL)
 			return reason;
 		int result = socket_connect_datagram(&route->server->addr, &route->fd);
-		if (result == 0)
+		if (result == 0) {
+			prepare_for_headers(route);
 			return REASON_NONE;
+		}
 		tcp_queue_give_place(listener->relay, route->server);
 		if (socket_is_shortage(-result) || result == -EAGAIN /* no local port */)
 			return REASON_LIMIT_MEMORY;
@@ -323,9 +343,10 @@ static enum reason find_route(struct udp_listener *listener, const struct endpoi
 	return reason;
 }
 
-static struct udp_session *begin(struct udp_listener *listener, const struct session_key *key, bool has_local,
+static struct udp_session *begin(struct udp_listener *listener, const struct datagram *datagram,
 				 const struct route *route)
 {
+	const struct session_key key = key_of(listener, datagram);
 	struct relay *relay = listener->relay;
 	struct udp_session *session = slab_take(&relay->sessions);
 	CHECK(session != NULL); /* admit has looked */
@@ -336,23 +357,24 @@ static struct udp_session *begin(struct udp_listener *listener, const struct ses
 		.listener = listener,
 		.service = listener->service,
 		.server = route->server,
-		.client = key->client,
+		.client = key.client,
+		.peer = key.peer,
 		.id = relay->next_flow_id++,
 		.start_ns = relay->loop->now_ns,
 		.last_activity_ms = relay->loop->now_ms,
 		.reply_turn = relay->loop->turn - 2,
 		.ticket = route->ticket,
 		.algorithm = route->algorithm,
-		.has_local = has_local,
+		.has_local = datagram->has_local,
 	};
-	memcpy(session->local_ip, key->local_ip, sizeof(session->local_ip));
-	hash_table_add(&relay->session_index, session, hash_of(relay, key));
+	memcpy(session->local_ip, key.local_ip, sizeof(session->local_ip));
+	hash_table_add(&relay->session_index, session, hash_of(relay, &key));
 	session->is_indexed = true;
 	listener->session_count++;
 	session->is_own_flow = session->server->is_own;
 	if (session->is_own_flow) {
 		struct own_flow_key own_key = own_key_of(session);
-		own_flows_add(relay->settings->own_flows, &own_key, session->service, &session->client);
+		own_flows_add(relay->settings->own_flows, &own_key, session->service, &session->peer);
 	}
 	counter_add(&counters_of(session)->flows[FLOW_UDP], 1);
 	flow_observe_begin(relay, session->service, &session->client);
@@ -365,23 +387,23 @@ static struct udp_session *begin(struct udp_listener *listener, const struct ses
 }
 
 /* avoid: a server not to be chosen, or NULL. */
-static struct udp_session *begin_or_refuse(struct udp_listener *listener, const struct session_key *key, bool has_local,
+static struct udp_session *begin_or_refuse(struct udp_listener *listener, const struct datagram *datagram,
 					   struct server *avoid)
 {
 	struct relay *relay = listener->relay;
 	struct route route = { .tried = { avoid }, .tried_count = avoid != NULL };
-	enum reason reason = admit(listener, &key->client, &route.ticket);
+	enum reason reason = admit(listener, datagram, &route.ticket);
 	if (reason != REASON_NONE) {
-		refuse(listener, key, reason);
+		udp_session_refuse(listener, datagram, reason);
 		return NULL;
 	}
-	reason = find_route(listener, &key->client, &route);
+	reason = find_route(listener, &datagram->client, &route);
 	if (reason != REASON_NONE) {
-		give_back_admission(relay, listener->service, &key->client, route.ticket);
-		refuse(listener, key, reason);
+		give_back_admission(relay, listener->service, &datagram->client, route.ticket);
+		udp_session_refuse(listener, datagram, reason);
 		return NULL;
 	}
-	struct udp_session *session = begin(listener, key, has_local, &route);
+	struct udp_session *session = begin(listener, datagram, &route);
 	if (loop_add(relay->loop, &session->upstream, EPOLLIN) == 0)
 		return session;
 	udp_session_end(session, REASON_INTERNAL_ERROR);
@@ -421,7 +443,7 @@ struct udp_session *udp_session_find(struct udp_listener *listener, const struct
 	struct session_key key = key_of(listener, datagram);
 	struct udp_session *session = look_up(listener->relay, &key, hash_of(listener->relay, &key));
 	if (session == NULL)
-		return begin_or_refuse(listener, &key, datagram->has_local, NULL);
+		return begin_or_refuse(listener, datagram, NULL);
 	enum reason loss = find_loss(session);
 	struct server *avoid = NULL;
 	if (loss != REASON_NONE) {
@@ -434,7 +456,7 @@ struct udp_session *udp_session_find(struct udp_listener *listener, const struct
 	} else {
 		return session;
 	}
-	return begin_or_refuse(listener, &key, datagram->has_local, avoid);
+	return begin_or_refuse(listener, datagram, avoid);
 }
 
 /* --- requests ---------------------------------------------------------------------------------------------------- */
@@ -447,10 +469,11 @@ uint64_t udp_session_room(const struct udp_session *session)
 	return session->packets_in < requests ? requests - session->packets_in : 0;
 }
 
-void udp_session_forward(struct udp_session *session, const struct datagram *datagrams, uint32_t count)
+void udp_session_forward(struct udp_session *session, struct datagram *datagrams, uint32_t count)
 {
 	uint64_t bytes = 0;
 	uint32_t packets = 0;
+	udp_header_put(session, datagrams, count);
 	for (uint32_t i = 0; i < count; i++) {
 		bytes += datagrams[i].len;
 		packets += datagram_count(&datagrams[i]);

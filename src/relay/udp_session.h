@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One UDP conversation: the datagrams of one client with one listen address, over a socket of its own to one server.
+ * One UDP conversation: the datagrams of one client with one listen address, over a socket of its own to one server. A proxy
+ * that tells with PROXY headers whose datagrams it sends has a session for each of those clients.
  * Server, own address and port stay the same for the session's whole life; when the server is lost the session ends and
  * the client's next datagram begins another.
  *
@@ -28,6 +29,7 @@ struct udp_session {
 	struct service *service;
 	struct server *server; /* entered */
 	struct endpoint client;
+	struct endpoint peer; /* who sends for the client and gets its replies: itself, or a proxy */
 	uint8_t local_ip[16]; /* the address the client asked, on a wildcard listener; else zero */
 	uint64_t id;
 	uint64_t start_ns;
@@ -62,7 +64,7 @@ void udp_session_prefetch(const struct udp_listener *listener, const struct data
 uint64_t udp_session_room(const struct udp_session *session);
 
 /* Sends datagrams of the client to the server. May end the session. */
-void udp_session_forward(struct udp_session *session, const struct datagram *datagrams, uint32_t count);
+void udp_session_forward(struct udp_session *session, struct datagram *datagrams, uint32_t count);
 
 /* Datagrams have been sent to the server, but for so many; error: 0, or the last -errno. May end the session. */
 void udp_session_note_sent(struct udp_session *session, uint32_t unsent, int error);
@@ -77,6 +79,9 @@ void udp_session_send(struct udp_session *session, const struct datagram *datagr
 void udp_session_note_replies(struct udp_session *session, int received, uint64_t bytes);
 
 void udp_session_end(struct udp_session *session, enum reason reason);
+
+/* Counts and reports a datagram that is not taken. */
+void udp_session_refuse(struct udp_listener *listener, const struct datagram *datagram, enum reason reason);
 
 /* What the client sends to. */
 struct endpoint udp_session_listen_endpoint(const struct udp_session *session);
