@@ -4,19 +4,18 @@ Connections that begin with a PROXY header: it is required of proxies, in any pi
 that is judged, limited and told.
 """
 
+import os
 import socket
-import struct
 import time
 
 import pytest
 
-from lab import program_path
+from proxy_headers import LOCAL, UNSPECIFIED, tlv, v1, v2
 from servers import Scripted, name_servers, server_lines, small_server
-from traffic import ending, exchange, is_served, receive_exactly
+from traffic import ending, exchange, receive_exactly
 from waiting import eventually
 
 FRONT = ("127.0.0.1", 8000)
-SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 CONFIGURATION = """
 service web {{
     listen 127.0.0.1:8000
@@ -29,19 +28,6 @@ pool web {{
     server 127.0.0.1:9000
 }}
 """
-
-
-def v1(client="192.0.2.1", port=1234):
-    return f"PROXY TCP4 {client} 198.51.100.2 {port} 443\r\n".encode()
-
-
-def v2(client="192.0.2.1", port=1234, tlvs=b""):
-    body = socket.inet_aton(client) + socket.inet_aton("198.51.100.2") + struct.pack(">HH", port, 443) + tlvs
-    return SIGNATURE + b"\x21\x11" + struct.pack(">H", len(body)) + body
-
-
-def tlv(kind, value):
-    return bytes([kind]) + struct.pack(">H", len(value)) + value
 
 
 @pytest.fixture
@@ -92,7 +78,7 @@ def test_longest_header(start, loopback):
         assert receive_exactly(s, len(exchange_behind)) == exchange_behind
 
 
-@pytest.mark.parametrize("header", [b"PROXY UNKNOWN\r\n", SIGNATURE + b"\x20\x00\x00\x00", SIGNATURE + b"\x21\x00\x00\x00"])
+@pytest.mark.parametrize("header", [b"PROXY UNKNOWN\r\n", LOCAL, UNSPECIFIED])
 def test_without_addresses(start, loopback, header):
     """A proxy that speaks for itself, or does not know: its own address counts."""
     daemon = start()
@@ -184,6 +170,28 @@ def test_others_need_none(strait, loopback):
         exchange(s)
 
 
+@pytest.mark.xdist_group("memory")
+def test_memory_of_headers(strait, loopback, own_memory):
+    """What many long headers need is given back when they have been read."""
+    small_server(loopback.server, "echo", ("127.0.0.1", 9000))
+    daemon = strait(loopback.proxy, CONFIGURATION.format(more="").replace("proxy-header=1s", "proxy-header=1m"))
+    header = v2(tlvs=tlv(0xe0, os.urandom(65535 - 12 - 3)))
+    count = 300
+    before = daemon.private_bytes()
+    clients = []
+    for _ in range(count):
+        s = loopback.client.connect(FRONT)
+        s.sendall(header[:-1])
+        clients.append(s)
+    eventually(lambda: daemon.private_bytes() - before > count * 60_000, what="headers are in memory")
+    for s in clients:
+        s.sendall(header[-1:])
+        exchange(s)
+    eventually(lambda: daemon.private_bytes() - before < 12 << 20, what="their memory is given back")
+    for s in clients:
+        s.close()
+
+
 def test_stop_while_waiting(start, loopback):
     """A stop does not wait for headers longer than for flows."""
     daemon = start()
@@ -253,31 +261,3 @@ def test_server_speaks_first(strait, loopback):
         begun = time.monotonic()
         assert receive_exactly(s, 5) == b"hello"
         assert time.monotonic() - begun < 0.9
-
-
-# independent senders
-
-HAPROXY = """
-defaults
-    mode tcp
-    timeout connect 5s
-    timeout client 30s
-    timeout server 30s
-listen front
-    bind 127.0.0.1:7000
-    server strait 127.0.0.1:8000 {word}
-"""
-
-
-@pytest.mark.parametrize("word", ["send-proxy", "send-proxy-v2", "send-proxy-v2 proxy-v2-options crc32c,unique-id"])
-def test_haproxy(start, loopback, word):
-    """HAProxy in front of strait: who connects to it is told as the client."""
-    daemon = start()
-    path = loopback.proxy.lab.directory / "haproxy.cfg"
-    path.write_text(HAPROXY.format(word=word))
-    loopback.proxy.start(program_path("haproxy"), "-db", "-f", path)
-    eventually(lambda: is_served(loopback.client, ("127.0.0.1", 7000)), what="HAProxy serves")
-    with loopback.client.connect(("127.0.0.1", 7000)) as s:
-        exchange(s)
-        own = "%s:%d" % s.getsockname()
-    daemon.wait_for_flows(1, client=own)

@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -41,6 +42,37 @@ static void takes_the_last_given_back_first(void **state)
 	slab_done(&slab);
 }
 
+static bool is_in_memory(const uint8_t *at)
+{
+	unsigned char is_resident = 0;
+	uintptr_t page = (uintptr_t)at & ~(uintptr_t)4095;
+	assert_int_equal(mincore((void *)page, 4096, &is_resident), 0);
+	return (is_resident & 1) != 0;
+}
+
+static void gives_memory_of_large_objects_back(void **state)
+{
+	enum { OBJECT_BYTES = 16 * 4096 + 80, COUNT = 10, WARM = 3 };
+	(void)state;
+	struct slab slab;
+	uint8_t *objects[COUNT];
+	slab_init(&slab, OBJECT_BYTES, COUNT);
+	for (uint32_t i = 0; i < COUNT; i++)
+		objects[i] = memset(slab_take(&slab), 7, OBJECT_BYTES);
+	for (uint32_t i = 0; i < COUNT; i += 2) {
+		slab_give_large(&slab, objects[i], WARM);
+		bool is_kept = slab.taken_count <= WARM;
+		assert_int_equal(is_in_memory(objects[i] + OBJECT_BYTES / 2), is_kept);
+	}
+	for (uint32_t i = 1; i < COUNT; i += 2)
+		for (uint32_t byte = 0; byte < OBJECT_BYTES; byte++)
+			assert_int_equal(objects[i][byte], 7);
+	for (uint32_t i = 0; i < COUNT / 2; i++)
+		assert_non_null(slab_take(&slab));
+	assert_true(slab_is_full(&slab));
+	slab_done(&slab);
+}
+
 static void walks_over_taken_objects_only(void **state)
 {
 	(void)state;
@@ -68,6 +100,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gives_every_object_once),
 		cmocka_unit_test(takes_the_last_given_back_first),
+		cmocka_unit_test(gives_memory_of_large_objects_back),
 		cmocka_unit_test(walks_over_taken_objects_only),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -163,6 +163,133 @@ static void sends_a_train_singly_when_its_datagrams_are_too_large_for_one(void *
 	close_pair(&pair);
 }
 
+static void put_head(struct datagram *datagram, const char *text)
+{
+	datagram->head_bytes = (uint32_t)strlen(text);
+	assert_true(datagram->head_bytes <= datagram_headroom(datagram));
+	memcpy(datagram->bytes - datagram->head_bytes, text, datagram->head_bytes);
+}
+
+static void assert_datagram(const struct datagram *datagram, const char *head, const uint8_t *bytes, uint32_t len)
+{
+	uint32_t head_len = (uint32_t)strlen(head);
+	assert_int_equal(datagram->len, head_len + len);
+	assert_memory_equal(datagram->bytes, head, head_len);
+	assert_memory_equal(datagram->bytes + head_len, bytes, len);
+}
+
+static void leaves_out_the_beginning_until_the_next_one(void **state)
+{
+	(void)state;
+	struct pair pair = open_pair();
+	struct datagram_batch batch;
+	datagram_batch_init(&batch);
+	assert_int_equal(send(pair.sender, "header+data", 11, 0), 11);
+	assert_int_equal(datagram_receive(pair.receiver, &batch, 1), 1);
+	struct datagram *datagram = &batch.entries[0];
+	uint8_t *bytes = datagram->bytes;
+	assert_true(endpoint_equal(&datagram->client, &datagram->peer));
+	datagram_skip(datagram, 7);
+	assert_datagram(datagram, "data", bytes, 0);
+	assert_int_equal(datagram_headroom(datagram), DATAGRAM_HEADROOM_BYTES + 7);
+	put_head(datagram, "longer header ");
+	struct datagram_route route = { .fd = pair.receiver, .family = AF_INET };
+	assert_int_equal(datagram_send(&route, datagram, 1, NULL), 0);
+	char answer[32];
+	assert_int_equal(recv(pair.sender, answer, sizeof(answer), 0), 18);
+	assert_memory_equal(answer, "longer header data", 18);
+	batch.count = 0;
+	assert_int_equal(send(pair.sender, "next", 4, 0), 4);
+	assert_int_equal(datagram_receive(pair.receiver, &batch, 1), 1);
+	assert_ptr_equal(datagram->bytes, bytes);
+	assert_int_equal(datagram->head_bytes, 0);
+	assert_datagram(datagram, "next", bytes, 0);
+	datagram_batch_done(&batch);
+	close_pair(&pair);
+}
+
+/* Of so many bytes in datagrams of so many, with a head before each. */
+static void send_headed_train(uint32_t len, uint32_t segment_bytes)
+{
+	static const char head[] = "the head of each";
+	struct pair pair = open_pair();
+	struct datagram_batch out, in;
+	datagram_batch_init(&out);
+	datagram_batch_init(&in);
+	/* With others on both sides, which have none. */
+	memcpy(out.entries[0].bytes, "before", out.entries[0].len = 6);
+	memcpy(out.entries[2].bytes, "behind", out.entries[2].len = 6);
+	out.entries[1].len = len;
+	out.entries[1].segment_bytes = segment_bytes;
+	for (uint32_t i = 0; i < len; i++)
+		out.entries[1].bytes[i] = (uint8_t)(i * 7 + i / 256);
+	put_head(&out.entries[1], head);
+	struct datagram_route route = { .fd = pair.sender, .is_connected = true };
+	int error = 0;
+	assert_int_equal(datagram_send(&route, out.entries, 3, &error), 0);
+	assert_int_equal(error, 0);
+	assert_int_equal(datagram_receive(pair.receiver, &in, 1), 1);
+	assert_datagram(&in.entries[0], "before", NULL, 0);
+	for (uint32_t offset = 0; offset < len; offset += segment_bytes) {
+		in.count = 0;
+		assert_int_equal(datagram_receive(pair.receiver, &in, 1), 1);
+		uint32_t left = len - offset;
+		assert_datagram(&in.entries[0], head, out.entries[1].bytes + offset,
+				left < segment_bytes ? left : segment_bytes);
+	}
+	in.count = 0;
+	assert_int_equal(datagram_receive(pair.receiver, &in, DATAGRAM_BATCH_MAX), 1);
+	assert_datagram(&in.entries[0], "behind", NULL, 0);
+	datagram_batch_done(&in);
+	datagram_batch_done(&out);
+	close_pair(&pair);
+}
+
+static void sends_trains_with_a_head_before_each_datagram(void **state)
+{
+	(void)state;
+	send_headed_train(2500, 1000);
+	send_headed_train(2000, 1000);
+	send_headed_train(1001, 1000);
+	send_headed_train(6400, 100);
+	send_headed_train(65500, 1400); /* more than one call takes, with heads */
+	send_headed_train(100, 1);      /* more datagrams than one call takes */
+	send_headed_train(50000, 30000);
+}
+
+static void reports_an_earlier_icmp_error_and_sends_a_headed_train(void **state)
+{
+	(void)state;
+	struct addr addr = loopback(0);
+	int silent = socket_listen_udp(&addr);
+	addr_set_port(&addr, socket_local_endpoint(silent).port);
+	close(silent);
+	int sender;
+	assert_int_equal(socket_connect_datagram(&addr, &sender), 0);
+	assert_int_equal(send(sender, "x", 1, 0), 1);
+	silent = socket_listen_udp(&addr);
+	struct datagram_batch out, in;
+	datagram_batch_init(&out);
+	datagram_batch_init(&in);
+	out.entries[0].len = 200;
+	out.entries[0].segment_bytes = 100;
+	put_head(&out.entries[0], "head");
+	struct datagram_route route = { .fd = sender, .is_connected = true };
+	int error = 0;
+	assert_int_equal(datagram_send(&route, out.entries, 1, &error), 0);
+	assert_int_equal(error, -ECONNREFUSED);
+	assert_int_equal(datagram_receive(silent, &in, DATAGRAM_BATCH_MAX), 2);
+	assert_int_equal(in.entries[1].len, 104);
+	close(silent);
+	error = 0;
+	assert_int_equal(datagram_send(&route, out.entries, 1, &error), 0); /* an ICMP error comes back */
+	assert_int_equal(datagram_send(&route, out.entries, 1, &error), 0);
+	assert_int_equal(error, -ECONNREFUSED);
+	datagram_batch_done(&in);
+	datagram_batch_done(&out);
+	close(sender);
+}
+
 static void goes_on_after_one_that_cannot_be_sent(void **state)
 {
 	(void)state;
@@ -222,6 +349,9 @@ int main(void)
 		cmocka_unit_test(sends_trains_that_arrive_as_datagrams),
 		cmocka_unit_test(receives_trains),
 		cmocka_unit_test(sends_a_train_singly_when_its_datagrams_are_too_large_for_one),
+		cmocka_unit_test(leaves_out_the_beginning_until_the_next_one),
+		cmocka_unit_test(sends_trains_with_a_head_before_each_datagram),
+		cmocka_unit_test(reports_an_earlier_icmp_error_and_sends_a_headed_train),
 		cmocka_unit_test(goes_on_after_one_that_cannot_be_sent),
 		cmocka_unit_test(sends_in_spite_of_an_earlier_icmp_error),
 	};
