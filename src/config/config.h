@@ -121,6 +121,7 @@ struct config_service {
 		uint64_t idle_ms;
 		uint64_t half_closed_ms;
 		uint64_t proxy_header_ms;
+		uint64_t hello_ms;
 		uint64_t queue_ms; /* 0 = no queue */
 	} timeout;
 	enum config_guard guard;
@@ -257,6 +258,7 @@ struct config_pool {
 	struct {
 		enum config_send_proxy version;
 		bool is_first; /* UDP: only before the first datagram of a session */
+		bool has_authority;
 		bool has_unique_id;
 	} send_proxy;
 	struct config_server *servers;

@@ -160,6 +160,7 @@ static void compare_pool_settings(struct diff *diff, const struct config_pool *a
 	if (!have_same_resolvers(&a->resolver, &b->resolver))
 		add(diff, "pool %s: resolver changed", b->name);
 	if (a->send_proxy.version != b->send_proxy.version || a->send_proxy.is_first != b->send_proxy.is_first ||
+	    a->send_proxy.has_authority != b->send_proxy.has_authority ||
 	    a->send_proxy.has_unique_id != b->send_proxy.has_unique_id)
 		add(diff, "pool %s: PROXY headers to servers changed", b->name);
 	if (a->panic_percent != b->panic_percent || a->on_down != b->on_down)

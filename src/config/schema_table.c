@@ -240,6 +240,9 @@ static const struct schema_value timeout_values[] = {
 	  .help = "without a byte, after one side has finished sending" },
 	{ KEY("proxy-header", SCHEMA_TIME), FIELD(config_service, timeout.proxy_header_ms), TIME_BOUNDS,
 	  .fallback = "3s", .help = "for the PROXY header of a connection that has to begin with one" },
+	{ KEY("hello", SCHEMA_TIME), FIELD(config_service, timeout.hello_ms), TIME_BOUNDS, .fallback = "3s",
+	  .help = "for the first bytes of a client, where the pool has send-proxy v2 authority; then it goes on "
+		  "without" },
 	{ KEY("queue", SCHEMA_TIME), FIELD(config_service, timeout.queue_ms), TIME_BOUNDS, .absent = "refused at once",
 	  .help = "for a place, when all servers that are up have max-connections; first come first served" },
 };
@@ -401,6 +404,10 @@ static const struct schema_value send_proxy_values[] = {
 	  .noun = "version", .words = send_proxy_words, .absent = "none is sent", .help = "of the header" },
 	{ SWITCH("first"), FIELD(config_pool, send_proxy.is_first),
 	  .help = "v2, UDP: only before the first datagram of a session, not before every one" },
+	{ SWITCH("authority"), FIELD(config_pool, send_proxy.has_authority),
+	  .help = "v2, TCP: with the name of the server that a TLS client asks for, unless a header that came in has "
+		  "one; "
+		  "connections wait for the client's first bytes, for timeout hello= at most" },
 	{ SWITCH("unique-id"), FIELD(config_pool, send_proxy.has_unique_id),
 	  .help = "v2: with the id of the connection or session, as the records have it" },
 };

@@ -45,11 +45,24 @@ static void version_check(struct parsed *parsed, const struct config_service *se
 			  report_place(report, *version));
 }
 
+static void hello_check(struct parsed *parsed, size_t number)
+{
+	size_t pool_index = parsed->config->services[number].pool_index;
+	const struct config_place *timeout =
+		marks_find_named(&parsed->services[number], SCHEMA_SERVICE, "timeout", "hello");
+	if (timeout != NULL && pool_index != (size_t)VALIDATE_NO_POOL &&
+	    !parsed->config->pools[pool_index].send_proxy.has_authority)
+		report_warning_hint(parsed->report, *timeout, NULL,
+				    "\"timeout hello=\" has no effect: pool \"%s\" has no \"send-proxy v2 authority\"",
+				    parsed->config->pools[pool_index].name);
+}
+
 static void service_check(struct parsed *parsed, size_t number)
 {
 	const struct config_service *service = &parsed->config->services[number];
 	const struct config_place *timeout =
 		marks_find_named(&parsed->services[number], SCHEMA_SERVICE, "timeout", "proxy-header");
+	hello_check(parsed, number);
 	networks_check(parsed->report, service);
 	version_check(parsed, service);
 	if (timeout != NULL &&
@@ -63,7 +76,7 @@ static void service_check(struct parsed *parsed, size_t number)
 /* What only version 2 has. */
 static void version_1_check(struct report *report, const struct marks *marks)
 {
-	static const char *const switches[] = { "first", "unique-id" };
+	static const char *const switches[] = { "first", "authority", "unique-id" };
 	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
 		const struct config_place *place = marks_find_named(marks, SCHEMA_POOL, "send-proxy", switches[i]);
 		if (place != NULL)
@@ -72,30 +85,32 @@ static void version_1_check(struct report *report, const struct marks *marks)
 	}
 }
 
-enum use { USE_NONE, USE_TCP_ONLY, USE_UDP };
+/* Sets: what services send to a pool. */
+enum use { USE_TCP = 1, USE_UDP = 2 };
 
 /* By the number of the pool. */
-static const enum use *uses_find(const struct parsed *parsed)
+static const unsigned int *uses_find(const struct parsed *parsed)
 {
 	const struct config *config = parsed->config;
-	enum use *uses = config_memory_alloc(parsed->report->memory, config->pool_count * sizeof(*uses));
+	unsigned int *uses = config_memory_alloc(parsed->report->memory, config->pool_count * sizeof(*uses));
 	for (size_t i = 0; i < config->service_count; i++) {
 		const struct config_service *service = &config->services[i];
-		if (service->pool_index == (size_t)VALIDATE_NO_POOL)
-			continue;
-		if (validate_takes_udp(service))
-			uses[service->pool_index] = USE_UDP;
-		else if (uses[service->pool_index] == USE_NONE)
-			uses[service->pool_index] = USE_TCP_ONLY;
+		for (size_t j = 0; j < service->listen_count && service->pool_index != (size_t)VALIDATE_NO_POOL; j++)
+			uses[service->pool_index] |= service->listens[j].protocol == CONFIG_UDP ? USE_UDP : USE_TCP;
 	}
 	return uses;
 }
 
-static void first_check(struct report *report, const struct marks *marks)
+/* What is for a protocol that no service sends to the pool. */
+static void unused_check(struct report *report, const struct marks *marks, unsigned int uses)
 {
 	const struct config_place *first = marks_find_named(marks, SCHEMA_POOL, "send-proxy", "first");
-	if (first != NULL)
+	const struct config_place *authority = marks_find_named(marks, SCHEMA_POOL, "send-proxy", "authority");
+	if (first != NULL && uses == USE_TCP)
 		report_warning_hint(report, *first, NULL, "\"first\" is for UDP, which no service sends to this pool");
+	if (authority != NULL && uses == USE_UDP)
+		report_warning_hint(report, *authority, NULL,
+				    "\"authority\" is for TCP, which no service sends to this pool");
 }
 
 void validate_proxy(struct parsed *parsed)
@@ -103,11 +118,11 @@ void validate_proxy(struct parsed *parsed)
 	const struct config *config = parsed->config;
 	for (size_t i = 0; i < config->service_count; i++)
 		service_check(parsed, i);
-	const enum use *uses = uses_find(parsed);
+	const unsigned int *uses = uses_find(parsed);
 	for (size_t i = 0; i < config->pool_count; i++) {
 		if (config->pools[i].send_proxy.version == CONFIG_SEND_PROXY_V1)
 			version_1_check(parsed->report, &parsed->pools[i]);
-		else if (uses[i] == USE_TCP_ONLY && !parsed->has_lost_services)
-			first_check(parsed->report, &parsed->pools[i]);
+		else if (!parsed->has_lost_services)
+			unused_check(parsed->report, &parsed->pools[i], uses[i]);
 	}
 }

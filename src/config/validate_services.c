@@ -103,6 +103,7 @@ static void unused_settings_check(struct checked_service *checked)
 		{ "session", NULL, true },       { "limit", "sessions", true }, { "limit", "connections", false },
 		{ "timeout", "connect", false }, { "timeout", "idle", false },  { "timeout", "half-closed", false },
 		{ "timeout", "queue", false },   { "limit", "queue", false },   { "timeout", "proxy-header", false },
+		{ "timeout", "hello", false },
 	};
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
 		const char *value = settings[i].value;

@@ -386,7 +386,7 @@ static void put_addresses(struct writer *writer, const struct proxy_content *con
 	put_16(writer, content->destination->port);
 }
 
-static bool is_replaced(const struct proxy_content *content, uint8_t type)
+static bool is_replaced(const struct proxy_content *content, uint16_t type)
 {
 	return type == PROXY_TLV_CRC32C || (type == PROXY_TLV_AUTHORITY && content->authority.len > 0) ||
 	       (type == PROXY_TLV_UNIQUE_ID && content->unique_id.len > 0);
@@ -398,7 +398,7 @@ static void put_tlvs(struct writer *writer, const struct proxy_content *content)
 	struct tlv tlv;
 	while (tlv_next(&reader, &tlv))
 		if (!is_replaced(content, tlv.type))
-			put_tlv(writer, tlv.type, tlv.value);
+			put_tlv(writer, (uint8_t)tlv.type, tlv.value);
 	if (content->authority.len > 0)
 		put_tlv(writer, PROXY_TLV_AUTHORITY, content->authority);
 	if (content->unique_id.len > 0)

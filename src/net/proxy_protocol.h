@@ -21,6 +21,7 @@ enum {
 	PROXY_V2_SIGNATURE_BYTES = 12,
 	PROXY_RECOGNIZED_BYTES = 13, /* the longest beginning by which a header is recognized: PROXY UNKNOWN */
 	PROXY_V2_HEAD_BYTES = 16,
+	PROXY_TLV_HEAD_BYTES = 3,
 	PROXY_V2_BYTES_MAX = PROXY_V2_HEAD_BYTES + UINT16_MAX,
 	/* What strait writes, without TLVs that it passes on: the addresses of IPv6, authority, unique id, checksum. */
 	PROXY_UNIQUE_ID_BYTES_MAX = 128,

@@ -104,6 +104,7 @@ static struct pool_policy *pool_policy_build(const struct config_pool *config)
 				: config->send_proxy.version == CONFIG_SEND_PROXY_V1 ? 1
 										     : 2;
 	policy->has_proxy_unique_id = config->send_proxy.has_unique_id;
+	policy->has_proxy_authority = config->send_proxy.has_authority;
 	policy->is_proxy_header_once = config->send_proxy.is_first;
 	policy->closes_tcp_on_down = config->on_down == CONFIG_ON_DOWN_CLOSE;
 	policy->keeps_sessions_on_down = config->on_down == CONFIG_ON_DOWN_KEEP;
@@ -193,6 +194,7 @@ static struct service_policy *service_policy_build(const struct config_service *
 	for (size_t i = 0; i < config->proxy_network_count; i++)
 		policy->proxy_networks[i] = config->proxy_networks[i].network;
 	policy->proxy_header_ms = config->timeout.proxy_header_ms;
+	policy->hello_ms = config->timeout.hello_ms;
 	policy->connect_ms = config->timeout.connect_ms;
 	policy->idle_ms = config->timeout.idle_ms;
 	policy->half_closed_ms = config->timeout.half_closed_ms;

@@ -87,6 +87,7 @@ struct pool_policy {
 	bool closes_tcp_on_down; /* on-down close */
 	uint8_t proxy_version;   /* of the PROXY header that servers get; 0 = none */
 	bool has_proxy_unique_id;
+	bool has_proxy_authority;
 	bool is_proxy_header_once;   /* UDP: only before the first datagram of a session */
 	bool keeps_sessions_on_down; /* on-down keep, written out */
 	struct rcu_head rcu;

@@ -38,6 +38,7 @@ struct service_policy {
 	uint64_t session_replies;  /* per datagram of the client; counts only with has_session_replies */
 	uint64_t session_requests; /* 0 = no limit */
 	uint64_t proxy_header_ms;
+	uint64_t hello_ms;
 	struct rcu_head rcu;
 	/* Whose connections begin with a PROXY header. */
 	size_t proxy_network_count;

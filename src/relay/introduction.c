@@ -2,9 +2,22 @@
 #include "relay/introduction.h"
 
 #include "base/check.h"
+#include "net/tlv.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+
+bool introduction_wants_authority(const struct pool_policy *policy, const struct proxy_header *came)
+{
+	struct tlv tlv;
+	if (policy->proxy_version != 2 || !policy->has_proxy_authority)
+		return false;
+	struct tlv_reader reader = tlv_read(came != NULL ? came->tlvs : (struct span){ NULL, 0 });
+	while (tlv_next(&reader, &tlv))
+		if (tlv.type == PROXY_TLV_AUTHORITY)
+			return false;
+	return true;
+}
 
 size_t introduction_write(const struct pool_policy *policy, const struct introduction *introduction, uint8_t *buf,
 			  size_t buf_bytes)
@@ -15,6 +28,7 @@ size_t introduction_write(const struct pool_policy *policy, const struct introdu
 		.source = introduction->client,
 		.destination = has_addresses ? &came->destination : introduction->asked,
 		.transport = introduction->transport,
+		.authority = introduction->authority,
 	};
 	char id[sizeof("0123456789abcdef")];
 	if (policy->has_proxy_unique_id) {

@@ -13,6 +13,7 @@
 #include "relay/introduction.h"
 #include "relay/own_flows.h"
 #include "relay/tcp_greeting.h"
+#include "relay/tcp_hello.h"
 #include "relay/tcp_queue.h"
 
 #include <errno.h>
@@ -285,6 +286,7 @@ static bool check_beginning(struct tcp_connection *connection)
 }
 
 static void greet(struct tcp_connection *connection);
+static void listen_to_client(struct tcp_connection *connection);
 
 static void on_client_event(struct loop_source *source, uint32_t events)
 {
@@ -300,6 +302,8 @@ static void on_client_event(struct loop_source *source, uint32_t events)
 		tcp_connection_abort(connection, connection->is_admitted ? REASON_CLIENT_RST : REASON_BAD_PROXY_HEADER);
 	else if (connection->state == TCP_GREETING)
 		greet(connection);
+	else if (connection->state == TCP_LISTENING)
+		listen_to_client(connection);
 }
 
 /* --- connecting ------------------------------------------------------------------------------------------------- */
@@ -366,6 +370,12 @@ static enum reason reason_of_connect_error(int error)
 	}
 }
 
+static bool wants_authority(const struct tcp_connection *connection)
+{
+	const struct tcp_greeting *greeting = connection->greeting;
+	return introduction_wants_authority(pool_policy(connection->pool), greeting != NULL ? &greeting->header : NULL);
+}
+
 /* Tells the server who the client is. Returns false when there is no memory for that. */
 static bool introduce(struct tcp_connection *connection)
 {
@@ -378,6 +388,9 @@ static bool introduce(struct tcp_connection *connection)
 		.flow_id = connection->id,
 		.transport = PROXY_TRANSPORT_STREAM,
 	};
+	struct tls_hello hello;
+	if (wants_authority(connection) && tcp_hello_look(connection->client.source.fd, &hello) == 1)
+		introduction.authority = hello.server_name;
 	size_t len =
 		introduction_write(pool_policy(connection->pool), &introduction, relay->scratch, TCP_SCRATCH_BYTES);
 	release_greeting(connection);
@@ -525,6 +538,20 @@ bool tcp_connection_take_place(struct tcp_connection *connection)
 	return true;
 }
 
+/* While others wait for the pool a new connection does not take a place before them. */
+static bool stands_behind_others(struct tcp_connection *connection)
+{
+	return has_queue(connection) && !pool_queue_is_empty(&connection->pool->queue) && is_pool_full(connection);
+}
+
+static void enter_line_or_connect(struct tcp_connection *connection)
+{
+	if (stands_behind_others(connection))
+		wait_for_place(connection);
+	else
+		connect_next(connection, REASON_NONE);
+}
+
 /* --- deadlines -------------------------------------------------------------------------------------------------- */
 
 /* Connections that live long get what short ones do not need: four system calls saved for each of those. */
@@ -542,6 +569,10 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 	struct tcp_connection *connection = LIST_OWNER(timer, struct tcp_connection, timer);
 	if (connection->state == TCP_GREETING) {
 		tcp_connection_abort(connection, REASON_BAD_PROXY_HEADER);
+		return;
+	}
+	if (connection->state == TCP_LISTENING) {
+		enter_line_or_connect(connection);
 		return;
 	}
 	if (connection->state == TCP_WAITING) {
@@ -572,18 +603,29 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 
 /* --- the beginning ---------------------------------------------------------------------------------------------- */
 
-/* While others wait for the pool a new connection does not take a place before them. */
-static bool stands_behind_others(struct tcp_connection *connection)
+/* Its first bytes may have to be told to the server before anything else. */
+static void listen_to_client(struct tcp_connection *connection)
 {
-	return has_queue(connection) && !pool_queue_is_empty(&connection->pool->queue) && is_pool_full(connection);
+	struct tls_hello hello;
+	int result = tcp_hello_look(connection->client.source.fd, &hello);
+	if (result != 0 || connection->client.has_hung_up) {
+		timer_disarm(connection->relay->wheel, &connection->timer);
+		enter_line_or_connect(connection);
+	}
 }
 
-static void enter_line_or_connect(struct tcp_connection *connection)
+/* The guard has admitted it. */
+static void go_on(struct tcp_connection *connection)
 {
-	if (stands_behind_others(connection))
-		wait_for_place(connection);
-	else
-		connect_next(connection, REASON_NONE);
+	struct relay *relay = connection->relay;
+	if (!wants_authority(connection)) {
+		enter_line_or_connect(connection);
+		return;
+	}
+	connection->state = TCP_LISTENING;
+	timer_arm(relay->wheel, &connection->timer,
+		  relay->loop->now_ms + service_policy(connection->service)->hello_ms);
+	listen_to_client(connection);
 }
 
 static void wait_for_greeting(struct tcp_connection *connection)
@@ -612,7 +654,7 @@ static void admit_greeted(struct tcp_connection *connection)
 	}
 	connection->is_admitted = true;
 	timer_disarm(relay->wheel, &connection->timer);
-	enter_line_or_connect(connection);
+	go_on(connection);
 }
 
 static void greet(struct tcp_connection *connection)
@@ -650,7 +692,7 @@ void tcp_connection_begin(struct relay *relay, struct service *service, const st
 	if (loop_add(relay->loop, &connection->client.source, EVENTS) < 0)
 		tcp_connection_abort(connection, REASON_INTERNAL_ERROR);
 	else if (connection->is_admitted)
-		enter_line_or_connect(connection);
+		go_on(connection);
 	else
 		wait_for_greeting(connection);
 }

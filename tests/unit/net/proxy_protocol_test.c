@@ -255,7 +255,7 @@ static void reads_the_longest(void **state)
 	static char bytes[PROXY_V2_BYTES_MAX];
 	struct proxy_header header;
 	const char *problem;
-	size_t value_len = UINT16_MAX - 12 - TLV_HEAD_BYTES;
+	size_t value_len = UINT16_MAX - 12 - PROXY_TLV_HEAD_BYTES;
 	(void)state;
 	memcpy(bytes, SIGNATURE "\x21\x11\xff\xff" IPV4 "\xee", 29);
 	bytes[29] = (char)(value_len >> 8);
