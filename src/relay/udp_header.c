@@ -2,6 +2,7 @@
 #include "relay/udp_header.h"
 
 #include "base/check.h"
+#include "relay/flow_admission.h"
 #include "relay/introduction.h"
 #include "relay/tcp_pump.h"
 
@@ -9,13 +10,12 @@ static_assert((int)INTRODUCTION_BYTES_MIN <= (int)DATAGRAM_HEADROOM_BYTES, "ther
 
 /* --- that come --------------------------------------------------------------------------------------------------- */
 
-static bool take(const struct service_policy *policy, struct datagram *datagram)
+/* Takes the header off a datagram of a proxy. */
+static bool take(struct datagram *datagram)
 {
 	struct proxy_header header;
 	const char *problem;
 	struct span bytes = { (const char *)datagram->bytes, datagram->len };
-	if (!service_policy_wants_proxy_header(policy, &datagram->peer))
-		return proxy_header_recognize(bytes) <= 0;
 	if (datagram->segment_bytes != 0) /* it came before a reload made its sender a proxy */
 		return false;
 	if (proxy_header_read(bytes, &header, &problem) != 1 || header.version != 2)
@@ -26,6 +26,17 @@ static bool take(const struct service_policy *policy, struct datagram *datagram)
 	return true;
 }
 
+/* Returns false when the datagram is not to be taken. */
+static bool judge(struct udp_listener *listener, const struct service_policy *policy, struct datagram *datagram)
+{
+	if (service_policy_wants_proxy_header(policy, &datagram->peer))
+		return take(datagram);
+	if (proxy_header_recognize((struct span){ (const char *)datagram->bytes, datagram->len }) <= 0)
+		return true;
+	flow_note_misbehaviour(listener->relay, listener->service, &datagram->peer);
+	return false;
+}
+
 void udp_header_take_all(struct udp_listener *listener, struct datagram_batch *batch)
 {
 	const struct service_policy *policy = service_policy(listener->service);
@@ -33,7 +44,7 @@ void udp_header_take_all(struct udp_listener *listener, struct datagram_batch *b
 		return;
 	for (uint32_t i = 0; i < batch->count; i++) {
 		struct datagram *datagram = &batch->entries[i];
-		if (take(policy, datagram))
+		if (judge(listener, policy, datagram))
 			continue;
 		udp_session_refuse(listener, datagram, REASON_BAD_PROXY_HEADER);
 		datagram->client = (struct endpoint){ 0 };

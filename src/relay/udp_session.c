@@ -280,6 +280,8 @@ static enum reason admit(struct udp_listener *listener, const struct datagram *d
 		return REASON_SHUTDOWN;
 	if (comes_back(listener, &datagram->peer) || is_suspect(relay, datagram))
 		return REASON_DENIED_ACCESS;
+	if (!endpoint_equal(&datagram->peer, client) && flow_is_kept_out(relay, &datagram->peer))
+		return REASON_BLOCKED;
 	if (slab_is_full(&relay->sessions) || !relay_take_descriptors(relay, 1))
 		return REASON_LIMIT_MEMORY;
 	enum reason reason = flow_admit(relay, listener->service, GUARD_SESSION, client, ret_ticket);

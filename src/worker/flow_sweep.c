@@ -29,10 +29,15 @@ static void sweep_connection(struct tcp_connection *connection)
 		tcp_connection_abort(connection, loss);
 }
 
+static bool is_blocked(const struct udp_session *session)
+{
+	return flow_is_blocked(session->relay, &session->client) || flow_is_blocked(session->relay, &session->peer);
+}
+
 /* Sessions of lost servers find out with their next datagram. */
 static void sweep_session(struct udp_session *session)
 {
-	if (!session->is_ended && flow_is_blocked(session->relay, &session->client))
+	if (!session->is_ended && is_blocked(session))
 		udp_session_end(session, REASON_BLOCKED);
 }
 

@@ -208,6 +208,34 @@ def test_forged_client(start, loopback):
     assert len(daemon.wait_for_flows(2, reason="denied_access")) == 2
 
 
+def test_blocks(start, loopback):
+    """Who is blocked is kept out as a client and as a proxy, in new sessions and in those that were there."""
+    daemon = start(networks="127.0.0.2 127.0.0.3")
+    with loopback.client.udp(FRONT, source=("127.0.0.2", 0)) as a, loopback.client.udp(FRONT, source=("127.0.0.3", 0)) as b:
+        for client in ("192.0.2.1", "192.0.2.2"):
+            assert echo(a, datagram(client), b"hello") == b"hello"
+        assert daemon.ask("POST", "/v1/blocks", {"network": "192.0.2.1"}).status == 201
+        assert daemon.wait_for_flows(1, reason="blocked")[0]["packets_in"] == 1
+        a.send(datagram("192.0.2.1") + b"again")
+        assert echo(a, datagram("192.0.2.2"), b"another") == b"another"
+        assert daemon.ask("POST", "/v1/blocks", {"network": "127.0.0.2"}).status == 201
+        daemon.wait_for_flows(3, reason="blocked")
+        a.send(datagram("192.0.2.2") + b"again")
+        assert len(daemon.wait_for_flows(4, reason="blocked")) == 4
+        assert echo(b, datagram("192.0.2.2"), b"through another") == b"through another"
+
+
+@pytest.mark.parametrize("word,is_blocked", [("block after=3 refusals=1m for=1m", True), ("", False)])
+def test_misbehaviour(start, loopback, word, is_blocked):
+    """Who sends headers without being a proxy may be blocked for it."""
+    daemon = start(word, networks="127.0.0.9")
+    with loopback.client.udp(FRONT) as s:
+        for _ in range(5):
+            s.send(datagram() + b"hello")
+        eventually(lambda: refused(daemon) == 5)
+        eventually(lambda: bool(daemon.get("/v1/blocks").json["blocks"]) == is_blocked)
+
+
 def test_train(start, loopback):
     """Datagrams that are sent as a train are each looked at."""
     daemon = start()

