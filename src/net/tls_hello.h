@@ -14,8 +14,7 @@
 #include <stdint.h>
 
 enum {
-	TLS_HELLO_BYTES_MAX =
-		16 * 1024, /* of the message; clients send some hundred, with post-quantum keys two thousand */
+	TLS_HELLO_BYTES_MAX = 16 * 1024, /* of the message; clients send some hundred, or two thousand */
 	TLS_SERVER_NAME_BYTES_MAX = 255, /* of a host name (RFC 1035, section 2.3.4) */
 };
 

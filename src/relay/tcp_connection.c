@@ -286,7 +286,7 @@ static bool check_beginning(struct tcp_connection *connection)
 }
 
 static void greet(struct tcp_connection *connection);
-static void listen_to_client(struct tcp_connection *connection);
+static void look_for_hello(struct tcp_connection *connection);
 
 static void on_client_event(struct loop_source *source, uint32_t events)
 {
@@ -302,8 +302,8 @@ static void on_client_event(struct loop_source *source, uint32_t events)
 		tcp_connection_abort(connection, connection->is_admitted ? REASON_CLIENT_RST : REASON_BAD_PROXY_HEADER);
 	else if (connection->state == TCP_GREETING)
 		greet(connection);
-	else if (connection->state == TCP_LISTENING)
-		listen_to_client(connection);
+	else if (connection->state == TCP_HELLO)
+		look_for_hello(connection);
 }
 
 /* --- connecting ------------------------------------------------------------------------------------------------- */
@@ -571,7 +571,7 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 		tcp_connection_abort(connection, REASON_BAD_PROXY_HEADER);
 		return;
 	}
-	if (connection->state == TCP_LISTENING) {
+	if (connection->state == TCP_HELLO) {
 		enter_line_or_connect(connection);
 		return;
 	}
@@ -604,7 +604,7 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 /* --- the beginning ---------------------------------------------------------------------------------------------- */
 
 /* Its first bytes may have to be told to the server before anything else. */
-static void listen_to_client(struct tcp_connection *connection)
+static void look_for_hello(struct tcp_connection *connection)
 {
 	struct tls_hello hello;
 	int result = tcp_hello_look(connection->client.source.fd, &hello);
@@ -622,10 +622,10 @@ static void go_on(struct tcp_connection *connection)
 		enter_line_or_connect(connection);
 		return;
 	}
-	connection->state = TCP_LISTENING;
+	connection->state = TCP_HELLO;
 	timer_arm(relay->wheel, &connection->timer,
 		  relay->loop->now_ms + service_policy(connection->service)->hello_ms);
-	listen_to_client(connection);
+	look_for_hello(connection);
 }
 
 static void wait_for_greeting(struct tcp_connection *connection)

@@ -19,7 +19,7 @@
 #include "relay/relay.h"
 #include "relay/tcp_pump.h"
 
-enum tcp_state { TCP_GREETING, TCP_LISTENING, TCP_CONNECTING, TCP_WAITING, TCP_ESTABLISHED, TCP_CLOSED };
+enum tcp_state { TCP_GREETING, TCP_HELLO, TCP_CONNECTING, TCP_WAITING, TCP_ESTABLISHED, TCP_CLOSED };
 
 /* The servers a connection has tried before the present one; taken when the first of them fails. */
 struct tcp_attempts {
