@@ -15,6 +15,7 @@
 #include "control/admin_policy.h"
 #include "control/admin_routes.h"
 #include "control/admin_stream.h"
+#include "control/blocks.h"
 #include "control/event_stream.h"
 #include "control/own_addresses.h"
 #include "control/pool_update.h"
@@ -58,6 +59,11 @@ static struct config *load(void)
 	return config;
 }
 
+static void on_blocks_added(void *owner)
+{
+	(void)owner;
+}
+
 static void daemon_begin(void)
 {
 	struct daemon *daemon = &daemon_state;
@@ -67,6 +73,7 @@ static void daemon_begin(void)
 	daemon->retired = retired_new(&daemon->wheel, daemon->workers, 0);
 	daemon->health = health_new(&daemon->loop, &daemon->wheel, server_states_on_verdict, daemon);
 	daemon->names = names_new(&daemon->loop, &daemon->wheel, daemon->log, pool_update_on_names, daemon);
+	daemon->blocks = blocks_new(&daemon->loop, &daemon->wheel, daemon->log, on_blocks_added, NULL);
 	daemon->phase = DAEMON_RUNNING;
 	list_init(&daemon->ejections);
 	own_addresses_mark_servers(daemon->snapshot);
@@ -82,6 +89,7 @@ static void daemon_end(void)
 {
 	struct daemon *daemon = &daemon_state;
 	names_free(&daemon->names);
+	blocks_free(&daemon->blocks);
 	health_free(&daemon->health);
 	server_states_done(daemon);
 	for (size_t i = 0; i < daemon->snapshot->pool_count; i++)

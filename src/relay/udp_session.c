@@ -147,9 +147,14 @@ static void count_connect_failure(struct relay *relay, struct server *server, in
 	note_server_failure(relay, server);
 }
 
-/* An ICMP error has come back. It concerns this session only; the socket goes on working. */
+/*
+ * An ICMP error has come back. It concerns this session only; the socket goes on working. That the path is narrower than
+ * a datagram (EMSGSIZE) is nothing that the server has done.
+ */
 static void note_icmp_error(struct udp_session *session, int error)
 {
+	if (error == EMSGSIZE)
+		return;
 	count_connect_failure(session->relay, session->server, error);
 	session->is_unreachable = !session->is_answered;
 }

@@ -243,17 +243,8 @@ def test_fragments(start, lab):
 @pytest.mark.parametrize("version", [4, 6])
 def test_narrow_path(start, lab, version):
     """Behind a router with a narrower path, too: what ICMP says of it costs IPv4 nothing, IPv6 what was on its way."""
-    back, far = {4: ("10.9.0.1", "10.9.0.2"), 6: ("fd09::1", "fd09::2")}[version]
-    prefix, listen = {4: 24, 6: 64}[version], (lab.front[version], 8000)
-    end = lab.place("far")
-    lab.server.ip("link", "add", "far", "mtu", 1300, "type", "veth", "peer", "name", "wire", "mtu", 1300, "netns",
-                  end.namespace)
-    for place, device, host in ((lab.server, "far", back), (end, "wire", far)):
-        place.ip("address", "add", f"{host}/{prefix}", "dev", device, *(["nodad"] if version == 6 else []))
-        place.ip("link", "set", device, "up")
-    lab.server.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
-    lab.proxy.ip(f"-{version}", "route", "add", f"{far}/{128 if version == 6 else 32}", "via", lab.back[version])
-    end.ip(f"-{version}", "route", "add", "default", "via", back)
+    listen = (lab.front[version], 8000)
+    end, far = lab.narrow_path(version)
     daemon = start(lab, listen=listen, server=(far, 9000))
     with end.udp(source=(far, 9000)) as server, lab.client.udp(listen) as s:
         s.send(b"small")

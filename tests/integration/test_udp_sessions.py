@@ -531,3 +531,25 @@ def test_server_sessions_move_when_it_is_down(strait, loopback):
 def ask_quietly(s):
     s.settimeout(1)
     return ask(s)
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_narrow_path_is_no_failure_of_the_server(strait, lab, version):
+    """Datagrams that are larger than a path behind the next router: what ICMP says of it ejects nobody."""
+    end, far = lab.narrow_path(version)
+    front = (lab.front[version], 8000)
+    daemon = strait(lab.proxy, configuration(listen=address_text(*front), pool="eject failures=1 for=1h",
+                                             servers=f"server {address_text(far, 9000)}"))
+    with end.udp(source=(far, 9000)) as server, lab.client.udp(front) as s:
+        server.settimeout(0.2)
+
+        def arrives():
+            s.send(bytes(1400))
+            try:
+                return server.recv(2000) == bytes(1400)
+            except TimeoutError:
+                return False
+        for _ in range(3):
+            eventually(arrives, what="a large datagram arrives")
+        assert daemon.server("game", address_text(far, 9000))["connect_failures_total"] == 0
+    assert daemon.events("server_down") == []
