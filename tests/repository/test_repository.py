@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 STRAIT = ROOT / os.environ.get("STRAIT", "build/strait")
-SOURCES = sorted(path for folder in ("src", "fuzz", "bench", "tests") for path in (ROOT / folder).rglob("*.[ch]"))
+SOURCES = sorted(path for folder in ("src", "bpf", "fuzz", "bench", "tests") for path in (ROOT / folder).rglob("*.[ch]"))
 HEADERS = [path for path in SOURCES if path.suffix == ".h" and path.is_relative_to(ROOT / "src")]
 
 
@@ -42,7 +42,7 @@ def test_floors_are_really_checked(tmp_path):
 @pytest.mark.parametrize("header", HEADERS, ids=lambda path: str(path.relative_to(ROOT / "src")))
 def test_header_compiles_alone(header):
     """Every header includes what it needs."""
-    command = ["gcc", "-std=gnu17", "-D_GNU_SOURCE", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-I", ROOT / "src"]
+    command = ["gcc", "-std=gnu17", "-D_GNU_SOURCE", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-I", ROOT / "src", "-I", ROOT]
     result = subprocess.run([*command, "-include", header, "-x", "c", "/dev/null"], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
 
@@ -166,6 +166,14 @@ def test_page_knows_every_reason():
     header = (ROOT / "src/base/reason.h").read_text().replace("\\\n", " ")
     words = set(re.findall(r'X\([A-Z_]+,\s*"(\w+)"', header))
     found = re.findall(r'X\([A-Z_]+,\s*"(\w+)",\s*(?:true|false),\s*"([^"]+)"\)', header)
+    assert {word for word, _ in found} == words and len(words) > 20
+
+
+def test_page_knows_every_class_of_packets():
+    """The list of classes is read from the header whole."""
+    header = (ROOT / "bpf/abi.h").read_text().replace("\\\n", " ")
+    words = set(re.findall(r'X\([A-Z0-9_]+,\s*"(\w+)"', header))
+    found = re.findall(r'X\([A-Z0-9_]+,\s*"(\w+)",\s*"([^"]+)"\)', header)
     assert {word for word, _ in found} == words and len(words) > 20
 
 
