@@ -296,6 +296,8 @@ struct config_log {
 
 enum config_io_uring { CONFIG_IO_URING_ON, CONFIG_IO_URING_OFF };
 
+enum config_packet_guard { CONFIG_PACKET_GUARD_AUTO, CONFIG_PACKET_GUARD_OFF };
+
 struct config {
 	const char **files; /* names as the user wrote them, for messages; [0] is the main file */
 	size_t file_count;
@@ -305,6 +307,11 @@ struct config {
 	size_t log_count;
 	uint64_t workers; /* 0 = auto: one per CPU */
 	enum config_io_uring io_uring;
+	struct {
+		enum config_packet_guard mode;
+		bool has_only_listen;
+		const char *interfaces; /* names with commas; NULL = those that the listen addresses need */
+	} packet_guard;
 	struct {
 		uint64_t connections;  /* ceiling for the daemon; 0 = what descriptors allow */
 		uint64_t sessions;     /* likewise */

@@ -348,6 +348,13 @@ static bool have_same_blocks(const struct config *a, const struct config *b)
 	return true;
 }
 
+static bool have_same_packet_guard(const struct config *a, const struct config *b)
+{
+	return a->packet_guard.mode == b->packet_guard.mode &&
+	       a->packet_guard.has_only_listen == b->packet_guard.has_only_listen &&
+	       is_same_text(a->packet_guard.interfaces, b->packet_guard.interfaces);
+}
+
 void diff_make(const struct config *older, const struct config *newer, struct diff *ret_diff)
 {
 	*ret_diff = (struct diff){ 0 };
@@ -359,6 +366,8 @@ void diff_make(const struct config *older, const struct config *newer, struct di
 		add(ret_diff, "time-out for draining changed");
 	if (older->io_uring != newer->io_uring)
 		add(ret_diff, "io-uring changed to %s", newer->io_uring == CONFIG_IO_URING_ON ? "on" : "off");
+	if (!have_same_packet_guard(older, newer))
+		add(ret_diff, "settings of the packet guard changed");
 	if (!have_same_trends(older, newer))
 		add(ret_diff, "settings of the trends changed");
 	diff_logs(ret_diff, older, newer);

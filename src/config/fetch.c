@@ -222,6 +222,7 @@ bool fetch_required_value(const struct schema_value *value, const void *target, 
 	case SCHEMA_DNS_NAME:
 	case SCHEMA_PROGRAM:
 	case SCHEMA_PATH:
+	case SCHEMA_INTERFACES:
 		return text_fetch("", field_of(value, target), memory, ret_text);
 	case SCHEMA_BYTES:
 		return bytes_fetch(value, target, ret_text);

@@ -79,6 +79,7 @@ static const struct kind_text {
 				    "ADDRESS" },
 	[SCHEMA_NAME_SERVER] = { "a name server", "10.0.0.53 10.0.0.53:5353 [fd00::53] [fd00::53]:5353", "ADDRESS" },
 	[SCHEMA_PATH] = { "the path of a file", "/var/lib/strait/trends", "PATH" },
+	[SCHEMA_INTERFACES] = { "names of network interfaces", "eth0 eth0,eth1", "NAME,..." },
 	[SCHEMA_PREFIXES] = { "two prefix lengths, of IPv4 and of IPv6", "/32,/64 /24,/56", "/BITS,/BITS" },
 	[SCHEMA_NETWORK] = { "a network", "10.0.0.0/8 2001:db8::/32 192.0.2.7 unix:", "NETWORK" },
 	[SCHEMA_NETWORKS] = { "a network", "10.0.0.0/8 2001:db8::/32 192.0.2.7 unix: @file:PATH", "NETWORK" },

@@ -60,6 +60,7 @@ enum schema_kind {
 	SCHEMA_SERVER_ADDRESS, /* struct config_server: its address or name */
 	SCHEMA_NAME_SERVER,    /* struct config_resolver: one more of its addresses */
 	SCHEMA_PATH,           /* const char * */
+	SCHEMA_INTERFACES,     /* const char * */
 	SCHEMA_PREFIXES,       /* struct config_prefixes */
 	SCHEMA_NETWORK,        /* struct network */
 	SCHEMA_NETWORKS,       /* struct config_networks: a network, or a file of them */

@@ -8,6 +8,7 @@ static_assert(sizeof(enum config_balance) == sizeof(unsigned int), "words are st
 static_assert(sizeof(enum config_check) == sizeof(unsigned int), "words are stored as unsigned int");
 static_assert(sizeof(enum config_http_method) == sizeof(unsigned int), "words are stored as unsigned int");
 static_assert(sizeof(enum config_dns_type) == sizeof(unsigned int), "words are stored as unsigned int");
+static_assert(sizeof(enum config_packet_guard) == sizeof(unsigned int), "words are stored as unsigned int");
 static_assert(sizeof(enum config_server_state) == sizeof(unsigned int), "words are stored as unsigned int");
 
 #define SECOND       1000ull
@@ -88,6 +89,23 @@ static const struct schema_word io_uring_words[] = {
 static const struct schema_value io_uring_values[] = {
 	{ POSITIONAL("ON", SCHEMA_WORD), FIELD(config, io_uring), .flags = SCHEMA_REQUIRED, .noun = "value",
 	  .words = io_uring_words, .fallback = "on", .help = "whether workers use it" },
+};
+
+static const struct schema_word packet_guard_words[] = {
+	{ "auto", CONFIG_PACKET_GUARD_AUTO, "where the kernel allows it" },
+	{ "off", CONFIG_PACKET_GUARD_OFF, "packets are left to the kernel's own checks" },
+	{ NULL, 0, NULL },
+};
+
+static const struct schema_value packet_guard_values[] = {
+	{ POSITIONAL("MODE", SCHEMA_WORD), FIELD(config, packet_guard.mode), .flags = SCHEMA_REQUIRED, .noun = "mode",
+	  .words = packet_guard_words, .fallback = "auto",
+	  .help = "whether packets are judged before the kernel has them" },
+	{ SWITCH("only-listen"), FIELD(config, packet_guard.has_only_listen),
+	  .help = "only packets for listen addresses and their ports are judged" },
+	{ KEY("interfaces", SCHEMA_INTERFACES), FIELD(config, packet_guard.interfaces),
+	  .absent = "those that packets for the listen addresses come in by",
+	  .help = "only those of these names, with commas, as far as they are there" },
 };
 
 static const struct schema_value top_limit_values[] = {
@@ -453,6 +471,11 @@ const struct schema_directive schema_directives[] = {
 	  "whether workers receive and send for many flows with one system call, through io_uring, which is cheaper "
 	  "for small requests (performance.md); a change does not touch flows that go on",
 	  "io-uring off" },
+	{ SCHEMA_TOP, "packet-guard", SCHEMA_INTO_CONFIG, 0, 0, VALUES(packet_guard_values),
+	  "whether an eBPF program drops malformed packets, and all of blocked sources, before the system's network "
+	  "stack "
+	  "has them (packet-guard.md); needs CAP_BPF and CAP_NET_ADMIN",
+	  "packet-guard auto only-listen interfaces=eth0,eth1" },
 	{ SCHEMA_TOP, "limit", SCHEMA_INTO_CONFIG, 0, SCHEMA_MERGED, VALUES(top_limit_values),
 	  "ceilings for all services together; what is over them is refused and counted",
 	  "limit connections=100k memory=1g" },

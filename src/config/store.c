@@ -161,6 +161,8 @@ static int text_store(const struct schema_value *value, struct span text, struct
 		error = check_value_accept_http_host(text, &ret_note->hint);
 	else if (value->kind == SCHEMA_DNS_NAME)
 		error = check_value_accept_dns_name(text, &ret_note->hint);
+	else if (value->kind == SCHEMA_INTERFACES)
+		error = value_accept_interfaces(text, &ret_note->hint);
 	else
 		error = check_value_accept_program(text, &ret_note->hint);
 	if (error == 0) {
@@ -340,6 +342,7 @@ int store_value(const struct schema_value *value, struct span text, struct confi
 	case SCHEMA_DNS_NAME:
 	case SCHEMA_PROGRAM:
 	case SCHEMA_PATH:
+	case SCHEMA_INTERFACES:
 		return text_store(value, text, memory, target, ret_note);
 	case SCHEMA_STATUSES:
 		return statuses_store(value, text, target, ret_note);

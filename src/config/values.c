@@ -308,6 +308,34 @@ int value_parse_prefixes(struct span text, struct config_prefixes *ret_prefixes,
 	return error;
 }
 
+/* As the kernel has them (dev_valid_name in net/core/dev.c), and without commas. */
+static int interface_accept(struct span name, struct value_hint *ret_hint)
+{
+	enum { LEN_MAX = 15 };
+	if (name.len == 0)
+		return refuse(-EINVAL, ret_hint, "names have one comma between them");
+	if (name.len > LEN_MAX)
+		return refuse(-EINVAL, ret_hint, "the name of an interface is at most %d bytes long", LEN_MAX);
+	for (size_t i = 0; i < name.len; i++) {
+		unsigned char byte = (unsigned char)name.data[i];
+		if (byte <= ' ' || byte == 0x7f || byte == '/' || byte == ':')
+			return refuse(-EINVAL, ret_hint, "the name of an interface has no spaces, '/' and ':'");
+	}
+	return 0;
+}
+
+int value_accept_interfaces(struct span text, struct value_hint *ret_hint)
+{
+	for (;;) {
+		const char *comma = text.len > 0 ? memchr(text.data, ',', text.len) : NULL;
+		struct span name = { text.data, comma != NULL ? (size_t)(comma - text.data) : text.len };
+		int error = interface_accept(name, ret_hint);
+		if (error != 0 || comma == NULL)
+			return error;
+		text = (struct span){ comma + 1, text.len - name.len - 1 };
+	}
+}
+
 int value_parse_name(struct span text, char *buf, struct value_hint *ret_hint)
 {
 	if (text.len == 0)

@@ -35,6 +35,9 @@ int value_parse_share(struct span text, uint64_t *ret_divisor, struct value_hint
 /* /32,/64: the lengths of prefixes of IPv4 and of IPv6 */
 int value_parse_prefixes(struct span text, struct config_prefixes *ret_prefixes, struct value_hint *ret_hint);
 
+/* eth0,wg0: names of network interfaces; whether they are there is another question */
+int value_accept_interfaces(struct span text, struct value_hint *ret_hint);
+
 /* A name of a service, pool or server: copies it into buf of CONFIG_NAME_BYTES. -ERANGE: too long. */
 int value_parse_name(struct span text, char *buf, struct value_hint *ret_hint);
 

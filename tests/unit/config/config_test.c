@@ -90,6 +90,7 @@ static void reads_the_top_level(void **state)
 					  "log file:/l format=json level=debug\nlog stderr level=error\n"
 					  "workers 7\nlimit connections=10k\nlimit sessions=2M memory=1g\n"
 					  "timeout drain=1m\nio-uring off\n"
+					  "packet-guard off only-listen interfaces=eth0,wg-1.2\n"
 					  "service web { listen *:80; to web }\npool web { server 10.0.0.1:80 }\n");
 	assert_int_equal(config->admin_count, 3);
 	assert_string_equal(config->admins[0].token_file, "/t");
@@ -106,6 +107,9 @@ static void reads_the_top_level(void **state)
 	assert_int_equal(config->logs[1].level, CONFIG_LEVEL_ERROR);
 	assert_int_equal(config->workers, 7);
 	assert_int_equal(config->io_uring, CONFIG_IO_URING_OFF);
+	assert_int_equal(config->packet_guard.mode, CONFIG_PACKET_GUARD_OFF);
+	assert_true(config->packet_guard.has_only_listen);
+	assert_string_equal(config->packet_guard.interfaces, "eth0,wg-1.2");
 	assert_int_equal(config->limit.connections, 10000);
 	assert_int_equal(config->limit.sessions, 2000000);
 	assert_int_equal(config->limit.memory_bytes, 1 << 30);

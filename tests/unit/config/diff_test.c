@@ -148,6 +148,20 @@ static void io_uring_is_compared(void **state)
 	assert_string_equal(compare("io-uring off", server, "", server), "io-uring changed to on");
 }
 
+static void packet_guard_is_compared(void **state)
+{
+	static const char server[] = "server 10.0.0.1:1";
+	static const char changed[] = "settings of the packet guard changed";
+	(void)state;
+	assert_null(compare("", server, "packet-guard auto", server));
+	assert_string_equal(compare("", server, "packet-guard off", server), changed);
+	assert_string_equal(compare("packet-guard auto", server, "packet-guard auto only-listen", server), changed);
+	assert_string_equal(compare("", server, "packet-guard auto interfaces=eth0", server), changed);
+	assert_string_equal(
+		compare("packet-guard auto interfaces=eth0", server, "packet-guard auto interfaces=eth1", server),
+		changed);
+}
+
 static void proxy_networks_are_compared(void **state)
 {
 	static const char form[] = "service a { listen *:80; to a%s }\npool a { check none; server 10.0.0.1:80 }\n";
@@ -184,6 +198,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(log_sinks),
 		cmocka_unit_test(io_uring_is_compared),
+		cmocka_unit_test(packet_guard_is_compared),
 		cmocka_unit_test(proxy_networks_are_compared),
 		cmocka_unit_test(changes_of_checks_are_seen),
 		cmocka_unit_test(names_of_servers_are_compared),

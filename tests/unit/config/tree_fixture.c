@@ -72,6 +72,7 @@ static bool is_same_field(const struct schema_value *value, const void *a, const
 	case SCHEMA_DNS_NAME:
 	case SCHEMA_PROGRAM:
 	case SCHEMA_PATH:
+	case SCHEMA_INTERFACES:
 		return is_same_text(a, b);
 	case SCHEMA_BYTES:
 		return is_same_bytes(a, b);

@@ -322,16 +322,44 @@ static void reads_prefixes(void **state)
 	}
 }
 
+static void accepts_interfaces(void **state)
+{
+	static const char *const good[] = { "eth0", "eth0,eth1", "wg-1.2,enp0s31f6,br@lan", "a,b,a",
+					    "fifteen_bytes_x" };
+	static const struct {
+		const char *text;
+		const char *hint;
+	} bad[] = {
+		{ "", "names have one comma between them" },
+		{ "eth0,", "names have one comma between them" },
+		{ ",eth0", "names have one comma between them" },
+		{ "a,,b", "names have one comma between them" },
+		{ "sixteen_bytes_xy", "the name of an interface is at most 15 bytes long" },
+		{ "eth0:1", "the name of an interface has no spaces, '/' and ':'" },
+		{ "eth0, eth1", "the name of an interface has no spaces, '/' and ':'" },
+		{ "../x", "the name of an interface has no spaces, '/' and ':'" },
+	};
+	struct value_hint hint;
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_int_equal(value_accept_interfaces(span_from_text(good[i]), &hint), 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(value_accept_interfaces(span_from_text(bad[i].text), &hint), -EINVAL);
+		assert_string_equal(hint.text, bad[i].hint);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(reads_times),       cmocka_unit_test(refuses_times),
-		cmocka_unit_test(reads_sizes),       cmocka_unit_test(refuses_sizes),
-		cmocka_unit_test(reads_counts),      cmocka_unit_test(refuses_counts),
-		cmocka_unit_test(reads_percentages), cmocka_unit_test(reads_shares),
-		cmocka_unit_test(reads_rates),       cmocka_unit_test(refuses_rates),
-		cmocka_unit_test(reads_names),       cmocka_unit_test(times_read_back),
-		cmocka_unit_test(numbers_read_back), cmocka_unit_test(reads_prefixes),
+		cmocka_unit_test(reads_times),        cmocka_unit_test(refuses_times),
+		cmocka_unit_test(reads_sizes),        cmocka_unit_test(refuses_sizes),
+		cmocka_unit_test(reads_counts),       cmocka_unit_test(refuses_counts),
+		cmocka_unit_test(reads_percentages),  cmocka_unit_test(reads_shares),
+		cmocka_unit_test(reads_rates),        cmocka_unit_test(refuses_rates),
+		cmocka_unit_test(reads_names),        cmocka_unit_test(times_read_back),
+		cmocka_unit_test(numbers_read_back),  cmocka_unit_test(reads_prefixes),
+		cmocka_unit_test(accepts_interfaces),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
