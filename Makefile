@@ -71,10 +71,10 @@ fuzz: ## fuzz for FUZZ_SECONDS (default 600) with libFuzzer, keeping what it fin
 	@CC=clang $(SETUP) build-fuzz -Db_sanitize=address,undefined -Db_lundef=false -Dc_args=-fsanitize=fuzzer-no-link && ninja -C build-fuzz --quiet
 	@scripts/run_fuzzers build-fuzz $${FUZZ_SECONDS:-600}
 
-bench: ## compare with haproxy and nginx (ONLY=name for one workload; ONLY=scrape: the cost of /metrics; ONLY=scale: growth; ONLY=costs: single decisions; ONLY=refusals: what others notice)
+bench: ## compare with haproxy and nginx (ONLY=name for one workload; ONLY=scrape: the cost of /metrics; ONLY=scale: growth; ONLY=costs: single decisions; ONLY=packet-guard: single packets; ONLY=refusals: what others notice)
 	@scripts/install_packages build test bench
 	@$(SETUP) build-release --buildtype=release && ninja -C build-release --quiet
-	@STRAIT=build-release/strait /usr/bin/python3 bench/$(if $(filter scrape scale costs refusals,$(ONLY)),$(ONLY).py,run.py $(ONLY))
+	@STRAIT=build-release/strait /usr/bin/python3 bench/$(if $(filter scrape scale costs refusals packet-guard,$(ONLY)),$(subst -,_,$(ONLY)).py,run.py $(ONLY))
 
 reference: build ## write the generated reference pages in docs/
 	@$(BUILD)/strait explain --reference > docs/configuration.md

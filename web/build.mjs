@@ -8,21 +8,29 @@ import { fileURLToPath } from 'node:url';
 
 const web = path.dirname(fileURLToPath(import.meta.url));
 const source = path.join(web, 'src');
-const reasonHeader = path.join(web, '..', 'src', 'base', 'reason.h');
+const header = (...names) => path.join(web, '..', ...names);
 
-// The vocabulary of reasons has one home: the list in reason.h. Here it is a module: { word: meaning }.
-const reasons = {
-	name: 'reasons',
+// Vocabularies have one home: lists X(NAME, "word", ..., "meaning") in headers. Here they are modules: { word: meaning }.
+const vocabularies = {
+	reasons: { file: header('src', 'base', 'reason.h'), row: /X\([A-Z_]+,\s*"(\w+)",\s*(?:true|false),\s*"([^"]+)"\)/g },
+	'packet-classes': { file: header('bpf', 'abi.h'), row: /X\([A-Z0-9_]+,\s*"(\w+)",\s*"([^"]+)"\)/g },
+};
+
+const headers = {
+	name: 'headers',
 	setup(builder) {
-		builder.onResolve({ filter: /^reasons$/ }, () => ({ path: reasonHeader, namespace: 'reasons' }));
-		builder.onLoad({ filter: /.*/, namespace: 'reasons' }, async () => {
-			const text = (await readFile(reasonHeader, 'utf8')).replace(/\\\n/g, ' ');
-			const rows = [...text.matchAll(/X\([A-Z_]+,\s*"(\w+)",\s*(?:true|false),\s*"([^"]+)"\)/g)];
-			const table = Object.fromEntries(rows.map((row) => [row[1], row[2]]));
-			return { contents: JSON.stringify(table), loader: 'json', watchFiles: [reasonHeader] };
-		});
+		builder.onResolve({ filter: /^(reasons|packet-classes)$/ }, ({ path: name }) =>
+			({ path: vocabularies[name].file, namespace: name }));
+		builder.onLoad({ filter: /.*/, namespace: 'reasons' }, () => load(vocabularies.reasons));
+		builder.onLoad({ filter: /.*/, namespace: 'packet-classes' }, () => load(vocabularies['packet-classes']));
 	},
 };
+
+async function load({ file, row }) {
+	const text = (await readFile(file, 'utf8')).replace(/\\\n/g, ' ');
+	const table = Object.fromEntries([...text.matchAll(row)].map(([, word, meaning]) => [word, meaning]));
+	return { contents: JSON.stringify(table), loader: 'json', watchFiles: [file] };
+}
 
 const options = {
 	bundle: true,
@@ -33,7 +41,7 @@ const options = {
 	jsx: 'automatic',
 	jsxImportSource: 'preact',
 	metafile: true,
-	plugins: [reasons],
+	plugins: [headers],
 	entryNames: '[name]-[hash]',
 	absWorkingDir: web,
 };
@@ -48,7 +56,7 @@ async function bundle(directory, entries, more = {}) {
 
 function inputsOf(result) {
 	return Object.keys(result.metafile.inputs)
-		.map((name) => name.replace(/^reasons:/, ''))
+		.map((name) => name.replace(/^(reasons|packet-classes):/, ''))
 		.map((name) => path.resolve(web, name));
 }
 

@@ -25,12 +25,14 @@ static void add_block(struct table *table, const json_t *block)
 	table_set(row, 2, "%s", document_text(block, "service"));
 	table_set(row, 3, "%s", has_end ? table_time(remaining_s, text) : "until removed");
 	table_set(row, 4, "%s", table_count(document_number(block, "refused"), text));
-	table_set(row, 5, "%s", document_text(block, "cause"));
+	table_set(row, 5, "%s", table_count(document_number(block, "packets_dropped"), text));
+	table_set(row, 6, "%s", document_text(block, "cause"));
 }
 
 static void print_blocks(const json_t *document)
 {
-	static const char *const heads[] = { "NETWORK", "ORIGIN", "SERVICE", "FOR ANOTHER", "REFUSED", "CAUSE" };
+	static const char *const heads[] = { "NETWORK", "ORIGIN",  "SERVICE", "FOR ANOTHER",
+					     "REFUSED", "DROPPED", "CAUSE" };
 	const json_t *blocks = json_object_get(document, "blocks");
 	uint64_t count = document_number(document, "count");
 	struct table table;

@@ -89,6 +89,15 @@ static void find_log_drops(const json_t *status, struct status_attention *attent
 		add(attention, LOOK_CAUTION, "log: %s records dropped since the start", table_count(dropped, number));
 }
 
+/* Unavailable as a whole it is no trouble, but the lot of those who have few privileges. */
+static void find_unguarded(const json_t *status, struct status_attention *attention)
+{
+	const json_t *guard = json_object_get(status, "packet_guard");
+	const char *why = document_find_text(guard, "why");
+	if (why != NULL && strcmp(document_text(guard, "state"), "active") == 0)
+		add(attention, LOOK_CAUTION, "packet guard: %s", why);
+}
+
 /* --- pools ------------------------------------------------------------------------------------------------------- */
 
 static void find_empty_pool(const json_t *pool, struct status_attention *attention)
@@ -213,6 +222,7 @@ void status_attention_find(const json_t *status, const json_t *history, const js
 		find_limit(status, limits[i], ret_attention);
 	find_reload(status, history, ret_attention);
 	find_log_drops(status, ret_attention);
+	find_unguarded(status, ret_attention);
 	for_each(status, "names", find_troubled_name, ret_attention);
 	for_each(status, "servers", find_down, ret_attention);
 	find_anomalies(trends, ret_attention);

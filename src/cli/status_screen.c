@@ -135,6 +135,30 @@ static void put_refused(struct page *page)
 	json_decref(sums);
 }
 
+/* Where the packet guard is and what it has dropped; or why it is not there, and what is weaker then. */
+static void put_packet_guard(struct page *page)
+{
+	char places[STATUS_WORDS_BYTES];
+	char dropped[STATUS_WORDS_BYTES];
+	const json_t *guard = json_object_get(page->screen->status, "packet_guard");
+	const char *state = document_text(guard, "state");
+	const char *why = document_find_text(guard, "why");
+	if (strcmp(state, "unavailable") == 0) {
+		canvas_format(&page->canvas, line(page), LOOK_PLAIN, "packet guard unavailable: %s",
+			      why != NULL ? why : "");
+		canvas_put(&page->canvas, line(page), LOOK_PLAIN,
+			   "  malformed packets are left to the kernel's own checks, and blocks are");
+		canvas_put(&page->canvas, line(page), LOOK_PLAIN,
+			   "  enforced when a connection is accepted or a first datagram has come");
+	}
+	if (strcmp(state, "active") != 0)
+		return;
+	status_words_guarded(guard, places);
+	status_words_refused(json_object_get(guard, "dropped"), dropped);
+	canvas_format(&page->canvas, line(page), LOOK_PLAIN, "packet guard at %s; dropped: %s",
+		      places[0] != '\0' ? places : "no interface", dropped[0] != '\0' ? dropped : "nothing");
+}
+
 /* Where a line of so many columns has to end: behind a space if there is one. */
 static size_t find_break(const char *text, int width)
 {
@@ -391,6 +415,7 @@ void status_screen_print(const struct status_screen *screen, FILE *out)
 	put_identity(&page);
 	put_limits(&page);
 	put_refused(&page);
+	put_packet_guard(&page);
 	put_attention(&page, larger(screen->height - page.row - 3 - 2 * LIST_LINES_MIN, 2));
 	put_lists(&page, smaller(screen->height, CANVAS_LINES / 2) - page.row - 2 - 1);
 	page.canvas.height = page.row;

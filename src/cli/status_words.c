@@ -57,6 +57,16 @@ char *status_words_check(const json_t *server, char *text)
 	return text;
 }
 
+char *status_words_guarded(const json_t *guard, char *text)
+{
+	size_t index;
+	const json_t *place;
+	text[0] = '\0';
+	json_array_foreach(json_object_get(guard, "interfaces"), index, place)
+		add(text, ", ", document_text(place, "name"));
+	return text;
+}
+
 char *status_words_refused(const json_t *refused, char *text)
 {
 	uint64_t bound = UINT64_MAX;

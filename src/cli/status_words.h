@@ -20,7 +20,9 @@ char *status_words_listens(const json_t *service, char *text);
 char *status_words_state(const json_t *server, char *text);
 /* Of a server, what its last check said: "good, 0.3 ms, 2s ago", "connection refused, 1s ago", "-". */
 char *status_words_check(const json_t *server, char *text);
-/* Of a service, "limit_rate 1.2k, denied_access 3": most first; "" when nothing was refused. */
+/* Of the packet guard, "eth0, eth1": where it is; "" when it is nowhere. */
+char *status_words_guarded(const json_t *guard, char *text);
+/* Of a service, "limit_rate 1.2k, denied_access 3": most first; "" when nothing was refused. Likewise of packets. */
 char *status_words_refused(const json_t *refused, char *text);
 
 enum look status_words_state_look(const json_t *server);

@@ -24,13 +24,13 @@ static json_t *block_build(const struct block_status *status)
 {
 	char network[NETWORK_TEXT_BYTES];
 	char since[CLOCK_TEXT_BYTES];
-	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:o, s:I}", "network",
+	return json_pack("{s:s, s:s, s:o, s:s, s:s, s:o, s:I, s:I}", "network",
 			 network_format(&status->network, network, sizeof(network)), "origin",
 			 block_origin_word(status->origin), "cause", json_bytes(status->cause), "service",
 			 status->service, "since",
 			 clock_format_realtime(status->since_realtime_us, since, sizeof(since)), "remaining_ms",
 			 status->remaining_ms > 0 ? json_integer((json_int_t)status->remaining_ms) : json_null(),
-			 "refused", (json_int_t)status->refused);
+			 "refused", (json_int_t)status->refused, "packets_dropped", (json_int_t)status->packets);
 }
 
 struct listing {

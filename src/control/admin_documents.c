@@ -33,6 +33,7 @@ const struct admin_document admin_documents[] = {
 		 { "limits", "Limits", "what bounds flows, and how much of it is used" },
 		 { "memory", "Memory", "of the tables of flows" }, { "log", "Log", "what could not be written" },
 		 { "blocks", "BlockCounts", "networks that are kept out" }, { "streams", "Streams", "of events" },
+		 { "packet_guard", "PacketGuard", "what is dropped before it becomes a flow" },
 		 { "services", "[Service]", "all services" }, { "pools", "[Pool]", "all pools" }) },
 	{ "Reloads", "How reloads went.",
 	  FIELDS({ "done_total", "integer", "taken" }, { "failed_total", "integer", "refused" },
@@ -68,6 +69,17 @@ const struct admin_document admin_documents[] = {
 		 { "refused_total", "integer", "there were too many" },
 		 { "cut_total", "integer", "ended with something unsent: the client was too slow, or left" },
 		 { "ticks_skipped_total", "integer", "for clients that had not taken the one before" }) },
+	{ "PacketGuard", "The eBPF program that drops malformed packets, and all of blocked sources (packet-guard.md).",
+	  FIELDS({ "state", "active|off|unavailable",
+		   "off: so configured; unavailable: it is nowhere, although it should be" },
+		 { "why", "string?", "what keeps it from being everywhere where it should be" },
+		 { "only_listen", "boolean", "only packets for listen addresses are judged" },
+		 { "interfaces", "[PacketGuardPlace]", "where it is" },
+		 { "dropped", "{integer}",
+		   "packets by reason, since the daemon started; only reasons that occurred" }) },
+	{ "PacketGuardPlace", "An interface whose packets are judged.",
+	  FIELDS({ "name", "string", "of the interface" },
+		 { "mode", "tcx|tc", "tcx: a link, Linux 6.6 and later; tc: a filter of its clsact discipline" }) },
 	{ "History", "The latest events.",
 	  FIELDS({ "events", "[object]",
 		   "oldest first; each has its number `id`, and the keys of its record: `ts`, `event` and others" },
@@ -163,8 +175,9 @@ const struct admin_document admin_documents[] = {
 		{ "service", "string", "that has refused the source too often; else empty" },                          \
 		{ "since", "string", "when it came, RFC 3339" },                                                       \
 		{ "remaining_ms", "integer?", "how long it goes on; null: until it is removed" },                      \
+		{ "refused", "integer", "flows and datagrams that services have kept out" },                           \
 	{                                                                                                              \
-		"refused", "integer", "flows and datagrams that strait has kept out"                                   \
+		"packets_dropped", "integer", "by the packet guard, before services would have had them"               \
 	}
 	{ "Block", "A network that no service takes anything from.", FIELDS(BLOCK_FIELDS) },
 	{ "BlockAdded", "The block that was asked for.",

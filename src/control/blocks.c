@@ -37,6 +37,7 @@ struct blocks {
 	blocks_added_fn *on_added;
 	void *owner;
 	struct block_list *list;
+	struct packet_guard *packets; /* NULL: there is none */
 	struct list entries;
 	struct timer telling;
 	bool is_telling; /* the timer is armed */
@@ -93,6 +94,8 @@ static void entry_free(struct rcu_head *rcu)
 static void entry_remove(struct entry *entry)
 {
 	struct blocks *blocks = entry->blocks;
+	if (blocks->packets != NULL)
+		packet_guard_block_remove(blocks->packets, &entry->block.network);
 	block_list_remove(blocks->list, &entry->block);
 	list_remove(&entry->link);
 	timer_disarm(blocks->wheel, &entry->expiry);
@@ -109,12 +112,32 @@ void blocks_free(struct blocks **blocks)
 {
 	if (*blocks == NULL)
 		return;
+	(*blocks)->packets = NULL; /* it goes as a whole */
 	while (!list_is_empty(&(*blocks)->entries))
 		entry_remove(entry_of((*blocks)->entries.next));
 	timer_disarm((*blocks)->wheel, &(*blocks)->telling);
 	block_list_free(&(*blocks)->list);
 	free(*blocks);
 	*blocks = NULL;
+}
+
+/* --- the packet guard -------------------------------------------------------------------------------------------- */
+
+void blocks_use_guard(struct blocks *blocks, struct packet_guard *packets)
+{
+	if (packets == blocks->packets)
+		return;
+	blocks->packets = packets;
+	for (struct list *link = blocks->entries.next; packets != NULL && link != &blocks->entries; link = link->next)
+		packet_guard_block_add(packets, &entry_of(link)->block.network);
+}
+
+static uint64_t count_packets(const struct entry *entry)
+{
+	uint64_t count = 0;
+	if (entry->blocks->packets != NULL)
+		packet_guard_block_packets(entry->blocks->packets, &entry->block.network, &count);
+	return count;
 }
 
 /* --- what is written --------------------------------------------------------------------------------------------- */
@@ -134,7 +157,8 @@ static void write_ended(const struct entry *entry, const char *event)
 	log_event(entry->blocks->log, CONFIG_LEVEL_INFO, event,
 		  record_text("network", network_format(&entry->block.network, network, sizeof(network))),
 		  record_text("origin", block_origin_word(entry->origin)),
-		  record_number("refused", atomic_load_explicit(&entry->block.refused, memory_order_relaxed)));
+		  record_number("refused", atomic_load_explicit(&entry->block.refused, memory_order_relaxed)),
+		  record_number("packets_dropped", count_packets(entry)));
 }
 
 /* --- coming and going -------------------------------------------------------------------------------------------- */
@@ -200,6 +224,8 @@ static struct entry *entry_new(struct blocks *blocks, const struct block_request
 		free(entry);
 		return NULL;
 	}
+	if (blocks->packets != NULL)
+		packet_guard_block_add(blocks->packets, &entry->block.network);
 	list_add_first(&blocks->entries, &entry->link);
 	blocks->counts.now[entry->origin]++;
 	blocks->counts.added[entry->origin]++;
@@ -308,6 +334,7 @@ static struct block_status status_of(const struct entry *entry)
 		.service = entry->service,
 		.since_realtime_us = entry->since_realtime_us,
 		.refused = atomic_load_explicit(&entry->block.refused, memory_order_relaxed),
+		.packets = count_packets(entry),
 	};
 	if (entry->until_ms > 0) /* one whose timer is about to fire has still some time left */
 		status.remaining_ms = entry->until_ms > now_ms ? entry->until_ms - now_ms : 1;

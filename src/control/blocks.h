@@ -13,6 +13,7 @@
 #include "event/loop.h"
 #include "event/timer_wheel.h"
 #include "guard/block_list.h"
+#include "kernel/packet_guard.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -62,6 +63,12 @@ int blocks_remove(struct blocks *blocks, const struct network *network);
 /* Those of the directive `block` are what the tree now says; also after a list of it has changed. */
 void blocks_configure(struct blocks *blocks, const struct config *config);
 
+/*
+ * The packets of those who are blocked are dropped by this guard, too, before workers see them, as far as it has room: what
+ * it has none for is kept out by workers alone. It stays the caller's until the blocks are freed. NULL: there is none.
+ */
+void blocks_use_guard(struct blocks *blocks, struct packet_guard *packets);
+
 struct block_status {
 	struct network network;
 	enum block_origin origin;
@@ -69,7 +76,8 @@ struct block_status {
 	const char *service; /* valid until something changes */
 	int64_t since_realtime_us;
 	uint64_t remaining_ms; /* 0 = until it is removed */
-	uint64_t refused;      /* flows and datagrams kept out */
+	uint64_t refused;      /* flows and datagrams kept out by workers */
+	uint64_t packets;      /* dropped by the packet guard */
 };
 
 /* The newest first. Stops when visit returns false. */

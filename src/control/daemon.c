@@ -338,6 +338,9 @@ static bool start(struct daemon *daemon)
 		  record_number("workers", daemon->worker_count),
 		  record_number("connections_max", daemon->budget.connections.max),
 		  record_number("sessions_max", daemon->budget.sessions.max));
+	daemon->ingress_guard = ingress_guard_new(&daemon->loop, &daemon->wheel, daemon->log);
+	ingress_guard_apply(daemon->ingress_guard, daemon->config, daemon->snapshot);
+	blocks_use_guard(daemon->blocks, ingress_guard_packets(daemon->ingress_guard));
 	/* What the system's files say of names is there before the first client. */
 	loop_end_turn(&daemon->loop);
 	notify_ready(daemon);
@@ -380,6 +383,7 @@ static void stop_threads(struct daemon *daemon)
 static void done(struct daemon *daemon)
 {
 	reload_done(daemon);
+	ingress_guard_free(&daemon->ingress_guard);
 	names_free(&daemon->names);
 	network_lists_free(&daemon->network_lists);
 	health_free(&daemon->health);

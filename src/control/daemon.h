@@ -11,6 +11,7 @@
 #define CONTROL_DAEMON_H
 
 #include "config/config.h"
+#include "control/ingress_guard.h"
 #include "control/listeners.h"
 #include "control/log_writer.h"
 #include "control/names.h"
@@ -72,6 +73,7 @@ struct daemon {
 	struct names *names;
 	struct blocks *blocks;
 	struct network_lists *network_lists;
+	struct ingress_guard *ingress_guard;
 	struct admin *admin;
 	int exit_code;
 };

@@ -223,6 +223,13 @@ static void print_metric(const struct metric *metric, FILE *out)
 	fprintf(out, " | %s |\n", metric->help);
 }
 
+static void print_packet_classes(FILE *out)
+{
+	fputs("\n## Reasons for which packets are dropped\n\n| reason | meaning |\n|---|---|\n", out);
+	for (enum packet_class class = PACKET_PASSED + 1; class < PACKET_CLASS_COUNT; class ++)
+		fprintf(out, "| `%s` | %s |\n", packet_class_word(class), packet_class_meaning(class));
+}
+
 static void print_reasons(FILE *out)
 {
 	fputs("\n## Reasons\n\n| reason | the flow began | meaning |\n|---|---|---|\n", out);
@@ -240,4 +247,5 @@ void metrics_reference_print(FILE *out)
 	for (size_t i = 0; i < metrics_table_count; i++)
 		print_metric(&metrics_table[i], out);
 	print_reasons(out);
+	print_packet_classes(out);
 }

@@ -158,6 +158,25 @@ WRITER(write_descriptors)
 	put(text, metric, subject, "kind=\"limit\"", fd_limit());
 }
 
+WRITER(write_packets_dropped)
+{
+	static const char *const labels[PACKET_CLASS_COUNT] = {
+#define PACKET_LABEL(name, word, meaning) [PACKET_##name] = "reason=\"" word "\"",
+		PACKET_CLASS_LIST(PACKET_LABEL)
+#undef PACKET_LABEL
+	};
+	struct packet_guard_counts counts;
+	ingress_guard_read_counts(subject->daemon->ingress_guard, &counts);
+	for (enum packet_class class = PACKET_PASSED + 1; class < PACKET_CLASS_COUNT; class ++)
+		put(text, metric, subject, labels[class], counts.by_class[class]);
+}
+
+WRITER(write_packet_guard_interfaces)
+{
+	const struct packet_guard *packets = ingress_guard_packets(subject->daemon->ingress_guard);
+	put(text, metric, subject, "", packets != NULL ? packet_guard_place_count(packets) : 0);
+}
+
 static uint64_t sum_services(const struct daemon *daemon, size_t offset)
 {
 	uint64_t sum = 0;
@@ -274,7 +293,7 @@ WRITER(write_packets)
 	put(text, metric, subject, "direction=\"out\"", service_sum(subject->service, OFFSET(packets_out)));
 }
 
-WRITER(write_packets_dropped)
+WRITER(write_datagrams_dropped)
 {
 	put(text, metric, subject, "", service_sum(subject->service, OFFSET(packets_dropped)));
 }
@@ -466,6 +485,11 @@ const struct metric metrics_table[] = {
 	  write_observations_dropped },
 	{ "strait_file_descriptors", METRIC_GAUGE, METRIC_OF_DAEMON, "kind=open|limit", "Descriptors of the process", 2,
 	  write_descriptors },
+	{ "strait_packets_dropped_total", METRIC_COUNTER, METRIC_OF_DAEMON, "reason",
+	  "Packets that the packet guard dropped before they became a flow, or a part of one", PACKET_CLASS_COUNT - 1,
+	  write_packets_dropped },
+	{ "strait_packet_guard_interfaces", METRIC_GAUGE, METRIC_OF_DAEMON, NULL,
+	  "Interfaces that the packet guard is at; 0 when it is off or not allowed", 1, write_packet_guard_interfaces },
 	{ "strait_path_flows_active", METRIC_GAUGE, METRIC_OF_DAEMON, "path=relay",
 	  "Flows by the way their bytes travel", 1, write_path_flows },
 	{ "strait_path_bytes_total", METRIC_COUNTER, METRIC_OF_DAEMON, "path=relay",
@@ -486,7 +510,7 @@ const struct metric metrics_table[] = {
 	{ "strait_service_spared_total", METRIC_COUNTER, METRIC_OF_SERVICE, "reason",
 	  "Flows and UDP datagrams that would have been refused but for guard dry-run", SPARED_REASONS, write_spared },
 	{ "strait_service_packets_dropped_total", METRIC_COUNTER, METRIC_OF_SERVICE, NULL,
-	  "UDP datagrams that could not be passed on, or were not to be", 1, write_packets_dropped },
+	  "UDP datagrams that could not be passed on, or were not to be", 1, write_datagrams_dropped },
 	{ "strait_service_packets_limited_total", METRIC_COUNTER, METRIC_OF_SERVICE, NULL,
 	  "UDP datagrams above per-source-packets=", 1, write_packets_limited },
 	{ "strait_service_flow_duration_seconds", METRIC_HISTOGRAM, METRIC_OF_SERVICE, NULL,

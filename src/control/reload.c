@@ -115,6 +115,8 @@ static struct config *publish(struct daemon *daemon, struct config *config, stru
 	network_lists_watch(daemon->network_lists, config);
 	blocks_configure(daemon->blocks, config);
 	trends_watch(daemon->trends, snapshot, config);
+	ingress_guard_apply(daemon->ingress_guard, config, snapshot);
+	blocks_use_guard(daemon->blocks, ingress_guard_packets(daemon->ingress_guard));
 	return replaced;
 }
 

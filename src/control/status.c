@@ -161,6 +161,43 @@ static json_t *streams_build(const struct event_stream *events)
 	return object;
 }
 
+static json_t *packet_places_build(const struct packet_guard *packets)
+{
+	json_t *places = json_array();
+	for (size_t i = 0; packets != NULL && i < packet_guard_place_count(packets); i++) {
+		const struct packet_guard_place *place = packet_guard_place(packets, i);
+		json_t *item = json_object();
+		put_text(item, "name", place->interface);
+		put_text(item, "mode", ingress_mode_word(place->mode));
+		json_array_append_new(places, item);
+	}
+	return places;
+}
+
+static json_t *packets_dropped_build(const struct ingress_guard *guard)
+{
+	struct packet_guard_counts counts;
+	json_t *dropped = json_object();
+	ingress_guard_read_counts(guard, &counts);
+	for (enum packet_class class = PACKET_PASSED + 1; class < PACKET_CLASS_COUNT; class ++)
+		if (counts.by_class[class] > 0)
+			put_number(dropped, packet_class_word(class), counts.by_class[class]);
+	return dropped;
+}
+
+static json_t *packet_guard_build(const struct daemon *daemon)
+{
+	const struct ingress_guard *guard = daemon->ingress_guard;
+	const char *cause = ingress_guard_cause(guard);
+	json_t *object = json_object();
+	put_text(object, "state", ingress_guard_state_word(ingress_guard_state(guard)));
+	json_object_set_new(object, "why", cause != NULL ? json_bytes(cause) : json_null());
+	put_boolean(object, "only_listen", daemon->config->packet_guard.has_only_listen);
+	json_object_set_new(object, "interfaces", packet_places_build(ingress_guard_packets(guard)));
+	json_object_set_new(object, "dropped", packets_dropped_build(guard));
+	return object;
+}
+
 /* --- services ---------------------------------------------------------------------------------------------------- */
 
 static json_t *listens_build(const struct snapshot *snapshot, const struct service *service)
@@ -397,6 +434,7 @@ json_t *status_build(const struct daemon *daemon)
 	json_object_set_new(status, "log", log_build(daemon->log));
 	json_object_set_new(status, "blocks", blocks_build(daemon->blocks));
 	json_object_set_new(status, "streams", streams_build(daemon->event_stream));
+	json_object_set_new(status, "packet_guard", packet_guard_build(daemon));
 	json_object_set_new(status, "services", status_build_services(daemon->snapshot));
 	json_object_set_new(status, "pools", status_build_pools(daemon));
 	return status;

@@ -164,6 +164,12 @@ def test_refused(page, loopback):
                      "Services") == "closed 3"
 
 
+def test_packet_guard(page, loopback):
+    """Where packets are judged and what was dropped is told beside what was refused."""
+    page.wait_for_text("Packets dropped before they became a flow", "#refused h3")
+    page.wait_for_text("there is nothing to judge. None was dropped", "#refused")
+
+
 def test_events(page, daemon, servers):
     """What happens is told in words, newest first, and drawn as a line of time."""
     servers["blue"].kill()

@@ -4,7 +4,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { ask, Problem, query, serverPath, setApiToken, setUnauthorizedHandler } from './api.js';
 import { mergeEvents } from './model/history.js';
-import { ReasonRates } from './model/refusals.js';
+import { ReasonRates, droppedAsRefused } from './model/refusals.js';
 import { add, fromTrend } from './model/series.js';
 import { Ticks } from './model/ticks.js';
 import { openStream } from './stream/client.js';
@@ -27,6 +27,7 @@ export const store = {
 	events: [],          // newest last
 	historyProblem: null,
 	refusals: new ReasonRates(),
+	drops: new ReasonRates(), // of packets
 	service: null,       // the one whose numbers are looked at; null: all
 	step: '1s',
 	past: null,          // of it, at that step
@@ -145,6 +146,7 @@ export async function refreshStatus() {
 			store.statusAt = Date.now();
 			store.statusProblem = null;
 			store.refusals.take(status, store.statusAt);
+			store.drops.take(droppedAsRefused(status), store.statusAt);
 		} catch (problem) {
 			store.statusProblem = problem;
 		}

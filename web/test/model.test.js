@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { findProblems, serviceHealth } from '../src/model/health.js';
 import { gravity, inWords, lastTransitions, mergeEvents, timeline, timelineInWords } from '../src/model/history.js';
 import { buildGraph, layOut, mapInWords } from '../src/model/map.js';
-import { ReasonRates } from '../src/model/refusals.js';
+import { droppedAsRefused, guardInWords, ReasonRates } from '../src/model/refusals.js';
 import { add, fromTrend, inWords as seriesInWords, join } from '../src/model/series.js';
 import { Ticks } from '../src/model/ticks.js';
 import { usualInWords } from '../src/model/usual.js';
@@ -115,6 +115,21 @@ test('refusals have totals and rates by reason', () => {
 	assert.equal(second.rate, 0);
 	rates.take(status(1, 0), 20000);
 	assert.equal(rates.table()[0].rate, 0);
+});
+
+test('what the packet guard dropped, and where it is, is told', () => {
+	const rates = new ReasonRates();
+	const guard = { state: 'active', why: null, interfaces: [{ name: 'eth0' }, { name: 'eth1' }], dropped: { land: 4 } };
+	rates.take(droppedAsRefused({ packet_guard: { ...guard, dropped: {} } }), 0);
+	rates.take(droppedAsRefused({ packet_guard: guard }), 2000);
+	assert.deepEqual(rates.table().map(({ reason, total, rate }) => [reason, total, rate]), [['land', 4, 2]]);
+	assert.deepEqual(droppedAsRefused({}).services.length, 1);
+	assert.equal(guardInWords(guard), 'Packets are judged at eth0 and eth1.');
+	assert.match(guardInWords({ ...guard, why: 'eth2: gone' }), /eth1 \(eth2: gone\)/);
+	assert.match(guardInWords({ ...guard, interfaces: [] }), /nothing to judge/);
+	assert.match(guardInWords({ ...guard, state: 'off', interfaces: [] }), /packet-guard is off/);
+	const weak = guardInWords({ ...guard, state: 'unavailable', why: 'CAP_BPF is needed', interfaces: [] });
+	assert.match(weak, /cannot be judged.*\(CAP_BPF is needed\).*kernel's own checks; blocks are enforced/);
 });
 
 test('the past and what is live are one line', () => {

@@ -200,10 +200,52 @@ static void strange_documents_do_no_harm(void **state)
 			  "{\"services\":[0,{\"usual\":[null]}],\"window_seconds\":-3}"));
 }
 
+static char *show_guard(const char *guard)
+{
+	json_t *status = json_loads(well, 0, NULL);
+	json_object_set_new(status, "packet_guard", json_loads(guard, 0, NULL));
+	return show(status, NULL, NULL);
+}
+
+static void packet_guard_is_told(void **state)
+{
+	(void)state;
+	char *text =
+		show_guard("{\"state\":\"active\",\"why\":null,\"interfaces\":[{\"name\":\"eth0\",\"mode\":\"tcx\"},"
+			   "{\"name\":\"eth1\",\"mode\":\"tc\"}],\"dropped\":{\"land\":2,\"port_zero\":1500}}");
+	assert_has(text, "packet guard at eth0, eth1; dropped: port_zero 1.5k, land 2\n");
+	assert_has(text, "All is well");
+	free(text);
+	text = show_guard("{\"state\":\"active\",\"why\":null,\"interfaces\":[],\"dropped\":{}}");
+	assert_has(text, "packet guard at no interface; dropped: nothing\n");
+	free(text);
+	text = show_guard(
+		"{\"state\":\"active\",\"why\":\"eth1: gone\",\"interfaces\":[{\"name\":\"eth0\"}],\"dropped\":{}}");
+	assert_has(text, "! packet guard: eth1: gone\n");
+	free(text);
+}
+
+static void what_is_weaker_without_packet_guard_is_told(void **state)
+{
+	(void)state;
+	char *text = show_guard(
+		"{\"state\":\"unavailable\",\"why\":\"CAP_BPF is needed\",\"interfaces\":[],\"dropped\":{}}");
+	assert_has(text, "packet guard unavailable: CAP_BPF is needed\n");
+	assert_has(text, "  malformed packets are left to the kernel's own checks, and blocks are\n"
+			 "  enforced when a connection is accepted or a first datagram has come\n");
+	assert_has(text, "All is well");
+	free(text);
+	text = show_guard("{\"state\":\"off\",\"why\":null,\"interfaces\":[],\"dropped\":{}}");
+	assert_null(strstr(text, "packet guard"));
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_is_well),
+		cmocka_unit_test(packet_guard_is_told),
+		cmocka_unit_test(what_is_weaker_without_packet_guard_is_told),
 		cmocka_unit_test(what_is_wrong_comes_first),
 		cmocka_unit_test(every_kind_of_trouble_is_found),
 		cmocka_unit_test(rates_of_a_young_service),

@@ -32,6 +32,7 @@ static int set_up(void **state)
 	assert_non_null(daemon_state.config);
 	daemon_state.snapshot = snapshot_build(daemon_state.config, 7, 1, NULL);
 	daemon_state.blocks = blocks_new(&daemon_state.loop, &daemon_state.wheel, NULL, NULL, NULL);
+	daemon_state.ingress_guard = ingress_guard_new(&daemon_state.loop, &daemon_state.wheel, NULL);
 	return log_writer_new(daemon_state.config, &daemon_state.log, &failed);
 }
 
@@ -42,6 +43,7 @@ static int tear_down(void **state)
 	answer = (struct admin_answer){ 0 };
 	log_writer_free(&daemon_state.log);
 	blocks_free(&daemon_state.blocks);
+	ingress_guard_free(&daemon_state.ingress_guard);
 	snapshot_free(&daemon_state.snapshot);
 	config_free(&daemon_state.config);
 	return 0;

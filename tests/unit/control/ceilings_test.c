@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/ceilings.h"
+#include "kernel/packet_guard.h"
 #include "worker/worker.h"
 
 #include <setjmp.h>
@@ -26,7 +27,7 @@ static void descriptors_bound_the_flows(void **state)
 	(void)state;
 	struct config config = small_config();
 	struct ceilings ceilings = ceilings_compute(&config, &resources);
-	assert_in_range(ceilings.descriptors, 19900, 19999);
+	assert_in_range(ceilings.descriptors, 19800, 19999);
 	assert_int_equal(ceilings.connections, ceilings.descriptors / 2);
 	assert_int_equal(ceilings.sessions, ceilings.descriptors);
 }
@@ -95,6 +96,16 @@ static void names_and_their_checks_are_set_aside_for(void **state)
 	assert_int_equal(ceilings_compute(&config, &resources).descriptors, without);
 }
 
+static void packet_guard_is_set_aside_for(void **state)
+{
+	(void)state;
+	struct config config = small_config();
+	uint64_t with_guard = ceilings_compute(&config, &resources).descriptors;
+	config.packet_guard.mode = CONFIG_PACKET_GUARD_OFF;
+	assert_int_equal(ceilings_compute(&config, &resources).descriptors,
+			 with_guard + PACKET_GUARD_DESCRIPTORS + PACKET_GUARD_INTERFACES_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -102,6 +113,7 @@ int main(void)
 		cmocka_unit_test(configured_limits_win_when_they_are_lower),
 		cmocka_unit_test(memory_bounds_flows_and_tails),
 		cmocka_unit_test(programs_of_checks_are_set_aside),
+		cmocka_unit_test(packet_guard_is_set_aside_for),
 		cmocka_unit_test(few_descriptors_still_leave_room_for_a_flow),
 		cmocka_unit_test(names_and_their_checks_are_set_aside_for),
 	};

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Why flows were refused: counts by reason and service from /v1/status, and how fast they grow. Pure.
+// Why flows were refused and packets dropped: counts by reason from /v1/status, and how fast they grow. Pure.
+
+import { list, visible } from '../format.js';
 
 const windowMs = 15000;
 
@@ -43,4 +45,21 @@ export class ReasonRates {
 			row.services.sort((a, b) => b.total - a.total);
 		return rows;
 	}
+}
+
+// What the packet guard dropped, in the form of a status with one service; an older strait has none.
+export function droppedAsRefused(status) {
+	return { services: [{ name: 'packets', refused: status.packet_guard?.dropped }] };
+}
+
+// Where packets are judged, or why they are not; and what is weaker then.
+export function guardInWords(guard) {
+	const places = list(guard.interfaces.map(({ name }) => visible(name)), 5);
+	const why = guard.why ? ` (${visible(guard.why)})` : '';
+	if (guard.state === 'off')
+		return 'Packets are not judged before they reach the system: packet-guard is off.';
+	if (guard.state === 'unavailable')
+		return `Packets cannot be judged before they reach the system${why}. Malformed ones are left to the kernel's own ` +
+			'checks; blocks are enforced when a connection is accepted or a first datagram has come.';
+	return places ? `Packets are judged at ${places}${why}.` : 'No interface but the loopback is listened on: there is nothing to judge.';
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // 6. What was refused, and why.
+import classes from 'packet-classes';
 import meanings from 'reasons';
 import { count, list, plural, rate, visible } from '../format.js';
+import { guardInWords } from '../model/refusals.js';
 import { Cell, Section, Table } from './common.jsx';
 
 const columns = [{ label: 'Why' }, { label: 'Reason' }, { label: 'Now', isNumber: true }, { label: 'In all', isNumber: true },
@@ -23,7 +25,27 @@ export function Refused({ store }) {
 				<Cell label="Services">{list(row.services.map(({ name, total: part }) => `${visible(name)} ${count(part)}`), 5)}</Cell>
 			</tr>)}
 		</Table>}
+		{store.status?.packet_guard && <Dropped guard={store.status.packet_guard} rows={store.drops.table()} />}
 	</Section>;
+}
+
+const packetColumns = [{ label: 'Why' }, { label: 'Reason' }, { label: 'Now', isNumber: true }, { label: 'In all', isNumber: true }];
+
+function Dropped({ guard, rows }) {
+	const total = rows.reduce((sum, row) => sum + row.total, 0);
+	const dropped = total === 0 ? 'None was dropped since strait started.' : `${plural(total, 'packet')} dropped since strait started.`;
+	return <>
+		<h3>Packets dropped before they became a flow</h3>
+		<p>{guardInWords(guard)} {(total > 0 || guard.state === 'active') && dropped}</p>
+		{rows.length > 0 && <Table caption="Dropped packets by reason" columns={packetColumns}>
+			{rows.map((row) => <tr key={row.reason}>
+				<Cell label="Why">{sentence(classes[row.reason] ?? row.reason)}</Cell>
+				<Cell label="Reason"><code>{row.reason}</code></Cell>
+				<Cell label="Now" isNumber>{rate(row.rate)}</Cell>
+				<Cell label="In all" isNumber>{count(row.total)}</Cell>
+			</tr>)}
+		</Table>}
+	</>;
 }
 
 function sentence(text) {
