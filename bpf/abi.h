@@ -55,8 +55,8 @@ enum packet_class {
 };
 
 enum {
-	PACKET_BLOCKS_MAX = 65536, /* of each family */
-	PACKET_LISTENS_MAX = 8192, /* addresses and ports, and addresses */
+	PACKET_BLOCKS_MAX = 262144, /* of each family */
+	PACKET_LISTENS_MAX = 8192,  /* addresses and ports, and addresses */
 	PACKET_EXTENSIONS_MAX = 8,
 };
 

@@ -98,6 +98,20 @@ static void find_unguarded(const json_t *status, struct status_attention *attent
 		add(attention, LOOK_CAUTION, "packet guard: %s", why);
 }
 
+/* --- services ---------------------------------------------------------------------------------------------------- */
+
+static void find_trials(const json_t *status, struct status_attention *attention)
+{
+	size_t index;
+	const json_t *service;
+	json_array_foreach(json_object_get(status, "services"), index, service)
+	{
+		if (json_is_true(json_object_get(service, "is_on_trial")))
+			add(attention, LOOK_CAUTION, "service %s: guard dry-run, rules and limits refuse nobody",
+			    document_text(service, "name"));
+	}
+}
+
 /* --- pools ------------------------------------------------------------------------------------------------------- */
 
 static void find_empty_pool(const json_t *pool, struct status_attention *attention)
@@ -227,4 +241,5 @@ void status_attention_find(const json_t *status, const json_t *history, const js
 	for_each(status, "servers", find_down, ret_attention);
 	find_anomalies(trends, ret_attention);
 	for_each(status, "servers", find_set_aside, ret_attention);
+	find_trials(status, ret_attention);
 }

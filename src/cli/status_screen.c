@@ -135,6 +135,20 @@ static void put_refused(struct page *page)
 	json_decref(sums);
 }
 
+static void put_blocks(struct page *page)
+{
+	char numbers[3][TABLE_NUMBER_BYTES];
+	const json_t *blocks = json_object_get(page->screen->status, "blocks");
+	uint64_t by_api = document_number(blocks, "api");
+	uint64_t by_service = document_number(blocks, "service");
+	uint64_t configured = document_number(blocks, "configuration");
+	if (by_api + by_service + configured > 0)
+		canvas_format(&page->canvas, line(page), LOOK_PLAIN,
+			      "blocked networks: %s by command, %s by services, %s configured",
+			      table_count(by_api, numbers[0]), table_count(by_service, numbers[1]),
+			      table_count(configured, numbers[2]));
+}
+
 /* Where the packet guard is and what it has dropped; or why it is not there, and what is weaker then. */
 static void put_packet_guard(struct page *page)
 {
@@ -415,6 +429,7 @@ void status_screen_print(const struct status_screen *screen, FILE *out)
 	put_identity(&page);
 	put_limits(&page);
 	put_refused(&page);
+	put_blocks(&page);
 	put_packet_guard(&page);
 	put_attention(&page, larger(screen->height - page.row - 3 - 2 * LIST_LINES_MIN, 2));
 	put_lists(&page, smaller(screen->height, CANVAS_LINES / 2) - page.row - 2 - 1);

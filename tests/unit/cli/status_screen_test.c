@@ -225,6 +225,23 @@ static void packet_guard_is_told(void **state)
 	free(text);
 }
 
+static void blocks_and_trials_are_told(void **state)
+{
+	(void)state;
+	json_t *status = json_loads(well, 0, NULL);
+	json_t *service = json_array_get(json_object_get(status, "services"), 0);
+	char *text = show(json_incref(status), NULL, NULL);
+	assert_null(strstr(text, "blocked networks"));
+	free(text);
+	json_object_set_new(status, "blocks",
+			    json_pack("{s:i,s:i,s:i}", "api", 2, "service", 1500, "configuration", 0));
+	json_object_set_new(service, "is_on_trial", json_true());
+	text = show(status, NULL, NULL);
+	assert_has(text, "blocked networks: 2 by command, 1.5k by services, 0 configured");
+	assert_has(text, "service web: guard dry-run, rules and limits refuse nobody");
+	free(text);
+}
+
 static void what_is_weaker_without_packet_guard_is_told(void **state)
 {
 	(void)state;
@@ -245,6 +262,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_is_well),
 		cmocka_unit_test(packet_guard_is_told),
+		cmocka_unit_test(blocks_and_trials_are_told),
 		cmocka_unit_test(what_is_weaker_without_packet_guard_is_told),
 		cmocka_unit_test(what_is_wrong_comes_first),
 		cmocka_unit_test(every_kind_of_trouble_is_found),
