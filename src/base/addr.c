@@ -135,6 +135,20 @@ static int unix_parse(struct span path, struct addr *ret_addr, const char **ret_
 	return 0;
 }
 
+/* Takes "%2" off the end of an IPv6 address. */
+static int scope_take(struct span *text, uint32_t *ret_scope_id, const char **ret_problem)
+{
+	const char *percent = text->len > 0 ? memchr(text->data, '%', text->len) : NULL;
+	*ret_scope_id = 0;
+	if (percent == NULL)
+		return 0;
+	size_t ip_len = (size_t)(percent - text->data);
+	if (!number_parse(span_from(*text, ip_len + 1), UINT32_MAX, ret_scope_id) || *ret_scope_id == 0)
+		return refuse("an interface is written as its number: [fe80::1%2]:53", ret_problem);
+	text->len = ip_len;
+	return 0;
+}
+
 /* "[address%scope]:port" */
 static int bracketed_parse(struct span text, struct addr *ret_addr, const char **ret_problem)
 {
@@ -147,13 +161,8 @@ static int bracketed_parse(struct span text, struct addr *ret_addr, const char *
 		return refuse("the closing ] is missing", ret_problem);
 	struct span inside = { text.data + 1, (size_t)(close - text.data) - 1 };
 	struct span rest = span_from(text, inside.len + 2);
-	const char *percent = inside.len > 0 ? memchr(inside.data, '%', inside.len) : NULL;
-	if (percent != NULL) {
-		size_t ip_len = (size_t)(percent - inside.data);
-		if (!number_parse(span_from(inside, ip_len + 1), UINT32_MAX, &scope_id) || scope_id == 0)
-			return refuse("an interface is written as its number: [fe80::1%2]:53", ret_problem);
-		inside.len = ip_len;
-	}
+	if (scope_take(&inside, &scope_id, ret_problem) < 0)
+		return -EINVAL;
 	if (ipv4_parse(inside, &ip4))
 		return refuse("an IPv4 address stands without brackets: 10.0.0.1:80", ret_problem);
 	if (!ipv6_parse(inside, &ip))
@@ -211,6 +220,28 @@ int addr_parse(struct span text, struct addr *ret_addr, const char **ret_problem
 	return hosted_parse((struct span){ text.data, host_len }, port_text, ret_addr, ret_problem);
 }
 
+int addr_parse_ip(struct span text, struct addr *ret_addr, const char **ret_problem)
+{
+	const char *colon = text.len > 0 ? memchr(text.data, ':', text.len) : NULL;
+	struct in_addr ip4;
+	struct in6_addr ip6;
+	uint32_t scope_id;
+	if (ipv4_parse(text, &ip4)) {
+		*ret_addr = addr_from_ipv4(ip4, 0);
+		return 0;
+	}
+	if (text.len > 1 && text.data[0] == '[' && text.data[text.len - 1] == ']')
+		text = (struct span){ text.data + 1, text.len - 2 };
+	if (colon == NULL)
+		return refuse("an IP address looks like 10.0.0.9 or fd00::9", ret_problem);
+	if (scope_take(&text, &scope_id, ret_problem) < 0)
+		return -EINVAL;
+	if (!ipv6_parse(text, &ip6))
+		return refuse("an IP address without a port is wanted: 10.0.0.9 or fd00::9", ret_problem);
+	*ret_addr = addr_from_ipv6(&ip6, scope_id, 0);
+	return 0;
+}
+
 static void unix_format(const struct addr *addr, char *buf, size_t buf_bytes)
 {
 	size_t path_bytes = addr->len > UNIX_PATH_OFFSET ? addr->len - UNIX_PATH_OFFSET : 0;
@@ -250,6 +281,23 @@ char *addr_format(const struct addr *addr, char *buf, size_t buf_bytes)
 	default:
 		break;
 	}
+	return buf;
+}
+
+char *addr_format_ip(const struct addr *addr, char *buf, size_t buf_bytes)
+{
+	char ip[INET6_ADDRSTRLEN] = "";
+	bool is_ipv6 = addr->sa.sa_family == AF_INET6;
+	uint32_t scope_id = is_ipv6 ? addr->in6.sin6_scope_id : 0;
+	CHECK(buf_bytes > 0);
+	if (is_ipv6)
+		inet_ntop(AF_INET6, &addr->in6.sin6_addr, ip, sizeof(ip));
+	else if (addr->sa.sa_family == AF_INET)
+		inet_ntop(AF_INET, &addr->in.sin_addr, ip, sizeof(ip));
+	if (scope_id != 0)
+		snprintf(buf, buf_bytes, "%s%%%u", ip, scope_id);
+	else
+		snprintf(buf, buf_bytes, "%s", ip);
 	return buf;
 }
 

@@ -49,8 +49,14 @@ int addr_parse(struct span text, struct addr *ret_addr, const char **ret_problem
 /* Reads "80": 1 to 65535. Returns as addr_parse. */
 int addr_parse_port(struct span text, uint16_t *ret_port, const char **ret_problem);
 
+/* Reads an IP address alone, "10.0.0.9" or "fd00::9", perhaps in brackets: port 0. Returns as addr_parse. */
+int addr_parse_ip(struct span text, struct addr *ret_addr, const char **ret_problem);
+
 /* Writes the text form that addr_parse reads; 0.0.0.0 is written out, not as '*'. buf: ADDR_TEXT_BYTES. Returns buf. */
 char *addr_format(const struct addr *addr, char *buf, size_t buf_bytes);
+
+/* The IP address without port and brackets; "" for unix. buf: ADDR_TEXT_BYTES. Returns buf. */
+char *addr_format_ip(const struct addr *addr, char *buf, size_t buf_bytes);
 
 bool addr_equal(const struct addr *a, const struct addr *b);
 bool addr_is_unix(const struct addr *addr);

@@ -28,6 +28,7 @@ enum {
 	CONFIG_WORKERS_MAX = 64,
 	CONFIG_CHECK_BYTES_MAX = 1024, /* of send= and expect= */
 	CONFIG_NAME_SERVERS_MAX = 8,   /* of one resolver */
+	CONFIG_SOURCES_MAX = 32,       /* addresses of one `source` */
 };
 
 /* Where a thing was written; line and column count from 1, columns in bytes. file: index into config.files. */
@@ -219,6 +220,13 @@ struct config_resolver {
 	uint64_t timeout_ms; /* of each try */
 };
 
+/* Where connections to servers come from. */
+struct config_source {
+	bool is_client;     /* the client's own address and port; then there are no addresses */
+	struct addr *addrs; /* with port 0 */
+	size_t addr_count;  /* at most CONFIG_SOURCES_MAX; 0 and not is_client = not written: the kernel chooses */
+};
+
 struct config_pool {
 	char name[CONFIG_NAME_BYTES];
 	struct config_place place;
@@ -261,6 +269,7 @@ struct config_pool {
 		bool has_authority;
 		bool has_unique_id;
 	} send_proxy;
+	struct config_source source;
 	struct config_server *servers;
 	size_t server_count;
 	size_t server_capacity; /* private to config/: room in servers; 0 = as reading left it */

@@ -139,14 +139,25 @@ static bool have_same_checks(const struct config_pool *a, const struct config_po
 	       a->check.fall == b->check.fall && a->check.port == b->check.port && have_same_requests(a, b);
 }
 
-static bool have_same_resolvers(const struct config_resolver *a, const struct config_resolver *b)
+static bool are_same_addrs(const struct addr *a, size_t a_count, const struct addr *b, size_t b_count)
 {
-	if (a->addr_count != b->addr_count || a->ttl_ms != b->ttl_ms || a->timeout_ms != b->timeout_ms)
+	if (a_count != b_count)
 		return false;
-	for (size_t i = 0; i < a->addr_count; i++)
-		if (!addr_equal(&a->addrs[i], &b->addrs[i]))
+	for (size_t i = 0; i < a_count; i++)
+		if (!addr_equal(&a[i], &b[i]))
 			return false;
 	return true;
+}
+
+static bool have_same_resolvers(const struct config_resolver *a, const struct config_resolver *b)
+{
+	return a->ttl_ms == b->ttl_ms && a->timeout_ms == b->timeout_ms &&
+	       are_same_addrs(a->addrs, a->addr_count, b->addrs, b->addr_count);
+}
+
+static bool have_same_sources(const struct config_source *a, const struct config_source *b)
+{
+	return a->is_client == b->is_client && are_same_addrs(a->addrs, a->addr_count, b->addrs, b->addr_count);
 }
 
 static void compare_pool_settings(struct diff *diff, const struct config_pool *a, const struct config_pool *b)
@@ -163,6 +174,8 @@ static void compare_pool_settings(struct diff *diff, const struct config_pool *a
 	    a->send_proxy.has_authority != b->send_proxy.has_authority ||
 	    a->send_proxy.has_unique_id != b->send_proxy.has_unique_id)
 		add(diff, "pool %s: PROXY headers to servers changed", b->name);
+	if (!have_same_sources(&a->source, &b->source))
+		add(diff, "pool %s: source changed", b->name);
 	if (a->panic_percent != b->panic_percent || a->on_down != b->on_down)
 		add(diff, "pool %s: what happens when servers are down changed", b->name);
 }

@@ -243,6 +243,7 @@ bool fetch_required_value(const struct schema_value *value, const void *target, 
 		*ret_text = text_copy(memory, server_address_format(target, server));
 		return true;
 	case SCHEMA_NAME_SERVER: /* several in one: see unparse.c */
+	case SCHEMA_SOURCE:
 	case SCHEMA_PATTERN:
 		break;
 	}

@@ -138,7 +138,8 @@ void problem_report_value(struct report *report, const struct schema_value *valu
 	}
 	const char *word_hint = value->kind == SCHEMA_ADDRESS ? address_hint(report, value, token) : NULL;
 	bool is_own_noun = value->kind == SCHEMA_ADDRESS || value->kind == SCHEMA_SERVER_ADDRESS ||
-			   value->kind == SCHEMA_NAME_SERVER || value->kind == SCHEMA_NETWORK;
+			   value->kind == SCHEMA_NAME_SERVER || value->kind == SCHEMA_SOURCE ||
+			   value->kind == SCHEMA_NETWORK;
 	const char *noun = is_own_noun ? value->noun : schema_kind_noun(value->kind);
 	struct finding finding = {
 		.severity = DIAGNOSTIC_ERROR,

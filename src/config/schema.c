@@ -78,6 +78,7 @@ static const struct kind_text {
 				    "srv:_http._tcp.example.com",
 				    "ADDRESS" },
 	[SCHEMA_NAME_SERVER] = { "a name server", "10.0.0.53 10.0.0.53:5353 [fd00::53] [fd00::53]:5353", "ADDRESS" },
+	[SCHEMA_SOURCE] = { "an IP address", "client 10.0.0.9 fd00::9", "ADDRESS|client" },
 	[SCHEMA_PATH] = { "the path of a file", "/var/lib/strait/trends", "PATH" },
 	[SCHEMA_INTERFACES] = { "names of network interfaces", "eth0 eth0,eth1", "NAME,..." },
 	[SCHEMA_PREFIXES] = { "two prefix lengths, of IPv4 and of IPv6", "/32,/64 /24,/56", "/BITS,/BITS" },

@@ -59,6 +59,7 @@ enum schema_kind {
 	SCHEMA_ADDRESS,        /* struct addr */
 	SCHEMA_SERVER_ADDRESS, /* struct config_server: its address or name */
 	SCHEMA_NAME_SERVER,    /* struct config_resolver: one more of its addresses */
+	SCHEMA_SOURCE,         /* struct config_source: one more of its addresses, or "client" */
 	SCHEMA_PATH,           /* const char * */
 	SCHEMA_INTERFACES,     /* const char * */
 	SCHEMA_PREFIXES,       /* struct config_prefixes */

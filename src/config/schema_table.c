@@ -430,6 +430,12 @@ static const struct schema_value send_proxy_values[] = {
 	  .help = "v2: with the id of the connection or session, as the records have it" },
 };
 
+static const struct schema_value source_values[] = {
+	{ POSITIONAL("ADDRESS", SCHEMA_SOURCE), FIELD(config_pool, source), .flags = SCHEMA_REQUIRED | SCHEMA_MANY,
+	  .noun = "a source address", .absent = "the system chooses",
+	  .help = "IP addresses without port, at most 32; or client alone" },
+};
+
 static const struct schema_word drain_word[] = { { "drain", CONFIG_SERVER_DRAIN, NULL }, { NULL, 0, NULL } };
 static const struct schema_word maint_word[] = { { "maint", CONFIG_SERVER_MAINT, NULL }, { NULL, 0, NULL } };
 
@@ -545,6 +551,10 @@ const struct schema_directive schema_directives[] = {
 	  "datagram "
 	  "does; checks do, too, where they ask the server's own port",
 	  "send-proxy v2" },
+	{ SCHEMA_POOL, "source", SCHEMA_INTO_POOL, 0, 0, VALUES(source_values),
+	  "where connections and sessions to servers come from (source.md): addresses of this machine, used in turn, or "
+	  "the client's own address and port, for servers that route back through strait",
+	  "source 10.0.0.9 10.0.0.10" },
 	{ SCHEMA_POOL, "resolver", SCHEMA_INTO_POOL, 0, 0, VALUES(pool_resolver_values),
 	  "who is asked for the names of this pool's servers, instead of the resolver of the top level",
 	  "resolver 127.0.0.1:8600 ttl=5s" },

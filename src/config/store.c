@@ -271,6 +271,28 @@ static int name_server_store(const struct schema_value *value, struct span text,
 	return 0;
 }
 
+static int source_store(const struct schema_value *value, struct span text, struct config_memory *memory, void *target,
+			struct store_note *ret_note)
+{
+	struct config_source *source = field_of(value, target);
+	const char *problem = "";
+	struct addr addr;
+	bool is_client = span_equals(text, "client");
+	int error = is_client ? 0 : addr_parse_ip(text, &addr, &problem);
+	if (error != 0)
+		return refuse(error, ret_note, problem);
+	if (source->is_client || (is_client && source->addr_count > 0))
+		return refuse(-EINVAL, ret_note, "client stands alone");
+	if (source->addr_count == CONFIG_SOURCES_MAX)
+		return refuse(-EINVAL, ret_note, "there are 32 before it, the most that can be");
+	source->is_client = is_client;
+	if (is_client)
+		return 0;
+	source->addrs = config_memory_grow(memory, source->addrs, source->addr_count, sizeof(*source->addrs));
+	source->addrs[source->addr_count++] = addr;
+	return 0;
+}
+
 static int network_store(const struct schema_value *value, struct span text, void *target, struct store_note *ret_note)
 {
 	const char *problem = "";
@@ -356,6 +378,8 @@ int store_value(const struct schema_value *value, struct span text, struct confi
 		return server_store(text, target, ret_note);
 	case SCHEMA_NAME_SERVER:
 		return name_server_store(value, text, memory, target, ret_note);
+	case SCHEMA_SOURCE:
+		return source_store(value, text, memory, target, ret_note);
 	case SCHEMA_PREFIXES:
 		return prefixes_store(value, text, target, ret_note);
 	case SCHEMA_NETWORK:

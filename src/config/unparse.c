@@ -107,19 +107,32 @@ static bool object_value_fetch(struct unparsing *unparsing, enum schema_target t
 	return true;
 }
 
-/* The one row that has several values in one statement. */
+static struct unparsed_value value_copy(struct unparsing *unparsing, const struct schema_value *value, const char *text)
+{
+	return (struct unparsed_value){ value, span_from_text(config_memory_format(unparsing->memory, "%s", text)) };
+}
+
+/* The rows that have several values in one statement. */
 static size_t name_servers_fetch(struct unparsing *unparsing, const struct schema_value *value, const void *target,
 				 struct unparsed_value *ret_values)
 {
 	char text[ADDR_TEXT_BYTES];
 	const struct config_resolver *resolver = (const void *)((const char *)target + value->offset);
-	for (size_t i = 0; i < resolver->addr_count; i++) {
-		addr_format(&resolver->addrs[i], text, sizeof(text));
-		ret_values[i] =
-			(struct unparsed_value){ value,
-						 span_from_text(config_memory_format(unparsing->memory, "%s", text)) };
-	}
+	for (size_t i = 0; i < resolver->addr_count; i++)
+		ret_values[i] = value_copy(unparsing, value, addr_format(&resolver->addrs[i], text, sizeof(text)));
 	return resolver->addr_count;
+}
+
+static size_t sources_fetch(struct unparsing *unparsing, const struct schema_value *value, const void *target,
+			    struct unparsed_value *ret_values)
+{
+	char text[ADDR_TEXT_BYTES];
+	const struct config_source *source = (const void *)((const char *)target + value->offset);
+	if (source->is_client)
+		ret_values[0] = value_copy(unparsing, value, "client");
+	for (size_t i = 0; i < source->addr_count; i++)
+		ret_values[i] = value_copy(unparsing, value, addr_format_ip(&source->addrs[i], text, sizeof(text)));
+	return source->is_client ? 1 : source->addr_count;
 }
 
 /* Hands over one statement; one that would say nothing but defaults is left out, unless it makes an object. */
@@ -128,12 +141,14 @@ static void statement_write(struct unparsing *unparsing, const struct schema_dir
 	struct unparsed_value values[UNPARSE_VALUES_MAX];
 	size_t count = 0;
 	bool is_needed = directive->target >= SCHEMA_INTO_ADMIN;
-	CHECK(directive->value_count + CONFIG_NAME_SERVERS_MAX <= UNPARSE_VALUES_MAX);
+	static_assert((int)CONFIG_NAME_SERVERS_MAX <= (int)CONFIG_SOURCES_MAX, "the most that one row gives");
+	CHECK(directive->value_count + CONFIG_SOURCES_MAX <= UNPARSE_VALUES_MAX);
 	for (size_t i = 0; i < directive->value_count; i++) {
 		const struct schema_value *value = &directive->values[i];
 		struct span text;
-		if (value->kind == SCHEMA_NAME_SERVER) {
-			count += name_servers_fetch(unparsing, value, target, values);
+		if (value->kind == SCHEMA_NAME_SERVER || value->kind == SCHEMA_SOURCE) {
+			count += value->kind == SCHEMA_SOURCE ? sources_fetch(unparsing, value, target, values)
+							      : name_servers_fetch(unparsing, value, target, values);
 			is_needed = count > 0;
 			continue;
 		}

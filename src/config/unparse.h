@@ -14,7 +14,7 @@
 
 #include <stddef.h>
 
-enum { UNPARSE_VALUES_MAX = 24 }; /* in a statement: each row of a directive gives one, only name servers several */
+enum { UNPARSE_VALUES_MAX = 56 }; /* in a statement: each row gives one, only name servers and sources several */
 
 struct unparsed_value {
 	const struct schema_value *value;

@@ -98,4 +98,5 @@ void validate(struct parsed *parsed, const struct name_index *pools, enum valida
 	validate_proxy(parsed);
 	validate_listeners(parsed);
 	validate_resolvers(parsed);
+	validate_sources(parsed);
 }

@@ -26,6 +26,7 @@ void validate_pools(struct parsed *parsed, const struct name_index *pools);
 void validate_proxy(struct parsed *parsed);
 void validate_listeners(struct parsed *parsed);
 void validate_resolvers(struct parsed *parsed);
+void validate_sources(struct parsed *parsed);
 
 /* A server that is added to a pool of a tree which was validated without it. */
 void validate_added_server(struct report *report, const struct config *config, const struct config_pool *pool,

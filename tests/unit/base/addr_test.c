@@ -106,6 +106,35 @@ static void refuses_with_a_reason(void **state)
 	}
 }
 
+static void reads_and_writes_ip_addresses_alone(void **state)
+{
+	(void)state;
+	static const char *const good[][2] = {
+		{ "10.0.0.9", "10.0.0.9" },   { "fd00::9", "fd00::9" },
+		{ "[fd00::9]", "fd00::9" },   { "::", "::" },
+		{ "fe80::1%2", "fe80::1%2" }, { "::ffff:10.0.0.9", "10.0.0.9" },
+	};
+	static const char *const bad[] = {
+		"",  "10.0.0.9:80",  "[fd00::9]:80", "10.0.0",     "localhost",
+		"*", "fe80::1%eth0", "fd00::9]",     "[10.0.0.9]", "unix:/x",
+	};
+	char buf[ADDR_TEXT_BYTES];
+	struct addr addr;
+	const char *problem;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		assert_int_equal(addr_parse_ip(span_from_text(good[i][0]), &addr, &problem), 0);
+		assert_int_equal(addr_port(&addr), 0);
+		assert_string_equal(addr_format_ip(&addr, buf, sizeof(buf)), good[i][1]);
+	}
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		problem = NULL;
+		assert_int_equal(addr_parse_ip(span_from_text(bad[i]), &addr, &problem), -EINVAL);
+		assert_non_null(problem);
+	}
+	addr = parsed("unix:/x");
+	assert_string_equal(addr_format_ip(&addr, buf, sizeof(buf)), "");
+}
+
 static void does_not_stop_at_a_zero_byte(void **state)
 {
 	(void)state;
@@ -353,6 +382,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_back_what_it_writes),
 		cmocka_unit_test(refuses_with_a_reason),
+		cmocka_unit_test(reads_and_writes_ip_addresses_alone),
 		cmocka_unit_test(does_not_stop_at_a_zero_byte),
 		cmocka_unit_test(knows_the_longest_unix_path),
 		cmocka_unit_test(formats_what_the_kernel_gives),

@@ -139,6 +139,21 @@ static void resolvers_are_compared(void **state)
 			    "pool web: resolver changed");
 }
 
+static void sources_are_compared(void **state)
+{
+	static const char *const some[] = { "server 10.0.0.1:1", "source client\nserver 10.0.0.1:1",
+					    "source 10.0.0.8\nserver 10.0.0.1:1",
+					    "source 10.0.0.8 10.0.0.9\nserver 10.0.0.1:1",
+					    "source 10.0.0.8 fd00::8\nserver 10.0.0.1:1" };
+	(void)state;
+	for (size_t i = 0; i < 5; i++) {
+		for (size_t j = 0; j < 5; j++) {
+			const char *line = compare("", some[i], "", some[j]);
+			assert_string_equal(line != NULL ? line : "", i == j ? "" : "pool web: source changed");
+		}
+	}
+}
+
 static void io_uring_is_compared(void **state)
 {
 	static const char server[] = "server 10.0.0.1:1";
@@ -203,6 +218,7 @@ int main(void)
 		cmocka_unit_test(changes_of_checks_are_seen),
 		cmocka_unit_test(names_of_servers_are_compared),
 		cmocka_unit_test(resolvers_are_compared),
+		cmocka_unit_test(sources_are_compared),
 		cmocka_unit_test(what_needs_a_restart),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,14 +34,24 @@ static bool is_same_log(const struct config_log *a, const struct config_log *b)
 	return a->sink == b->sink && is_same_text(&a->path, &b->path) && addr_equal(&a->addr, &b->addr);
 }
 
-static bool is_same_resolver(const struct config_resolver *a, const struct config_resolver *b)
+static bool are_same_addrs(const struct addr *a, size_t a_count, const struct addr *b, size_t b_count)
 {
-	if (a->addr_count != b->addr_count)
+	if (a_count != b_count)
 		return false;
-	for (size_t i = 0; i < a->addr_count; i++)
-		if (!addr_equal(&a->addrs[i], &b->addrs[i]))
+	for (size_t i = 0; i < a_count; i++)
+		if (!addr_equal(&a[i], &b[i]))
 			return false;
 	return true;
+}
+
+static bool is_same_resolver(const struct config_resolver *a, const struct config_resolver *b)
+{
+	return are_same_addrs(a->addrs, a->addr_count, b->addrs, b->addr_count);
+}
+
+static bool is_same_source(const struct config_source *a, const struct config_source *b)
+{
+	return a->is_client == b->is_client && are_same_addrs(a->addrs, a->addr_count, b->addrs, b->addr_count);
 }
 
 static bool is_same_field(const struct schema_value *value, const void *a, const void *b)
@@ -92,6 +102,8 @@ static bool is_same_field(const struct schema_value *value, const void *a, const
 		return server_address_equal(a, b);
 	case SCHEMA_NAME_SERVER:
 		return is_same_resolver(a, b);
+	case SCHEMA_SOURCE:
+		return is_same_source(a, b);
 	case SCHEMA_PATTERN:
 		break;
 	}
