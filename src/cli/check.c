@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/proc.h"
 #include "cli/command.h"
 #include "cli/exit_code.h"
 #include "config/config.h"
@@ -31,8 +32,24 @@ static struct ceilings_resources read_resources(const struct config *config)
 	return resources;
 }
 
-static void warn_descriptors(const char *file, const struct config_service *service, uint64_t needed, uint64_t possible,
-			     struct diagnostics *diagnostics)
+/* place: NULL: the main file as a whole. */
+static void warn(const struct config *config, const struct config_place *place, char *message, char *hint,
+		 struct diagnostics *diagnostics)
+{
+	struct diagnostic warning = {
+		.severity = DIAGNOSTIC_WARNING,
+		.file = (char *)(uintptr_t)
+				config->files[place != NULL ? place->file : 0], /* all are copied, not changed */
+		.line = place != NULL ? place->line : 0,
+		.column = place != NULL ? place->column : 0,
+		.message = message,
+		.hint = hint,
+	};
+	diagnostics_add(diagnostics, &warning);
+}
+
+static void warn_descriptors(const struct config *config, const struct config_service *service, uint64_t needed,
+			     uint64_t possible, struct diagnostics *diagnostics)
 {
 	char message[MESSAGE_BYTES];
 	char hint[] =
@@ -41,15 +58,7 @@ static void warn_descriptors(const char *file, const struct config_service *serv
 		 "the limits of %s%s allow flows that need %llu descriptors, but %llu can be had",
 		 service != NULL ? "service " : "", service != NULL ? service->name : "the daemon",
 		 (unsigned long long)needed, (unsigned long long)possible);
-	struct diagnostic warning = {
-		.severity = DIAGNOSTIC_WARNING,
-		.file = (char *)(uintptr_t)file, /* copied, not changed */
-		.line = service != NULL ? service->place.line : 0,
-		.column = service != NULL ? service->place.column : 0,
-		.message = message,
-		.hint = hint,
-	};
-	diagnostics_add(diagnostics, &warning);
+	warn(config, service != NULL ? &service->place : NULL, message, hint, diagnostics);
 }
 
 /* A connection needs two descriptors, a session one. */
@@ -59,12 +68,30 @@ static void check_descriptors(const struct config *config, struct diagnostics *d
 	uint64_t possible = ceilings_compute(config, &resources).descriptors;
 	uint64_t needed = 2 * config->limit.connections + config->limit.sessions;
 	if (needed > possible)
-		warn_descriptors(config->files[0], NULL, needed, possible, diagnostics);
+		warn_descriptors(config, NULL, needed, possible, diagnostics);
 	for (size_t i = 0; i < config->service_count; i++) {
 		const struct config_service *service = &config->services[i];
 		needed = 2 * service->limit.connections + service->limit.sessions;
 		if (needed > possible)
-			warn_descriptors(config->files[service->place.file], service, needed, possible, diagnostics);
+			warn_descriptors(config, service, needed, possible, diagnostics);
+	}
+}
+
+/* --- what this process may not, or this machine does not ----------------------------------------------------------- */
+
+static void check_transparency(const struct config *config, struct diagnostics *diagnostics)
+{
+	char message[MESSAGE_BYTES];
+	char hint[] = "for the service: AmbientCapabilities=CAP_NET_ADMIN (docs/source.md)";
+	if (proc_may_be_transparent(proc_read_capabilities("/proc/self/status")))
+		return;
+	for (size_t i = 0; i < config->pool_count; i++) {
+		const struct config_pool *pool = &config->pools[i];
+		if (!pool->source.is_client)
+			continue;
+		snprintf(message, sizeof(message),
+			 "source client of pool \"%s\" needs CAP_NET_ADMIN, which this process has not", pool->name);
+		warn(config, &pool->place, message, hint, diagnostics);
 	}
 }
 
@@ -171,8 +198,10 @@ static int run(const struct options *options)
 	if (path == NULL)
 		path = COMMAND_DEFAULT_FILE;
 	struct config *config = config_load(path, &diagnostics);
-	if (config != NULL)
+	if (config != NULL) {
 		check_descriptors(config, &diagnostics);
+		check_transparency(config, &diagnostics);
+	}
 	bool is_good = config != NULL && (options->values[OPTION_STRICT] == NULL || diagnostics.warning_count == 0);
 	if (is_json)
 		print_json(config, &diagnostics);

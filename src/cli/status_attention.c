@@ -122,6 +122,13 @@ static void find_empty_pool(const json_t *pool, struct status_attention *attenti
 		    document_text(pool, "name"), count);
 }
 
+static void find_troubled_source(const json_t *pool, struct status_attention *attention)
+{
+	const char *problem = document_find_text(json_object_get(pool, "source"), "problem");
+	if (problem != NULL)
+		add(attention, LOOK_BAD, "pool %s: source cannot be used: %s", document_text(pool, "name"), problem);
+}
+
 static void find_down(const json_t *pool, const json_t *server, struct status_attention *attention)
 {
 	char since[TABLE_NUMBER_BYTES];
@@ -232,6 +239,7 @@ void status_attention_find(const json_t *status, const json_t *history, const js
 	if (strcmp(document_text(status, "phase"), "draining") == 0)
 		add(ret_attention, LOOK_BAD, "strait is stopping: it takes no new flows");
 	json_array_foreach(json_object_get(status, "pools"), index, pool) find_empty_pool(pool, ret_attention);
+	json_array_foreach(json_object_get(status, "pools"), index, pool) find_troubled_source(pool, ret_attention);
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
 		find_limit(status, limits[i], ret_attention);
 	find_reload(status, history, ret_attention);

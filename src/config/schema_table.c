@@ -552,7 +552,8 @@ const struct schema_directive schema_directives[] = {
 	  "does; checks do, too, where they ask the server's own port",
 	  "send-proxy v2" },
 	{ SCHEMA_POOL, "source", SCHEMA_INTO_POOL, 0, 0, VALUES(source_values),
-	  "where connections and sessions to servers come from (source.md): addresses of this machine, used in turn, or "
+	  "where connections and sessions to servers come from (source.md): addresses of this machine, used in turn, "
+	  "or "
 	  "the client's own address and port, for servers that route back through strait",
 	  "source 10.0.0.9 10.0.0.10" },
 	{ SCHEMA_POOL, "resolver", SCHEMA_INTO_POOL, 0, 0, VALUES(pool_resolver_values),

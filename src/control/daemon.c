@@ -12,6 +12,7 @@
 #include "control/event_stream.h"
 #include "control/network_lists.h"
 #include "control/own_addresses.h"
+#include "control/pool_sources.h"
 #include "control/pool_update.h"
 #include "control/reload.h"
 #include "control/server_states.h"
@@ -132,6 +133,9 @@ static void on_report(struct mailbox *mailbox, const struct message *message)
 	case RELAY_REPORT_BLOCK_DUE:
 		automatic_blocks_on_report(daemon, message);
 		break;
+	case RELAY_REPORT_NO_SOURCE:
+		pool_sources_report_refusal(daemon, message->subject, (int)message->number);
+		break;
 	case RELAY_REPORT_RING_REFUSED:
 		log_event(daemon->log, CONFIG_LEVEL_INFO, "io_uring_refused",
 			  record_text("error", strerror((int)message->number)));
@@ -219,6 +223,7 @@ static void fill_relay_settings(struct daemon *daemon)
 		.relays = daemon->relays,
 		.writes_records = log_writer_wants_flows(daemon->log),
 		.progress_ms = log_writer_progress_ms(daemon->log),
+		.ephemeral_ports = pool_sources_read_ephemeral_ports(),
 		.wants_ring = daemon->config->io_uring == CONFIG_IO_URING_ON,
 		.wake_log = log_writer_wake,
 		.log = daemon->log,
@@ -341,6 +346,7 @@ static bool start(struct daemon *daemon)
 	daemon->ingress_guard = ingress_guard_new(&daemon->loop, &daemon->wheel, daemon->log);
 	ingress_guard_apply(daemon->ingress_guard, daemon->config, daemon->snapshot);
 	blocks_use_guard(daemon->blocks, ingress_guard_packets(daemon->ingress_guard));
+	pool_sources_report_problems(daemon);
 	/* What the system's files say of names is there before the first client. */
 	loop_end_turn(&daemon->loop);
 	notify_ready(daemon);

@@ -8,6 +8,7 @@
 #include "control/ceilings.h"
 #include "control/network_lists.h"
 #include "control/own_addresses.h"
+#include "control/pool_sources.h"
 #include "control/pool_update.h"
 #include "control/server_states.h"
 
@@ -77,6 +78,12 @@ static void change_ring(struct daemon *daemon, const struct config *config)
 			      memory_order_relaxed);
 }
 
+static void change_ephemeral_ports(struct daemon *daemon)
+{
+	atomic_store_explicit(&daemon->relay_settings.ephemeral_ports, pool_sources_read_ephemeral_ports(),
+			      memory_order_relaxed);
+}
+
 static void change_log(struct daemon *daemon, struct log_sink_set *sinks)
 {
 	log_writer_commit(daemon->log, sinks);
@@ -94,6 +101,7 @@ static struct config *publish(struct daemon *daemon, struct config *config, stru
 	struct config *replaced = daemon->config;
 	change_log(daemon, prepared->sinks);
 	change_ring(daemon, config);
+	change_ephemeral_ports(daemon);
 	admin_commit(daemon->admin, prepared->admin);
 	own_addresses_mark_servers(snapshot);
 	publish_views_of_new_pools(daemon, snapshot);
@@ -117,6 +125,7 @@ static struct config *publish(struct daemon *daemon, struct config *config, stru
 	trends_watch(daemon->trends, snapshot, config);
 	ingress_guard_apply(daemon->ingress_guard, config, snapshot);
 	blocks_use_guard(daemon->blocks, ingress_guard_packets(daemon->ingress_guard));
+	pool_sources_report_problems(daemon);
 	return replaced;
 }
 

@@ -6,6 +6,7 @@
 #include "control/blocks.h"
 #include "control/event_stream.h"
 #include "control/json_bytes.h"
+#include "control/pool_sources.h"
 #include "guard/guard.h"
 #include "worker/worker.h"
 
@@ -375,6 +376,30 @@ static json_t *names_build(const struct daemon *daemon, size_t number)
 	return names;
 }
 
+static void add_addresses(json_t *array, const struct pool_addrs *addrs)
+{
+	char text[ADDR_TEXT_BYTES];
+	for (uint32_t i = 0; i < addrs->count; i++)
+		json_array_append_new(array, json_bytes(addr_format_ip(&addrs->addrs[i], text, sizeof(text))));
+}
+
+/* NULL where the kernel chooses. */
+static json_t *source_build(const struct pool_policy *policy)
+{
+	char problem[POOL_SOURCES_PROBLEM_BYTES];
+	if (!policy->source.is_client && policy->source.ipv4.count + policy->source.ipv6.count == 0)
+		return json_null();
+	json_t *object = json_object();
+	json_t *addresses = json_array();
+	add_addresses(addresses, &policy->source.ipv4);
+	add_addresses(addresses, &policy->source.ipv6);
+	put_boolean(object, "is_client", policy->source.is_client);
+	json_object_set_new(object, "addresses", addresses);
+	bool has_problem = pool_sources_find_problem(policy, problem);
+	json_object_set_new(object, "problem", has_problem ? json_bytes(problem) : json_null());
+	return object;
+}
+
 json_t *status_build_pool(const struct daemon *daemon, size_t number)
 {
 	const struct pool *pool = daemon->snapshot->pools[number];
@@ -387,6 +412,7 @@ json_t *status_build_pool(const struct daemon *daemon, size_t number)
 	put_text(object, "check", pool_check_word(pool->policy->check.kind));
 	put_number(object, "available_count", status_available_count(pool));
 	put_boolean(object, "is_degraded", pool_is_degraded(daemon, number));
+	json_object_set_new(object, "source", source_build(pool->policy));
 	json_object_set_new(object, "servers", servers);
 	json_object_set_new(object, "names", names_build(daemon, number));
 	return object;

@@ -107,9 +107,13 @@ static void start_check(struct watch *watch)
 {
 	const struct pool_policy *policy = watch_policy(watch);
 	uint8_t preface[PROXY_V1_BYTES_MAX];
+	bool is_unix = addr_is_unix(&watch->server->addr);
+	const struct pool_addrs *sources = pool_policy_sources(policy, watch->server->addr.sa.sa_family);
 	struct probe_request request = {
 		.kind = kind_of(policy->check.kind),
 		.addr = watch->server->addr,
+		.sources = sources->addrs,
+		.source_count = is_unix ? 0 : sources->count,
 		.timeout_ms = policy->check.timeout_ms,
 		.preface = write_preface(policy, preface),
 		.send = span_from_bytes(&policy->check.send),
@@ -126,7 +130,7 @@ static void start_check(struct watch *watch)
 		.exec.pool = watch->server->pool->name,
 		.exec.server = watch->server->name,
 	};
-	if (policy->check.port != 0 && !addr_is_unix(&request.addr))
+	if (policy->check.port != 0 && !is_unix)
 		addr_set_port(&request.addr, policy->check.port);
 	watch->health->running_count++;
 	probe_start(&watch->probe, &request);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/memory.h"
+#include "net/socket.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -63,7 +64,8 @@ static bool is_our_own_error(const struct probe *probe, int error)
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
-	case ENOSPC: /* of epoll_ctl */
+	case ENOSPC:        /* of epoll_ctl */
+	case EADDRNOTAVAIL: /* no source address is here, or none has a port left */
 		return true;
 	case EAGAIN: /* of a unix socket: its backlog is full */
 		return !addr_is_unix(&probe->request.addr);
@@ -170,6 +172,7 @@ static void copy_request(struct probe *probe, const struct probe_request *reques
 /* They belong to the policy, which may be freed while the check runs. */
 static void forget_texts(struct probe_request *request)
 {
+	request->sources = NULL;
 	request->http.method = request->http.path = request->http.host = NULL;
 	request->dns.name = NULL;
 	request->exec.program = request->exec.pool = request->exec.server = NULL;
@@ -196,6 +199,31 @@ void probe_start(struct probe *probe, const struct probe_request *request)
 	bool has_failed = probe->outcome.result != PROBE_PENDING;
 	/* A failure is told by the timer, too: the caller is not to be called back while it starts a check. */
 	timer_arm(probe->wheel, &probe->deadline, has_failed ? 0 : probe->deadline_ms);
+}
+
+static int open_from(struct probe *probe, const struct socket_source *source, int type)
+{
+	const struct addr *addr = &probe->request.addr;
+	int fd = socket_open_from(addr->sa.sa_family, type, source);
+	if (fd < 0)
+		return fd;
+	int result = socket_connect(fd, addr);
+	if (result < 0 && result != -EINPROGRESS)
+		fd_close(&fd);
+	else
+		probe->source.fd = fd;
+	return result;
+}
+
+int probe_connect(struct probe *probe, int type)
+{
+	struct socket_source source = { 0 };
+	int result = -EADDRNOTAVAIL;
+	for (size_t i = 0; i < probe->request.source_count && result == -EADDRNOTAVAIL; i++) {
+		source.addr = probe->request.sources[i];
+		result = open_from(probe, &source, type);
+	}
+	return probe->request.source_count > 0 ? result : open_from(probe, &source, type);
 }
 
 void probe_stop(struct probe *probe)

@@ -49,6 +49,9 @@ struct programs;
 struct probe_request {
 	const struct probe_kind *kind;
 	struct addr addr;
+	/* Of this machine, with port 0: the first that can be used; none: the kernel chooses. Used within probe_start only. */
+	const struct addr *sources;
+	size_t source_count;
 	uint64_t timeout_ms;
 	struct span preface; /* what servers want before anything else; len 0: nothing */
 	struct span send;    /* len 0: nothing */
@@ -129,6 +132,12 @@ struct probe_kind {
 
 /* What happens with the events of source.fd: a step, and what it wants next. May end the check. */
 void probe_advance(struct probe *probe);
+
+/*
+ * For a kind's open: opens source.fd, from where the request says, and begins to connect. Returns 0, -EINPROGRESS or
+ * -errno.
+ */
+int probe_connect(struct probe *probe, int type);
 
 /* Set the outcome and return PROBE_ENDED; may be called within open, too. error: a positive errno. */
 enum probe_next probe_succeed(struct probe *probe);

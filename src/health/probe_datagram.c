@@ -20,7 +20,7 @@ int probe_datagram_open(struct probe *probe)
 {
 	if (addr_is_unix(&probe->request.addr))
 		return -EAFNOSUPPORT; /* refused by the configuration already */
-	int result = socket_connect_datagram(&probe->request.addr, &probe->source.fd);
+	int result = probe_connect(probe, SOCK_DGRAM);
 	if (result < 0)
 		return result;
 	if (probe_meets_itself(probe))

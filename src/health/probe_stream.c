@@ -8,7 +8,7 @@
 int probe_stream_open(struct probe *probe)
 {
 	probe->lack = "no connection";
-	int result = socket_connect_stream(&probe->request.addr, &probe->source.fd);
+	int result = probe_connect(probe, SOCK_STREAM);
 	if (result < 0 && result != -EINPROGRESS)
 		return result;
 	socket_reset_on_close(probe->source.fd);

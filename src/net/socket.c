@@ -12,6 +12,10 @@
 
 enum { UDP_BUFFER_BYTES = 4 << 20 };
 
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51 /* Linux 6.3 */
+#endif
+
 static int set_int(int fd, int level, int option, int value)
 {
 	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
@@ -137,30 +141,49 @@ int socket_listen_unix(const struct addr *addr)
 	return fd;
 }
 
-static int start_connect(int fd, const struct addr *addr, int *ret_fd)
+/* A port that the kernel gives away by itself is taken like that: others may have it towards other servers. */
+static bool take_port_late(int fd, uint16_t port)
 {
-	int result = connect(fd, &addr->sa, addr->len) < 0 ? -errno : 0;
+	uint32_t range = (uint32_t)port << 16 | port;
+	return set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1) == 0 &&
+	       setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range)) == 0;
+}
+
+static int be_transparent(int fd, sa_family_t family)
+{
+	return family == AF_INET6 ? set_int(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, 1)
+				  : set_int(fd, IPPROTO_IP, IP_TRANSPARENT, 1);
+}
+
+static int bind_source(int fd, int type, const struct socket_source *source)
+{
+	struct addr addr = source->addr;
+	uint16_t port = addr_port(&addr);
+	int result = source->is_foreign ? be_transparent(fd, addr.sa.sa_family) : 0;
+	if (result < 0)
+		return result;
+	if (port == 0)
+		set_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+	else if (type == SOCK_STREAM && source->is_port_ephemeral && take_port_late(fd, port))
+		addr_set_port(&addr, 0);
+	else if (type == SOCK_STREAM)
+		set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	return bind(fd, &addr.sa, addr.len) < 0 ? -errno : 0;
+}
+
+int socket_open_from(int family, int type, const struct socket_source *source)
+{
+	int fd = open_socket(family, type);
+	if (fd < 0 || source->addr.len == 0)
+		return fd;
+	int result = bind_source(fd, type, source);
+	return result < 0 ? fail(fd, result) : fd;
+}
+
+int socket_connect(int fd, const struct addr *addr)
+{
 	/* A unix socket whose backlog is full says EAGAIN: nothing is in progress, so it is a failure like others. */
-	if (result < 0 && result != -EINPROGRESS)
-		return fail(fd, result);
-	*ret_fd = fd;
-	return result;
-}
-
-int socket_connect_stream(const struct addr *addr, int *ret_fd)
-{
-	int fd = open_socket(addr->sa.sa_family, SOCK_STREAM);
-	if (fd < 0)
-		return fd;
-	return start_connect(fd, addr, ret_fd);
-}
-
-int socket_connect_datagram(const struct addr *addr, int *ret_fd)
-{
-	int fd = open_socket(addr->sa.sa_family, SOCK_DGRAM);
-	if (fd < 0)
-		return fd;
-	return start_connect(fd, addr, ret_fd);
+	return connect(fd, &addr->sa, addr->len) < 0 ? -errno : 0;
 }
 
 void socket_allow_fragments(int fd, int family)

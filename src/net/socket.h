@@ -44,12 +44,29 @@ void socket_set_keepalive(int fd, const struct socket_keepalive *keepalive);
 /* Switches Nagle's algorithm off (TCP_NODELAY), which sockets that are accepted inherit from their listener. */
 void socket_send_at_once(int fd);
 
+/* Where a connection comes from. All zero: the kernel chooses when it connects. */
+struct socket_source {
+	struct addr addr; /* port 0: the kernel chooses one that is free towards the destination, when it connects */
+	bool is_foreign;  /* another machine's, whose packets are routed here (IP_TRANSPARENT); wants CAP_NET_ADMIN */
+	/*
+	 * The port is one of those that the kernel gives away (ip_local_port_range). TCP then takes it when it connects, as if it
+	 * had been given (IP_LOCAL_PORT_RANGE, Linux 6.3): a port that is bound beforehand is given to nobody else on this
+	 * machine, so that many of them would leave none.
+	 */
+	bool is_port_ephemeral;
+};
+
+/*
+ * A socket that is bound to the source, to connect with socket_connect. Returns it, or -errno: -EADDRNOTAVAIL when the
+ * address is not of this machine, -EADDRINUSE or -EACCES when the port cannot be had, -EPERM without the capability.
+ */
+int socket_open_from(int family, int type, const struct socket_source *source);
+
 /*
  * Starts to connect. Returns 0 when connected at once, -EINPROGRESS when the outcome will be known once the descriptor
- * is writable; *ret_fd is set in both cases. Other -errno: failed, no descriptor.
+ * is writable, or -errno; the descriptor stays the caller's. No port is left: -EADDRNOTAVAIL of TCP, -EAGAIN of UDP.
  */
-int socket_connect_stream(const struct addr *addr, int *ret_fd);
-int socket_connect_datagram(const struct addr *addr, int *ret_fd);
+int socket_connect(int fd, const struct addr *addr);
 
 /*
  * Datagrams that are larger than the path takes are fragmented, here or on the way, and what ICMP says of their size is no

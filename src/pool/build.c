@@ -90,6 +90,20 @@ static void check_settings_build(const struct config_pool *config, struct pool_p
 	policy->check.program = memory_copy_text(config->check.program);
 }
 
+static void add_source(struct pool_addrs *addrs, const struct addr *addr)
+{
+	addrs->addrs = memory_resize(addrs->addrs, addrs->count + 1, sizeof(addrs->addrs[0]));
+	addrs->addrs[addrs->count++] = *addr;
+}
+
+static void source_build(const struct config_source *config, struct pool_policy *policy)
+{
+	policy->source.is_client = config->is_client;
+	for (size_t i = 0; i < config->addr_count; i++)
+		add_source(config->addrs[i].sa.sa_family == AF_INET6 ? &policy->source.ipv6 : &policy->source.ipv4,
+			   &config->addrs[i]);
+}
+
 static struct pool_policy *pool_policy_build(const struct config_pool *config)
 {
 	struct pool_policy *policy = memory_alloc_zeroed(1, sizeof(*policy));
@@ -106,6 +120,7 @@ static struct pool_policy *pool_policy_build(const struct config_pool *config)
 	policy->has_proxy_unique_id = config->send_proxy.has_unique_id;
 	policy->has_proxy_authority = config->send_proxy.has_authority;
 	policy->is_proxy_header_once = config->send_proxy.is_first;
+	source_build(&config->source, policy);
 	policy->closes_tcp_on_down = config->on_down == CONFIG_ON_DOWN_CLOSE;
 	policy->keeps_sessions_on_down = config->on_down == CONFIG_ON_DOWN_KEEP;
 	return policy;

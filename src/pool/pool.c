@@ -52,6 +52,8 @@ void pool_policy_free(struct pool_policy **policy)
 	free((*policy)->check.http.host);
 	free((*policy)->check.dns.name);
 	free((*policy)->check.program);
+	free((*policy)->source.ipv4.addrs);
+	free((*policy)->source.ipv6.addrs);
 	free(*policy);
 	*policy = NULL;
 }

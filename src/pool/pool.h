@@ -53,6 +53,12 @@ struct pool_bytes {
 	size_t len;
 };
 
+/* Addresses of one family, with port 0. */
+struct pool_addrs {
+	struct addr *addrs;
+	uint32_t count;
+};
+
 /* Immutable once published. */
 struct pool_policy {
 	enum pool_algorithm algorithm;
@@ -90,6 +96,12 @@ struct pool_policy {
 	bool has_proxy_authority;
 	bool is_proxy_header_once;   /* UDP: only before the first datagram of a session */
 	bool keeps_sessions_on_down; /* on-down keep, written out */
+	/* Where connections to servers come from; the kernel chooses for a family without addresses. */
+	struct {
+		bool is_client; /* from the client's own address and port; there are no addresses then */
+		struct pool_addrs ipv4;
+		struct pool_addrs ipv6;
+	} source;
 	struct rcu_head rcu;
 };
 
@@ -102,9 +114,11 @@ struct pool_total {
 	alignas(CACHE_LINE_BYTES) _Atomic int64_t active;
 };
 
-/* One worker's measurements in one pool; written by that worker only. */
+/* One worker's counts in one pool; written by that worker only. */
 struct pool_counters {
 	alignas(CACHE_LINE_BYTES) struct histogram connect; /* connects that succeeded; histogram_answer_scale */
+	uint32_t source_turn;                               /* the worker's own: which source address is next */
+	uint64_t source_reported_ms; /* likewise: when control was last told that none can be used; 0: never */
 };
 
 struct pool {
@@ -128,6 +142,12 @@ struct pool {
 static inline const struct pool_policy *pool_policy(const struct pool *pool)
 {
 	return published_read(pool->policy);
+}
+
+/* The source addresses for servers of a family. */
+static inline const struct pool_addrs *pool_policy_sources(const struct pool_policy *policy, sa_family_t family)
+{
+	return family == AF_INET6 ? &policy->source.ipv6 : &policy->source.ipv4;
 }
 
 const char *pool_algorithm_word(enum pool_algorithm algorithm);

@@ -60,14 +60,13 @@ static void forget(struct own_flows *own_flows, const struct own_flow_key *key)
 	free(flow);
 }
 
-void own_flows_add(struct own_flows *own_flows, const struct own_flow_key *key, const struct service *service,
-		   const struct endpoint *peer)
+void own_flows_add(struct own_flows *own_flows, const struct own_flow_key *goes, const struct service *service,
+		   const struct own_flow_key *came)
 {
 	struct own_flow *flow = memory_alloc_zeroed(1, sizeof(*flow));
-	flow->key = *key;
-	struct own_flow_key before = { .local = *peer, .protocol = key->protocol };
+	flow->key = *goes;
 	pthread_mutex_lock(&own_flows->lock);
-	const struct own_flow *came_as = find(own_flows, &before);
+	const struct own_flow *came_as = find(own_flows, came);
 	if (came_as != NULL) {
 		flow->service_count = came_as->service_count;
 		memcpy(flow->services, came_as->services, sizeof(flow->services));
@@ -75,7 +74,7 @@ void own_flows_add(struct own_flows *own_flows, const struct own_flow_key *key, 
 	/* A flow that has passed too many was refused before it got here. */
 	if (flow->service_count < OWN_FLOWS_SERVICES_MAX)
 		flow->services[flow->service_count++] = service;
-	forget(own_flows, key);
+	forget(own_flows, goes);
 	HASH_ADD(hh, own_flows->flows, key, sizeof(flow->key), flow);
 	atomic_fetch_add(&own_flows->count, 1);
 	pthread_mutex_unlock(&own_flows->lock);
@@ -98,10 +97,13 @@ static bool has_passed(const struct own_flow *flow, const struct service *servic
 	return false;
 }
 
+bool own_flows_is_empty(const struct own_flows *own_flows)
+{
+	return atomic_load(&own_flows->count) == 0;
+}
+
 bool own_flows_returns(struct own_flows *own_flows, const struct own_flow_key *key, const struct service *service)
 {
-	if (atomic_load(&own_flows->count) == 0)
-		return false;
 	pthread_mutex_lock(&own_flows->lock);
 	const struct own_flow *flow = find(own_flows, key);
 	bool returns = flow != NULL && has_passed(flow, service);

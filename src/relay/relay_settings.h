@@ -25,8 +25,10 @@ struct relay_settings {
 	uint32_t tails_capacity;      /* of one worker */
 	_Atomic bool writes_records;  /* a log sink wants access records; control changes it, with release */
 	_Atomic uint64_t progress_ms; /* how often flows that go on are told of, 0: never; likewise */
-	_Atomic bool wants_ring;      /* workers may use io_uring; control changes it */
-	void (*wake_log)(void *log);  /* cheap; called after turns that wrote records */
+	_Atomic uint32_t
+		ephemeral_ports;     /* those that the kernel gives away: the first, and the last << 16; likewise */
+	_Atomic bool wants_ring;     /* workers may use io_uring; control changes it */
+	void (*wake_log)(void *log); /* cheap; called after turns that wrote records */
 	void *log;
 };
 
@@ -46,11 +48,18 @@ static inline bool relay_settings_want_ring(const struct relay_settings *setting
 	return atomic_load_explicit(&settings->wants_ring, memory_order_relaxed);
 }
 
+static inline bool relay_settings_is_ephemeral(const struct relay_settings *settings, uint16_t port)
+{
+	uint32_t ports = atomic_load_explicit(&settings->ephemeral_ports, memory_order_relaxed);
+	return port >= (ports & UINT16_MAX) && port <= ports >> 16;
+}
+
 /* message.kind of what workers tell control. */
 enum relay_report {
 	RELAY_REPORT_EJECTED = 1,  /* subject: the server that has just reached eject failures= */
 	RELAY_REPORT_REFUSAL,      /* subject: the service; number: the reason; the first refusal in a while */
 	RELAY_REPORT_DRAINED,      /* number: the index of a worker that drains and has no flow left */
+	RELAY_REPORT_NO_SOURCE,    /* subject: a pool of whose sources none can be used; number: the last errno */
 	RELAY_REPORT_RING_REFUSED, /* number: the errno that a worker got in place of io_uring */
 	RELAY_REPORT_SPARED,       /* as REFUSAL, of a service whose limits are on trial */
 	/* A source was refused often: subject: the service; number: family << 8 | prefix_bits, address: its network. */

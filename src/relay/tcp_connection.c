@@ -15,6 +15,7 @@
 #include "relay/tcp_greeting.h"
 #include "relay/tcp_hello.h"
 #include "relay/tcp_queue.h"
+#include "relay/upstream.h"
 
 #include <errno.h>
 
@@ -55,13 +56,21 @@ static void release_greeting(struct tcp_connection *connection)
 	connection->greeting = NULL;
 }
 
+static struct own_flow_key own_key_of(const struct tcp_connection *connection)
+{
+	struct own_flow_key key = { .to = connection->target->endpoint, .protocol = FLOW_TCP };
+	key.from = socket_local_endpoint(connection->server.source.fd);
+	return key;
+}
+
+/* It came from its peer, whoever a PROXY header said it was for. */
 static void note_own_flow(const struct tcp_connection *connection)
 {
-	struct own_flow_key key = { .protocol = FLOW_TCP };
-	key.local = socket_local_endpoint(connection->server.source.fd);
-	/* Not the client's: a PROXY header may have told of one that was never here. */
-	struct endpoint peer = socket_peer_endpoint(connection->client.source.fd);
-	own_flows_add(connection->relay->settings->own_flows, &key, connection->service, &peer);
+	struct own_flow_key goes = own_key_of(connection);
+	struct own_flow_key came = { .protocol = FLOW_TCP };
+	came.from = socket_peer_endpoint(connection->client.source.fd);
+	came.to = socket_local_endpoint(connection->client.source.fd);
+	own_flows_add(connection->relay->settings->own_flows, &goes, connection->service, &came);
 }
 
 /* Before the descriptor of the server side is closed. */
@@ -70,8 +79,7 @@ static void forget_own_flow(struct tcp_connection *connection)
 	if (!connection->is_own_flow)
 		return;
 	connection->is_own_flow = false;
-	struct own_flow_key key = { .protocol = FLOW_TCP };
-	key.local = socket_local_endpoint(connection->server.source.fd);
+	struct own_flow_key key = own_key_of(connection);
 	own_flows_remove(connection->relay->settings->own_flows, &key);
 }
 
@@ -467,7 +475,12 @@ static int start_connect(struct tcp_connection *connection)
 	connection->server = (struct tcp_side){ .source = { .on_event = on_server_event, .fd = -1 } };
 	connection->server.may_delay = connection->target->endpoint.family != AF_UNIX;
 	connection->connect_start_ns = clock_monotonic_ns();
-	int result = socket_connect_stream(&connection->target->addr, &connection->server.source.fd);
+	struct upstream_request request = {
+		.server = connection->target,
+		.client = &connection->client_endpoint,
+		.type = SOCK_STREAM,
+	};
+	int result = upstream_connect(relay, &request, &connection->server.source.fd);
 	if (result < 0 && result != -EINPROGRESS)
 		return result;
 	connection->is_own_flow = connection->target->is_own;
@@ -508,6 +521,8 @@ static void connect_to_target(struct tcp_connection *connection)
 		return;
 	if (socket_is_shortage(-result))
 		tcp_connection_abort(connection, REASON_LIMIT_MEMORY);
+	else if (result == UPSTREAM_NO_SOURCE)
+		tcp_connection_abort(connection, REASON_CONNECT_FAILED);
 	else
 		fail_target(connection, reason_of_connect_error(-result));
 }

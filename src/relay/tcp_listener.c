@@ -41,10 +41,13 @@ static void pause_accepting(struct tcp_listener *listener)
 	timer_arm(relay->wheel, &listener->resume, relay->loop->now_ms + PAUSE_MS);
 }
 
-static bool comes_back(const struct tcp_listener *listener, const struct endpoint *client)
+static bool comes_back(const struct tcp_listener *listener, const struct tcp_client *client)
 {
 	struct own_flows *own_flows = listener->relay->settings->own_flows;
-	struct own_flow_key key = { .local = *client, .protocol = FLOW_TCP };
+	if (own_flows_is_empty(own_flows))
+		return false;
+	struct own_flow_key key = { .from = client->endpoint, .protocol = FLOW_TCP };
+	key.to = socket_local_endpoint(client->fd);
 	return own_flows_returns(own_flows, &key, listener->service);
 }
 
@@ -58,7 +61,7 @@ static enum reason admit(struct tcp_listener *listener, struct tcp_client *clien
 	client->is_admitted = !service_policy_wants_proxy_header(service_policy(listener->service), &client->endpoint);
 	if (slab_is_full(&relay->connections))
 		return REASON_LIMIT_MEMORY;
-	if (comes_back(listener, &client->endpoint))
+	if (comes_back(listener, client))
 		return REASON_DENIED_ACCESS;
 	enum reason reason = REASON_NONE;
 	if (client->is_admitted)

@@ -14,6 +14,7 @@
 #include "relay/own_flows.h"
 #include "relay/udp_header.h"
 #include "relay/udp_reply.h"
+#include "relay/upstream.h"
 
 #include <errno.h>
 #include <string.h>
@@ -93,8 +94,8 @@ static void give_back_admission(struct relay *relay, const struct service *servi
 
 static struct own_flow_key own_key_of(const struct udp_session *session)
 {
-	struct own_flow_key key = { .protocol = FLOW_UDP };
-	key.local = socket_local_endpoint(session->upstream.fd);
+	struct own_flow_key key = { .to = session->server->endpoint, .protocol = FLOW_UDP };
+	key.from = socket_local_endpoint(session->upstream.fd);
 	return key;
 }
 
@@ -243,11 +244,17 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 
 /* --- the beginning ----------------------------------------------------------------------------------------------- */
 
-void udp_session_refuse(struct udp_listener *listener, const struct datagram *datagram, enum reason reason)
+static struct endpoint asked_endpoint(const struct udp_listener *listener, const struct datagram *datagram)
 {
 	struct endpoint asked = listener->bound;
 	if (datagram->has_local)
 		memcpy(asked.ip, datagram->local_ip, sizeof(asked.ip));
+	return asked;
+}
+
+void udp_session_refuse(struct udp_listener *listener, const struct datagram *datagram, enum reason reason)
+{
+	struct endpoint asked = asked_endpoint(listener, datagram);
 	struct addr listen;
 	endpoint_to_addr(&asked, &listen);
 	struct flow_refusal refusal = {
@@ -260,10 +267,16 @@ void udp_session_refuse(struct udp_listener *listener, const struct datagram *da
 	flow_report_refusal(listener->relay, &refusal);
 }
 
-static bool comes_back(const struct udp_listener *listener, const struct endpoint *peer)
+static bool comes_back(const struct udp_listener *listener, const struct datagram *datagram)
 {
 	struct own_flows *own_flows = listener->relay->settings->own_flows;
-	struct own_flow_key key = { .local = *peer, .protocol = FLOW_UDP };
+	if (own_flows_is_empty(own_flows))
+		return false;
+	struct own_flow_key key = {
+		.from = datagram->peer,
+		.to = asked_endpoint(listener, datagram),
+		.protocol = FLOW_UDP,
+	};
 	return own_flows_returns(own_flows, &key, listener->service);
 }
 
@@ -283,7 +296,7 @@ static enum reason admit(struct udp_listener *listener, const struct datagram *d
 	struct flow_budget *budget = relay->settings->budget;
 	if (relay->is_draining)
 		return REASON_SHUTDOWN;
-	if (comes_back(listener, &datagram->peer) || is_suspect(relay, datagram))
+	if (comes_back(listener, datagram) || is_suspect(relay, datagram))
 		return REASON_DENIED_ACCESS;
 	if (!endpoint_equal(&datagram->peer, client) && flow_is_kept_out(relay, &datagram->peer))
 		return REASON_BLOCKED;
@@ -335,12 +348,15 @@ static enum reason find_route(struct udp_listener *listener, const struct endpoi
 		route->server = balance_enter(policy->pool, &request);
 		if (route->server == NULL)
 			return reason;
-		int result = socket_connect_datagram(&route->server->addr, &route->fd);
+		struct upstream_request upstream = { route->server, client, SOCK_DGRAM };
+		int result = upstream_connect(listener->relay, &upstream, &route->fd);
 		if (result == 0) {
 			prepare_for_headers(route);
 			return REASON_NONE;
 		}
 		tcp_queue_give_place(listener->relay, route->server);
+		if (result == UPSTREAM_NO_SOURCE)
+			return REASON_CONNECT_FAILED;
 		if (socket_is_shortage(-result) || result == -EAGAIN /* no local port */)
 			return REASON_LIMIT_MEMORY;
 		count_connect_failure(listener->relay, route->server, -result);
@@ -380,8 +396,13 @@ static struct udp_session *begin(struct udp_listener *listener, const struct dat
 	listener->session_count++;
 	session->is_own_flow = session->server->is_own;
 	if (session->is_own_flow) {
-		struct own_flow_key own_key = own_key_of(session);
-		own_flows_add(relay->settings->own_flows, &own_key, session->service, &session->peer);
+		struct own_flow_key goes = own_key_of(session);
+		struct own_flow_key came = {
+			.from = session->peer,
+			.to = udp_session_listen_endpoint(session),
+			.protocol = FLOW_UDP,
+		};
+		own_flows_add(relay->settings->own_flows, &goes, session->service, &came);
 	}
 	counter_add(&counters_of(session)->flows[FLOW_UDP], 1);
 	flow_observe_begin(relay, session->service, &session->client);

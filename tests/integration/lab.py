@@ -42,6 +42,15 @@ CLONE_NEWNET = 0x40000000
 LABS = itertools.count(1)
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 
+TRANSPARENT_RULES = """
+table inet strait {
+    chain divert {
+        type filter hook prerouting priority mangle; policy accept;
+        meta l4proto { tcp, udp } socket transparent 1 meta mark set 1
+    }
+}
+"""
+
 libc = ctypes.CDLL(None, use_errno=True)
 home_namespace = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 open_labs = set()
@@ -336,6 +345,18 @@ class Lab:
         self.proxy.ip(f"-{version}", "route", "add", f"{far}/{128 if version == 6 else 32}", "via", self.back[version])
         end.ip(f"-{version}", "route", "add", "default", "via", near)
         return end, far
+
+    def route_clients_back(self):
+        """
+        What docs/source.md asks for where strait is transparent: servers send what is for clients to strait, and strait's
+        machine hands to the sockets that are there for it what is not for the machine itself.
+        """
+        self.server.ip("route", "add", "default", "via", self.local[4])
+        self.server.ip("-6", "route", "add", "default", "via", self.local[6])
+        for family in ("-4", "-6"):
+            self.proxy.ip(family, "rule", "add", "fwmark", "1", "lookup", "100")
+            self.proxy.ip(family, "route", "add", "local", "default", "dev", "lo", "table", "100")
+        self.proxy.filter(TRANSPARENT_RULES)
 
     def close(self):
         """Ends every process and removes every namespace, whatever went wrong before; idempotent."""

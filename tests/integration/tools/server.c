@@ -8,6 +8,7 @@
  *   echo      sends back what comes
  *   port      TCP as echo; a datagram is sent back with a space and the sender's port behind it
  *   name      answers every message with "NAME PEER-PORT\n", except "ping", which is answered with "pong\n"
+ *   peer      answers every message with "PEER-ADDRESS PEER-PORT\n"
  *   discard   reads and forgets; a TCP connection is closed when the client has finished
  *   mute      TCP as discard; UDP is read and never answered
  *
@@ -30,13 +31,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum mode { MODE_ECHO, MODE_NAME, MODE_DISCARD, MODE_MUTE, MODE_PORT };
+enum mode { MODE_ECHO, MODE_NAME, MODE_DISCARD, MODE_MUTE, MODE_PORT, MODE_PEER };
 enum { BUFFER_BYTES = 65536, DESCRIPTORS_MAX = 32768 };
 
 struct connection {
 	char *unsent;
 	size_t unsent_bytes;
-	int peer_port;
+	struct sockaddr_storage peer;
 };
 
 static enum mode mode;
@@ -68,23 +69,34 @@ static int port_of(const struct sockaddr_storage *address)
 	return 0;
 }
 
+static const char *host_of(const struct sockaddr_storage *address)
+{
+	static char text[INET6_ADDRSTRLEN];
+	const void *ip = &((const struct sockaddr_in *)address)->sin_addr;
+	if (address->ss_family == AF_INET6)
+		ip = &((const struct sockaddr_in6 *)address)->sin6_addr;
+	return inet_ntop(address->ss_family, ip, text, sizeof text);
+}
+
 /* What to answer to a message of `bytes` in the buffer; the answer stands in the buffer afterwards. */
-static ssize_t answer(ssize_t bytes, int peer_port)
+static ssize_t answer(ssize_t bytes, const struct sockaddr_storage *peer)
 {
 	if (mode == MODE_ECHO || mode == MODE_PORT)
 		return bytes;
+	if (mode == MODE_PEER)
+		return snprintf(buffer, sizeof buffer, "%s %d\n", host_of(peer), port_of(peer));
 	if (mode != MODE_NAME)
 		return -1;
 	if (bytes >= 4 && memcmp(buffer, "ping", 4) == 0)
 		return snprintf(buffer, sizeof buffer, "pong\n");
-	return snprintf(buffer, sizeof buffer, "%s %d\n", name, peer_port);
+	return snprintf(buffer, sizeof buffer, "%s %d\n", name, port_of(peer));
 }
 
-static ssize_t answer_datagram(ssize_t bytes, int peer_port)
+static ssize_t answer_datagram(ssize_t bytes, const struct sockaddr_storage *peer)
 {
 	if (mode != MODE_PORT)
-		return answer(bytes, peer_port);
-	return bytes + snprintf(buffer + bytes, sizeof buffer - (size_t)bytes, " %d", peer_port);
+		return answer(bytes, peer);
+	return bytes + snprintf(buffer + bytes, sizeof buffer - (size_t)bytes, " %d", port_of(peer));
 }
 
 static void connection_close(int fd)
@@ -140,7 +152,7 @@ static void connection_read(int fd)
 			connection_close(fd);
 			return;
 		}
-		ssize_t reply = answer(bytes, c->peer_port);
+		ssize_t reply = answer(bytes, &c->peer);
 		if (reply > 0 && !connection_send(fd, buffer, (size_t)reply)) {
 			connection_close(fd);
 			return;
@@ -158,7 +170,7 @@ static void accept_all(void)
 			return;
 		if (fd >= DESCRIPTORS_MAX)
 			die("too many connections");
-		connections[fd] = (struct connection){ .peer_port = port_of(&peer) };
+		connections[fd] = (struct connection){ .peer = peer };
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 		open_count++;
 		watch(fd, EPOLLIN, EPOLL_CTL_ADD);
@@ -175,7 +187,7 @@ static void datagrams_read(void)
 			return;
 		if (bytes < 0)
 			continue; /* an ICMP error of an earlier answer */
-		ssize_t reply = answer_datagram(bytes, port_of(&peer));
+		ssize_t reply = answer_datagram(bytes, &peer);
 		if (reply >= 0)
 			sendto(udp_fd, buffer, (size_t)reply, 0, (struct sockaddr *)&peer, length);
 	}
@@ -240,8 +252,8 @@ static void turn(void)
 
 static enum mode mode_of(const char *word)
 {
-	static const char *const words[] = { "echo", "name", "discard", "mute", "port" };
-	for (int i = 0; i < 5; i++)
+	static const char *const words[] = { "echo", "name", "discard", "mute", "port", "peer" };
+	for (int i = 0; i < 6; i++)
 		if (strcmp(word, words[i]) == 0)
 			return (enum mode)i;
 	die("unknown mode");
@@ -251,7 +263,7 @@ static enum mode mode_of(const char *word)
 int main(int argc, char **argv)
 {
 	if (argc != 5) {
-		fprintf(stderr, "usage: server echo|name|discard|mute|port ADDRESS|unix:PATH PORT NAME\n");
+		fprintf(stderr, "usage: server echo|name|discard|mute|port|peer ADDRESS|unix:PATH PORT NAME\n");
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);

@@ -27,6 +27,13 @@ static struct addr any(void)
 	return addr;
 }
 
+static int connected(const struct addr *addr)
+{
+	int fd = socket_open_from(AF_INET, SOCK_DGRAM, &(struct socket_source){ 0 });
+	assert_int_equal(socket_connect(fd, addr), 0);
+	return fd;
+}
+
 /* A receiver on all addresses and a sender connected to it over 127.0.0.2. */
 struct pair {
 	int receiver;
@@ -42,7 +49,7 @@ static struct pair open_pair(void)
 	pair.port = socket_local_endpoint(pair.receiver).port;
 	struct addr to = loopback(pair.port);
 	to.in.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
-	assert_int_equal(socket_connect_datagram(&to, &pair.sender), 0);
+	pair.sender = connected(&to);
 	return pair;
 }
 
@@ -264,8 +271,7 @@ static void reports_an_earlier_icmp_error_and_sends_a_headed_train(void **state)
 	int silent = socket_listen_udp(&addr);
 	addr_set_port(&addr, socket_local_endpoint(silent).port);
 	close(silent);
-	int sender;
-	assert_int_equal(socket_connect_datagram(&addr, &sender), 0);
+	int sender = connected(&addr);
 	assert_int_equal(send(sender, "x", 1, 0), 1);
 	silent = socket_listen_udp(&addr);
 	struct datagram_batch out, in;
@@ -321,8 +327,7 @@ static void sends_in_spite_of_an_earlier_icmp_error(void **state)
 	uint16_t port = socket_local_endpoint(silent).port;
 	close(silent);
 	addr_set_port(&addr, port);
-	int sender;
-	assert_int_equal(socket_connect_datagram(&addr, &sender), 0);
+	int sender = connected(&addr);
 	assert_int_equal(send(sender, "x", 1, 0), 1); /* nobody is there: an ICMP error comes back */
 	silent = socket_listen_udp(&addr);
 	struct datagram_batch out, in;

@@ -41,6 +41,7 @@ const sentences = {
 	reload_revert_failed: () => 'The configuration before the reload could not be brought back',
 	reload_confirmed: () => 'The reload is confirmed',
 	limit_reached: (event) => `${visible(event.service)} reached a limit and refuses flows: ${visible(event.reason).replaceAll('_', ' ')}`,
+	source_unusable: (event) => `${visible(event.pool)} cannot connect from where its source says: ${visible(event.cause)}`,
 	name_resolved: (event) => `${visible(event.name)} now stands for ${plural(event.addresses, 'address', 'addresses')}`,
 	name_failed: (event) => `${visible(event.name)} cannot be resolved: ${visible(event.cause)}`,
 	packet_guard_attached: (event) => `The packet guard is at ${visible(event.interface)} (${visible(event.mode)})`,
@@ -73,7 +74,7 @@ export function inWords(event) {
 	return `${visible(event.event).replaceAll('_', ' ')}${fields.length > 0 ? `: ${fields.join(', ')}` : ''}`;
 }
 
-const grave = /^(server_down|server_ejected|reload_failed|reload_revert|name_failed|limit_reached|service_anomaly$)/;
+const grave = /^(server_down|server_ejected|reload_failed|reload_revert|name_failed|limit_reached|source_unusable|service_anomaly$)/;
 const good = /^(server_up|server_returned|reloaded|reload_confirmed|service_anomaly_over|started)/;
 
 export function gravity(event) {
