@@ -26,7 +26,8 @@
 	  "the service or the daemon has as many connections as allowed")                                              \
 	X(LIMIT_PER_SOURCE, "limit_per_source", true, "the client has as many flows as one source may have")           \
 	X(LIMIT_RATE, "limit_rate", true, "new flows come faster than the service or one source may open them")        \
-	X(LIMIT_SESSIONS, "limit_sessions", true, "the service or the daemon has as many UDP sessions as allowed")     \
+	X(LIMIT_SESSIONS, "limit_sessions", true,                                                                      \
+	  "the service or the daemon has as many UDP sessions as allowed; ended: one without an answer made room")     \
 	X(LIMIT_MEMORY, "limit_memory", true, "memory or descriptors set aside for flows are used up")                 \
 	X(BLOCKED, "blocked", true, "the source is on a block list")                                                   \
 	X(BAD_PROXY_HEADER, "bad_proxy_header", true, "the PROXY header was missing, forbidden or malformed")          \

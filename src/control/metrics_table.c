@@ -14,10 +14,10 @@ static bool can_end(enum reason reason)
 {
 	/*
 	 * A UDP session finds out only after its beginning that nobody is there, and a connection what its client begins with;
-	 * who is blocked may have flows.
+	 * who is blocked may have flows; and a session without an answer makes room for another.
 	 */
 	return !reason_is_refusal(reason) || reason == REASON_CONNECT_REFUSED || reason == REASON_BLOCKED ||
-	       reason == REASON_BAD_PROXY_HEADER;
+	       reason == REASON_BAD_PROXY_HEADER || reason == REASON_LIMIT_SESSIONS;
 }
 
 /* Those that the guard of a service decides about. */
@@ -30,7 +30,7 @@ static bool can_be_spared(enum reason reason)
 #define COUNT_END(name, word, is_refusal, meaning)     +((is_refusal) ? 0 : 1)
 #define COUNT_REFUSAL(name, word, is_refusal, meaning) +((is_refusal) ? 1 : 0)
 enum {
-	END_REASONS = 3 REASON_LIST(COUNT_END),
+	END_REASONS = 4 REASON_LIST(COUNT_END),
 	REFUSAL_REASONS = 0 REASON_LIST(COUNT_REFUSAL),
 	SPARED_REASONS = 5,         /* see can_be_spared */
 	HISTOGRAM_EXTRA_SERIES = 3, /* the last bucket, sum and count */

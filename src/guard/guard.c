@@ -190,13 +190,22 @@ static void count_give(struct guard_count *count)
 	CHECK(before > 0);
 }
 
-static enum reason service_admit(struct guard *guard, const struct rules *rules, enum guard_kind kind, uint64_t now_ns)
+/* A flow that wants to begin. */
+struct attempt {
+	enum guard_kind kind;
+	const struct endpoint *client;
+	uint64_t now_ns;
+	bool is_replacement; /* its place is that of another flow, which is about to end */
+};
+
+static enum reason service_admit(struct guard *guard, const struct rules *rules, const struct attempt *attempt)
 {
-	if (!count_take(&guard->counts[kind], rules->active_max[kind]))
-		return kind == GUARD_CONNECTION ? REASON_LIMIT_CONNECTIONS : REASON_LIMIT_SESSIONS;
-	if (rate_take_shared(&rules->rate, &guard->arrival_ns, now_ns))
+	struct guard_count *count = &guard->counts[attempt->kind];
+	if (!count_take(count, attempt->is_replacement ? UINT64_MAX : rules->active_max[attempt->kind]))
+		return attempt->kind == GUARD_CONNECTION ? REASON_LIMIT_CONNECTIONS : REASON_LIMIT_SESSIONS;
+	if (rate_take_shared(&rules->rate, &guard->arrival_ns, attempt->now_ns))
 		return REASON_NONE;
-	count_give(&guard->counts[kind]);
+	count_give(count);
 	return REASON_LIMIT_RATE;
 }
 
@@ -223,44 +232,53 @@ static struct guard_ticket ticket_of(const struct rules *rules)
 	return (struct guard_ticket){ .source_epoch = rules->sources != NULL ? rules->sources->epoch : 0 };
 }
 
-static struct guard_verdict judge(struct guard *guard, const struct rules *rules, enum guard_kind kind,
-				  const struct endpoint *client, uint64_t now_ns)
+static struct guard_verdict judge(struct guard *guard, const struct rules *rules, const struct attempt *attempt)
 {
-	struct guard_verdict verdict = { .reason = source_admit(rules, client, now_ns) };
+	struct guard_verdict verdict = { .reason = source_admit(rules, attempt->client, attempt->now_ns) };
 	if (verdict.reason != REASON_NONE) {
-		verdict.is_block_due = note_refusals(rules, client, now_ns, 1);
+		verdict.is_block_due = note_refusals(rules, attempt->client, attempt->now_ns, 1);
 		return verdict;
 	}
-	verdict.reason = service_admit(guard, rules, kind, now_ns);
+	verdict.reason = service_admit(guard, rules, attempt);
 	if (verdict.reason == REASON_NONE)
 		verdict.ticket = ticket_of(rules);
 	else if (rules->sources != NULL)
-		source_table_withdraw(rules->sources->table, &rules->source_limits, client);
+		source_table_withdraw(rules->sources->table, &rules->source_limits, attempt->client);
 	return verdict;
 }
 
 /* Counts a flow that no limit is to keep out. */
-static struct guard_ticket admit_spared(struct guard *guard, const struct rules *rules, enum guard_kind kind,
-					const struct endpoint *client, uint64_t now_ns)
+static struct guard_ticket admit_spared(struct guard *guard, const struct rules *rules, const struct attempt *attempt)
 {
 	static const struct source_limits none;
-	atomic_fetch_add_explicit(&guard->counts[kind].active, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&guard->counts[attempt->kind].active, 1, memory_order_relaxed);
 	if (rules->sources != NULL)
-		source_table_enter(rules->sources->table, &none, client, now_ns);
+		source_table_enter(rules->sources->table, &none, attempt->client, attempt->now_ns);
 	return ticket_of(rules);
+}
+
+static struct guard_verdict admit(struct guard *guard, const struct attempt *attempt)
+{
+	const struct rules *rules = published_read(guard->rules);
+	struct guard_verdict verdict = judge(guard, rules, attempt);
+	if (verdict.reason != REASON_NONE && rules->is_trial) {
+		verdict.spared = verdict.reason;
+		verdict.reason = REASON_NONE;
+		verdict.ticket = admit_spared(guard, rules, attempt);
+	}
+	return verdict;
 }
 
 struct guard_verdict guard_admit(struct guard *guard, enum guard_kind kind, const struct endpoint *client,
 				 uint64_t now_ns)
 {
-	const struct rules *rules = published_read(guard->rules);
-	struct guard_verdict verdict = judge(guard, rules, kind, client, now_ns);
-	if (verdict.reason != REASON_NONE && rules->is_trial) {
-		verdict.spared = verdict.reason;
-		verdict.reason = REASON_NONE;
-		verdict.ticket = admit_spared(guard, rules, kind, client, now_ns);
-	}
-	return verdict;
+	return admit(guard, &(struct attempt){ .kind = kind, .client = client, .now_ns = now_ns });
+}
+
+struct guard_verdict guard_admit_instead(struct guard *guard, enum guard_kind kind, const struct endpoint *client,
+					 uint64_t now_ns)
+{
+	return admit(guard, &(struct attempt){ kind, client, now_ns, .is_replacement = true });
 }
 
 void guard_release(struct guard *guard, enum guard_kind kind, const struct endpoint *client, struct guard_ticket ticket)

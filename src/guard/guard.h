@@ -89,6 +89,12 @@ struct guard_verdict {
  */
 struct guard_verdict guard_admit(struct guard *guard, enum guard_kind kind, const struct endpoint *client,
 				 uint64_t now_ns);
+/*
+ * The same for a flow that is to have the place of another one of its kind, which the caller ends when this one was
+ * admitted: how many there are is not asked, all else is. Until the other is released there is one more than allowed.
+ */
+struct guard_verdict guard_admit_instead(struct guard *guard, enum guard_kind kind, const struct endpoint *client,
+					 uint64_t now_ns);
 void guard_release(struct guard *guard, enum guard_kind kind, const struct endpoint *client,
 		   struct guard_ticket ticket);
 

@@ -118,6 +118,7 @@ struct pool_total {
 struct pool_counters {
 	alignas(CACHE_LINE_BYTES) struct histogram connect; /* connects that succeeded; histogram_answer_scale */
 	uint32_t source_turn;                               /* the worker's own: which source address is next */
+	uint64_t answer_ns; /* likewise: how long servers have lately taken for their first datagram; 0: unknown */
 	uint64_t source_reported_ms; /* likewise: when control was last told that none can be used; 0: never */
 };
 

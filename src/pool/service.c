@@ -43,6 +43,8 @@ struct service *service_new(const char *name, uint32_t worker_count)
 	CHECK(fits);
 	service->worker_count = worker_count;
 	service->number = ++numbers_given;
+	for (uint32_t i = 0; i < worker_count; i++)
+		list_init(&service->counters[i].unanswered);
 	return service;
 }
 

@@ -8,6 +8,7 @@
 #ifndef POOL_SERVICE_H
 #define POOL_SERVICE_H
 
+#include "base/list.h"
 #include "base/published.h"
 #include "base/reason.h"
 #include "pool/pool.h"
@@ -61,6 +62,7 @@ struct service_counters {
 	counter refused[REASON_COUNT]; /* flows that never began */
 	counter spared[REASON_COUNT];  /* flows and datagrams that limits on trial would have refused */
 	struct histogram duration;     /* of flows that began and have ended; histogram_flow_scale */
+	struct list unanswered; /* the worker's own: its UDP sessions that no server has answered, the oldest first */
 };
 
 struct service {

@@ -51,16 +51,33 @@ static void note_spared(struct relay *relay, struct service *service, enum guard
 	flow_report_spared(relay, &spared);
 }
 
+/* What follows from the judgement besides the answer. */
+static void note_verdict(struct relay *relay, struct service *service, enum guard_kind kind,
+			 const struct endpoint *client, const struct guard_verdict *verdict)
+{
+	if (verdict->is_block_due)
+		ask_for_block(relay, service, client);
+	if (verdict->spared != REASON_NONE)
+		note_spared(relay, service, kind, client, verdict->spared);
+}
+
 enum reason flow_admit(struct relay *relay, struct service *service, enum guard_kind kind,
 		       const struct endpoint *client, struct guard_ticket *ret_ticket)
 {
 	if (flow_is_kept_out(relay, client))
 		return REASON_BLOCKED;
 	struct guard_verdict verdict = guard_admit(service->guard, kind, client, relay->loop->now_ns);
-	if (verdict.is_block_due)
-		ask_for_block(relay, service, client);
-	if (verdict.spared != REASON_NONE)
-		note_spared(relay, service, kind, client, verdict.spared);
+	note_verdict(relay, service, kind, client, &verdict);
+	if (verdict.reason == REASON_NONE)
+		*ret_ticket = verdict.ticket;
+	return verdict.reason;
+}
+
+enum reason flow_admit_instead(struct relay *relay, struct service *service, enum guard_kind kind,
+			       const struct endpoint *client, struct guard_ticket *ret_ticket)
+{
+	struct guard_verdict verdict = guard_admit_instead(service->guard, kind, client, relay->loop->now_ns);
+	note_verdict(relay, service, kind, client, &verdict);
 	if (verdict.reason == REASON_NONE)
 		*ret_ticket = verdict.ticket;
 	return verdict.reason;

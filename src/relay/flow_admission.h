@@ -17,6 +17,10 @@
 enum reason flow_admit(struct relay *relay, struct service *service, enum guard_kind kind,
 		       const struct endpoint *client, struct guard_ticket *ret_ticket);
 
+/* Once more, for a flow that flow_admit has refused because there are too many: see guard_admit_instead. */
+enum reason flow_admit_instead(struct relay *relay, struct service *service, enum guard_kind kind,
+			       const struct endpoint *client, struct guard_ticket *ret_ticket);
+
 /* Does the client fall under a block? */
 bool flow_is_blocked(const struct relay *relay, const struct endpoint *client);
 /* The same, and the block counts that it has kept somebody out. For those whom the guard judges later. */

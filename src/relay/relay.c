@@ -44,6 +44,7 @@ void relay_init(struct relay *relay, const struct relay_settings *settings, uint
 	list_init(&relay->starved);
 	slab_init(&relay->sessions, sizeof(struct udp_session), settings->sessions_capacity + ENDED_IN_A_TURN_MAX);
 	hash_table_init(&relay->session_index, &relay->sessions, offsetof(struct udp_session, index));
+	list_init(&relay->unanswered);
 	datagram_batch_init(&relay->requests);
 	datagram_batch_init(&relay->replies);
 }

@@ -64,6 +64,7 @@ struct relay {
 	struct slab sessions;
 	struct hash_table session_index;
 	uint64_t session_hash_key;
+	struct list unanswered;         /* sessions, the oldest first */
 	struct datagram_batch requests; /* from clients */
 	struct datagram_batch replies;  /* from servers, until they are sent at the end of the turn */
 	struct udp_listener *reply_listeners[DATAGRAM_BATCH_MAX]; /* which carries which reply */

@@ -14,6 +14,7 @@
 #include "relay/own_flows.h"
 #include "relay/udp_header.h"
 #include "relay/udp_reply.h"
+#include "relay/udp_unanswered.h"
 #include "relay/upstream.h"
 
 #include <errno.h>
@@ -125,6 +126,7 @@ void udp_session_end(struct udp_session *session, enum reason reason)
 	tcp_queue_give_place(relay, session->server);
 	give_back_admission(relay, session->service, &session->client, session->ticket);
 	remove_from_index(session);
+	udp_unanswered_remove(session);
 	timer_disarm(relay->wheel, &session->timer);
 	session->listener->session_count--;
 	fd_close(&session->upstream.fd);
@@ -185,6 +187,7 @@ static void note_answer(struct udp_session *session)
 {
 	const struct service_policy *policy = service_policy(session->service);
 	session->is_answered = true;
+	udp_unanswered_note_answer(session);
 	session->is_unreachable = false;
 	server_note_success(session->server);
 	/* The timer is set for `new`; it finds out about `idle` when it fires, unless that is sooner. */
@@ -287,28 +290,68 @@ static bool is_suspect(const struct relay *relay, const struct datagram *datagra
 	       reflection_is_suspect(reflection, &datagram->peer);
 }
 
-/* REASON_NONE: guard and budget have given a place, to be given back with give_back_admission. */
+/* What all services share: a descriptor and a place under the daemon's ceiling. */
+static enum reason take_budget(struct relay *relay)
+{
+	struct flow_budget *budget = relay->settings->budget;
+	if (!relay_take_descriptors(relay, 1))
+		return REASON_LIMIT_MEMORY;
+	if (flow_ceiling_take(&budget->sessions, 1))
+		return REASON_NONE;
+	flow_ceiling_give(&budget->descriptors, 1);
+	return REASON_LIMIT_SESSIONS;
+}
+
+static enum reason take_budget_or_replace(struct relay *relay)
+{
+	enum reason reason = take_budget(relay);
+	struct udp_session *oldest = reason != REASON_NONE ? udp_unanswered_find(relay) : NULL;
+	if (oldest == NULL)
+		return reason;
+	udp_unanswered_evict(oldest);
+	return take_budget(relay);
+}
+
+/* The service has as many sessions as it may. */
+static enum reason admit_instead(struct udp_listener *listener, const struct endpoint *client,
+				 struct guard_ticket *ret_ticket)
+{
+	struct relay *relay = listener->relay;
+	struct udp_session *oldest = udp_unanswered_find_in(relay, listener->service);
+	if (oldest == NULL)
+		return REASON_LIMIT_SESSIONS;
+	enum reason reason = flow_admit_instead(relay, listener->service, GUARD_SESSION, client, ret_ticket);
+	if (reason == REASON_NONE)
+		udp_unanswered_evict(oldest);
+	return reason;
+}
+
+/*
+ * REASON_NONE: guard and budget have given a place, to be given back with give_back_admission. Nobody is ended for a client
+ * that is refused for what it is itself.
+ */
 static enum reason admit(struct udp_listener *listener, const struct datagram *datagram,
 			 struct guard_ticket *ret_ticket)
 {
 	struct relay *relay = listener->relay;
 	const struct endpoint *client = &datagram->client;
-	struct flow_budget *budget = relay->settings->budget;
 	if (relay->is_draining)
 		return REASON_SHUTDOWN;
 	if (comes_back(listener, datagram) || is_suspect(relay, datagram))
 		return REASON_DENIED_ACCESS;
 	if (!endpoint_equal(&datagram->peer, client) && flow_is_kept_out(relay, &datagram->peer))
 		return REASON_BLOCKED;
-	if (slab_is_full(&relay->sessions) || !relay_take_descriptors(relay, 1))
+	if (slab_is_full(&relay->sessions)) /* thousands have ended in this very turn */
 		return REASON_LIMIT_MEMORY;
 	enum reason reason = flow_admit(relay, listener->service, GUARD_SESSION, client, ret_ticket);
-	if (reason == REASON_NONE && flow_ceiling_take(&budget->sessions, 1))
-		return REASON_NONE;
-	if (reason == REASON_NONE)
+	if (reason == REASON_LIMIT_SESSIONS)
+		reason = admit_instead(listener, client, ret_ticket);
+	if (reason != REASON_NONE)
+		return reason;
+	reason = take_budget_or_replace(relay);
+	if (reason != REASON_NONE)
 		guard_release(listener->service->guard, GUARD_SESSION, client, *ret_ticket);
-	flow_ceiling_give(&budget->descriptors, 1);
-	return reason != REASON_NONE ? reason : REASON_LIMIT_SESSIONS;
+	return reason;
 }
 
 /* What a new session gets: its place in the guard, a server that was entered, and a socket connected to it. */
@@ -393,6 +436,7 @@ static struct udp_session *begin(struct udp_listener *listener, const struct dat
 	memcpy(session->local_ip, key.local_ip, sizeof(session->local_ip));
 	hash_table_add(&relay->session_index, session, hash_of(relay, &key));
 	session->is_indexed = true;
+	udp_unanswered_add(session);
 	listener->session_count++;
 	session->is_own_flow = session->server->is_own;
 	if (session->is_own_flow) {

@@ -6,7 +6,7 @@
  * the client's next datagram begins another.
  *
  * A session ends when it was idle (`new` until the first reply, `idle` after it), when all expected replies have come,
- * when its server is gone, or when strait stops. After `requests` datagrams it leaves the index, so that the next
+ * when its server is gone, when another needs its place before it was answered, or when strait stops. After `requests` datagrams it leaves the index, so that the next
  * datagram begins another, but still delivers replies until it is idle.
  *
  * All functions belong to the worker that owns the relay. Creating and ending cost O(1).
@@ -24,6 +24,10 @@ struct udp_session {
 	struct hash_link index;
 	struct timer timer;
 	struct loop_deferred deferred; /* frees it at the end of the turn */
+	struct {
+		struct list of_worker;
+		struct list of_service;
+	} unanswered; /* see udp_unanswered.h */
 	struct relay *relay;
 	struct udp_listener *listener;
 	struct service *service;

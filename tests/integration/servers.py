@@ -25,7 +25,7 @@ def tool(name):
 
 
 def small_server(place, mode, address, name="server"):
-    """tools/server.c: echo, name, discard, mute, port or peer, on TCP and UDP, as a process of its own."""
+    """tools/server.c: echo, name, discard, mute, port, peer or picky, on TCP and UDP, as a process of its own."""
     where = [f"unix:{address}", "0"] if family_of(address) == socket.AF_UNIX else address
     server = place.start(tool("server"), mode, *where, name, name=name)
     server.wait_for_output("ready")

@@ -9,6 +9,7 @@
  *   port      TCP as echo; a datagram is sent back with a space and the sender's port behind it
  *   name      answers every message with "NAME PEER-PORT\n", except "ping", which is answered with "pong\n"
  *   peer      answers every message with "PEER-ADDRESS PEER-PORT\n"
+ *   picky     as name, but only messages that begin with "who"
  *   discard   reads and forgets; a TCP connection is closed when the client has finished
  *   mute      TCP as discard; UDP is read and never answered
  *
@@ -31,7 +32,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum mode { MODE_ECHO, MODE_NAME, MODE_DISCARD, MODE_MUTE, MODE_PORT, MODE_PEER };
+enum mode { MODE_ECHO, MODE_NAME, MODE_DISCARD, MODE_MUTE, MODE_PORT, MODE_PEER, MODE_PICKY };
 enum { BUFFER_BYTES = 65536, DESCRIPTORS_MAX = 32768 };
 
 struct connection {
@@ -85,7 +86,9 @@ static ssize_t answer(ssize_t bytes, const struct sockaddr_storage *peer)
 		return bytes;
 	if (mode == MODE_PEER)
 		return snprintf(buffer, sizeof buffer, "%s %d\n", host_of(peer), port_of(peer));
-	if (mode != MODE_NAME)
+	if (mode == MODE_PICKY && (bytes < 3 || memcmp(buffer, "who", 3) != 0))
+		return -1;
+	if (mode != MODE_NAME && mode != MODE_PICKY)
 		return -1;
 	if (bytes >= 4 && memcmp(buffer, "ping", 4) == 0)
 		return snprintf(buffer, sizeof buffer, "pong\n");
@@ -252,8 +255,8 @@ static void turn(void)
 
 static enum mode mode_of(const char *word)
 {
-	static const char *const words[] = { "echo", "name", "discard", "mute", "port", "peer" };
-	for (int i = 0; i < 6; i++)
+	static const char *const words[] = { "echo", "name", "discard", "mute", "port", "peer", "picky" };
+	for (int i = 0; i < 7; i++)
 		if (strcmp(word, words[i]) == 0)
 			return (enum mode)i;
 	die("unknown mode");
@@ -263,7 +266,7 @@ static enum mode mode_of(const char *word)
 int main(int argc, char **argv)
 {
 	if (argc != 5) {
-		fprintf(stderr, "usage: server echo|name|discard|mute|port|peer ADDRESS|unix:PATH PORT NAME\n");
+		fprintf(stderr, "usage: server echo|name|discard|mute|port|peer|picky ADDRESS|unix:PATH PORT NAME\n");
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);

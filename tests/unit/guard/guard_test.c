@@ -52,6 +52,43 @@ static void an_update_keeps_the_counts(void **state)
 	guard_free(&guard);
 }
 
+static enum reason admit_instead(struct guard *guard, uint32_t number, uint64_t now_ns)
+{
+	struct endpoint endpoint = client(number);
+	return guard_admit_instead(guard, GUARD_SESSION, &endpoint, now_ns).reason;
+}
+
+static void one_takes_the_place_of_another(void **state)
+{
+	(void)state;
+	struct guard *guard = guard_new(&(struct guard_settings){ SINGLE, .sessions_max = 2, .per_source_max = 1 });
+	for (uint32_t i = 1; i <= 2; i++)
+		assert_int_equal(admit(guard, GUARD_SESSION, i, SECOND), REASON_NONE);
+	assert_int_equal(admit(guard, GUARD_SESSION, 3, SECOND), REASON_LIMIT_SESSIONS);
+	assert_int_equal(admit_instead(guard, 3, SECOND), REASON_NONE);
+	assert_int_equal(admit_instead(guard, 2, SECOND), REASON_LIMIT_PER_SOURCE);
+	release(guard, GUARD_SESSION, 1);
+	assert_int_equal(admit(guard, GUARD_SESSION, 4, SECOND), REASON_LIMIT_SESSIONS);
+	release(guard, GUARD_SESSION, 3);
+	assert_int_equal(admit(guard, GUARD_SESSION, 4, SECOND), REASON_NONE);
+	release(guard, GUARD_SESSION, 2);
+	release(guard, GUARD_SESSION, 4);
+	guard_free(&guard);
+}
+
+static void the_rate_holds_for_those_who_take_a_place(void **state)
+{
+	(void)state;
+	struct guard *guard = guard_new(&(struct guard_settings){ SINGLE, .sessions_max = 1, .rate = { 2, 1000 } });
+	assert_int_equal(admit(guard, GUARD_SESSION, 1, SECOND), REASON_NONE);
+	assert_int_equal(admit(guard, GUARD_SESSION, 2, SECOND), REASON_LIMIT_SESSIONS);
+	assert_int_equal(admit_instead(guard, 2, SECOND), REASON_LIMIT_RATE);
+	assert_int_equal(admit_instead(guard, 2, 2 * SECOND), REASON_NONE);
+	release(guard, GUARD_SESSION, 1);
+	release(guard, GUARD_SESSION, 2);
+	guard_free(&guard);
+}
+
 static void flows_from_before_limits_per_source_do_not_disturb_them(void **state)
 {
 	(void)state;
@@ -311,6 +348,8 @@ static void threads_never_exceed_a_limit_and_give_all_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_takes_the_place_of_another),
+		cmocka_unit_test(the_rate_holds_for_those_who_take_a_place),
 		cmocka_unit_test(an_update_keeps_the_counts),
 		cmocka_unit_test(flows_from_before_limits_per_source_do_not_disturb_them),
 		cmocka_unit_test(without_settings_all_are_admitted),

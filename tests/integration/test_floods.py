@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Floods of forged datagrams: they neither end answered sessions nor keep new clients out, and cost what is bounded."""
+
+import time
+from contextlib import contextmanager
+
+import pytest
+
+import process
+from servers import small_server, tool
+from traffic import ask
+from waiting import eventually, thread
+
+CONFIGURATION = """
+{top}
+service game {{
+    listen udp {front}:8000
+    session idle=1m new={new}
+    {service}
+    to game
+}}
+pool game {{
+    server {back}:9000
+}}
+"""
+PLACES = 150
+
+
+def configuration(lab, service="", top="", new="1m"):
+    return CONFIGURATION.format(service=service, top=top, new=new, front=lab.front[4], back=lab.back[4])
+
+
+@contextmanager
+def flood(lab, rate, seconds=30, first="10.1.129.1", sources=20000, port=8000):
+    """Forged datagrams, which no server answers, while the block runs; the client's own addresses are not among them."""
+    program = lab.client.start(tool("forge"), lab.front[4], port, first, sources, rate, seconds)
+    try:
+        yield program
+    finally:
+        program.kill()
+
+
+def session(lab):
+    return lab.client.udp((lab.front[4], 8000), source=(lab.clients[4], 0), timeout=1)
+
+
+def is_answered(lab, tries=3):
+    """Does a client that has just come get its answer? It asks again as clients do, each time as somebody new."""
+    for _ in range(tries):
+        with session(lab) as s:
+            try:
+                return ask(s)[0] == "server"
+            except TimeoutError:
+                pass
+    return False
+
+
+WAYS = {"service": {"service": f"limit sessions={PLACES}"}, "daemon": {"top": f"limit sessions={PLACES}"}, "descriptors": {}}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("what", WAYS)
+def test_forged_sources(strait, lab, what, workers):
+    """
+    While forged datagrams fill every place, again and again, sessions that were answered go on, new clients are answered,
+    and afterwards every place is there again.
+    """
+    small_server(lab.server, "picky", (lab.back[4], 9000))
+    daemon = strait(lab.proxy, configuration(lab, new="2s", **WAYS[what]), workers=workers,
+                    nofile=None if WAYS[what] else 270)
+    old = [session(lab) for _ in range(20)]
+    ports = [ask(s)[1] for s in old]
+    with flood(lab, 4000):
+        eventually(lambda: ended(daemon) > 500, what="forged sessions make room for each other")
+        newcomers = [is_answered(lab) for _ in range(30)]
+        assert [ask(s)[1] for s in old] == ports, "the same sessions as before"
+        assert daemon.service("game")["flows_active"] <= daemon.status()["limits"]["sessions"]["max"]
+        if what != "descriptors":
+            assert daemon.service("game")["flows_active"] <= PLACES
+        limits = daemon.status()["limits"]
+        assert limits["descriptors"]["open"] <= limits["descriptors"]["limit"]
+    assert sum(newcomers) >= 28, newcomers
+    assert daemon.wait_for_event("limit_reached", reason="limit_sessions")
+    assert [ask(s)[1] for s in old] == ports
+    assert daemon.flows(reason="limit_sessions", server="10.2.0.2:9000")
+    daemon.wait_for_active("game", 20 + sum(newcomers))
+    if what == "service":
+        fill(lab, daemon, PLACES - 20 - sum(newcomers))
+
+
+def ended(daemon):
+    return daemon.service("game")["ended"].get("limit_sessions", 0)
+
+
+def fill(lab, daemon, room):
+    """The places that are left can all be had, and not one more: nothing was counted twice or lost."""
+    more = [session(lab) for _ in range(room)]
+    assert all(ask(s)[0] == "server" for s in more)
+    before = daemon.service("game")["refused"].get("limit_sessions", 0)
+    with session(lab) as s:
+        s.send(b"who\n")
+        eventually(lambda: daemon.service("game")["refused"].get("limit_sessions", 0) == before + 1)
+    assert [ask(s)[0] for s in more] == ["server"] * room
+
+
+def test_oldest_first(strait, lab):
+    """Of those without an answer the oldest goes; those of other services stay as long as it is not about them."""
+    small_server(lab.server, "mute", (lab.back[4], 9000))
+    text = configuration(lab, "limit sessions=3")
+    text += text.replace("game", "other").replace(":8000", ":8001").replace("limit sessions=3", "")
+    daemon = strait(lab.proxy, text, workers=1)
+    others = [lab.client.udp((lab.front[4], 8001)) for _ in range(5)]
+    for s in others:
+        s.send(b"x")
+    clients = [session(lab) for _ in range(5)]
+    for i, s in enumerate(clients):
+        s.send(b"x")
+        eventually(lambda: daemon.service("game")["flows_total"] == i + 1)
+        time.sleep(0.03)
+    gone = [f["client"] for f in daemon.wait_for_flows(2, reason="limit_sessions")]
+    assert gone == [f"{s.getsockname()[0]}:{s.getsockname()[1]}" for s in clients[:2]]
+    assert daemon.service("game")["flows_active"] == 3
+    assert daemon.service("other")["flows_active"] == 5
+
+
+def test_young_ones_are_left(strait, lab):
+    """While nobody has answered a session has 10 ms for it, however many come meanwhile; those are refused."""
+    small_server(lab.server, "mute", (lab.back[4], 9000))
+    daemon = strait(lab.proxy, configuration(lab, "limit sessions=2"), workers=1)
+    begun = time.monotonic()
+    with flood(lab, 5000):
+        time.sleep(2)
+        evictions = ended(daemon)
+        passed = time.monotonic() - begun
+    assert 10 <= evictions <= 2 * passed / 0.010
+    assert daemon.service("game")["refused"]["limit_sessions"] > evictions
+
+
+def test_time_for_slow_servers(strait, lab):
+    """Servers that take long for their answers have the time for it: those who are let in are answered."""
+    def serve():
+        while True:
+            data, client = server.recvfrom(100)
+            if data == b"who\n":
+                time.sleep(0.03)
+                server.sendto(b"server 1\n", client)
+    server = lab.server.udp(source=(lab.back[4], 9000), timeout=None)
+    thread(serve)
+    daemon = strait(lab.proxy, configuration(lab, "limit sessions=40"), workers=1)
+    assert all(is_answered(lab, 1) for _ in range(5))
+    with flood(lab, 3000):
+        eventually(lambda: ended(daemon) > 100, what="forged sessions make room for each other")
+        refused = daemon.service("game")["refused"]["limit_sessions"]
+        assert sum(is_answered(lab, 10) for _ in range(8)) >= 6
+        assert daemon.service("game")["refused"]["limit_sessions"] > refused
+
+
+@pytest.mark.parametrize("limit,flood_options,reason", [
+    ("deny 10.1.128.0/17", {}, "denied_access"),
+    ("limit per-source=5", {"sources": 1}, "limit_per_source"),
+    ("limit rate=40/s", {}, "limit_rate"),
+])
+def test_who_is_refused_takes_no_place(strait, lab, limit, flood_options, reason):
+    """A client that is refused for what it is, or for the rate, ends nobody."""
+    small_server(lab.server, "mute", (lab.back[4], 9000))
+    daemon = strait(lab.proxy, configuration(lab, f"limit sessions=10\n{limit}"), workers=1)
+    clients = [session(lab) for _ in range(5)]
+    for i, s in enumerate(clients):
+        s.send(b"x")
+        eventually(lambda: daemon.service("game")["flows_total"] == i + 1)
+        time.sleep(0.05)
+    with flood(lab, 3000, **flood_options):
+        time.sleep(1.5)
+        assert daemon.service("game")["refused"][reason] > 1000
+        assert ended(daemon) <= (40 * 4 if reason == "limit_rate" else 0)
+
+
+def test_cost(strait, lab, figure):
+    """What a flood costs: processor time for each forged datagram that begins a session and makes room for it."""
+    small_server(lab.server, "mute", (lab.back[4], 9000))
+    daemon = strait(lab.proxy, configuration(lab, "limit sessions=5000"), workers=1, log="stderr level=warning")
+    with flood(lab, 20000):
+        eventually(lambda: ended(daemon) > 1000, 20, what="all places are taken")
+        flows, used = daemon.service("game")["flows_total"], process.cpu_seconds(daemon.pid)
+        time.sleep(3)
+        flows, used = daemon.service("game")["flows_total"] - flows, process.cpu_seconds(daemon.pid) - used
+    figure(f"forged datagrams: {flows / 3:.0f} sessions a second begun and ended, {used / flows * 1e6:.1f} us each")
+    assert daemon.service("game")["flows_active"] <= 5000
