@@ -136,8 +136,9 @@ struct config_service {
 		uint64_t idle_ms;
 		uint64_t new_ms;
 		uint64_t replies;
-		bool has_replies;  /* replies= was written; 0 is a value of its own */
-		uint64_t requests; /* 0 = not written */
+		bool has_replies;       /* replies= was written; 0 is a value of its own */
+		uint64_t requests;      /* 0 = not written */
+		uint64_t amplification; /* likewise */
 	} session;
 };
 

@@ -92,7 +92,7 @@ static bool have_same_sessions(const struct config_service *a, const struct conf
 {
 	return a->session.idle_ms == b->session.idle_ms && a->session.new_ms == b->session.new_ms &&
 	       a->session.has_replies == b->session.has_replies && a->session.replies == b->session.replies &&
-	       a->session.requests == b->session.requests;
+	       a->session.requests == b->session.requests && a->session.amplification == b->session.amplification;
 }
 
 static void compare_services(struct diff *diff, const struct config_service *a, const struct config_service *b)

@@ -282,6 +282,10 @@ static const struct schema_value session_values[] = {
 	  .help = "replies expected to each datagram; when all have come the session ends; 0: none are expected" },
 	{ KEY("requests", SCHEMA_COUNT), FIELD(config_service, session.requests), COUNT_BOUNDS, .absent = "any number",
 	  .help = "datagrams of the client after which the next begins a new session" },
+	{ KEY("amplification", SCHEMA_COUNT), FIELD(config_service, session.amplification), .min = 1, .max = 1000000,
+	  .zero_hint = "without amplification= there is no bound", .absent = "no bound",
+	  .help = "bytes that a client gets for each byte that it has sent, until it has sent another datagram after a "
+		  "reply; what is more is dropped (floods.md)" },
 };
 
 /* --- in a pool --- */
@@ -534,7 +538,8 @@ const struct schema_directive schema_directives[] = {
 	{ SCHEMA_SERVICE, "retries", SCHEMA_INTO_SERVICE, 0, 0, VALUES(retries_values),
 	  "how many further servers are tried when a connect fails", "retries 1" },
 	{ SCHEMA_SERVICE, "session", SCHEMA_INTO_SERVICE, 0, SCHEMA_MERGED, VALUES(session_values),
-	  "when a UDP session ends", "session idle=5s replies=1" },
+	  "when a UDP session ends, and how much it may bring before the client has shown that it is there",
+	  "session idle=5s replies=1" },
 
 	{ SCHEMA_POOL, "balance", SCHEMA_INTO_POOL, 0, 0, VALUES(balance_values),
 	  "how a server is chosen for a new flow", "balance least-connections slow-start=30s" },

@@ -221,6 +221,7 @@ static struct service_policy *service_policy_build(const struct config_service *
 	policy->has_session_replies = config->session.has_replies;
 	policy->session_replies = config->session.replies;
 	policy->session_requests = config->session.requests;
+	policy->session_amplification = config->session.amplification;
 	return policy;
 }
 

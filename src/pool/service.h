@@ -36,8 +36,9 @@ struct service_policy {
 	uint64_t session_idle_ms;
 	uint64_t session_new_ms;
 	bool has_session_replies;
-	uint64_t session_replies;  /* per datagram of the client; counts only with has_session_replies */
-	uint64_t session_requests; /* 0 = no limit */
+	uint64_t session_replies;       /* per datagram of the client; counts only with has_session_replies */
+	uint64_t session_requests;      /* 0 = no limit */
+	uint64_t session_amplification; /* bytes to an unverified client for each byte from it; 0 = no bound */
 	uint64_t proxy_header_ms;
 	uint64_t hello_ms;
 	struct rcu_head rcu;

@@ -40,6 +40,27 @@ static void queue(struct udp_session *session, uint32_t i)
 	loop_defer(relay->loop, &relay->reply_flush, on_end_of_turn);
 }
 
+/*
+ * Puts an entry that stands at the batch's end, or behind it, into the batch, as far as the client may have it. Entries keep
+ * memory of their own, whatever place they are in.
+ */
+static void deliver(struct udp_session *session, struct datagram *came)
+{
+	struct datagram_batch *batch = &session->relay->replies;
+	uint32_t count = datagram_count(came);
+	uint32_t admitted = udp_session_admit_reply(session, came);
+	if (admitted < count) {
+		udp_session_note_lost(session, count - admitted);
+		came->len = admitted * came->segment_bytes;
+	}
+	if (admitted == 0)
+		return;
+	struct datagram reply = *came;
+	*came = batch->entries[batch->count];
+	batch->entries[batch->count] = reply;
+	queue(session, batch->count++);
+}
+
 static void receive_burst(struct udp_session *session)
 {
 	struct relay *relay = session->relay;
@@ -48,12 +69,14 @@ static void receive_burst(struct udp_session *session)
 		udp_reply_flush(relay);
 	uint32_t first = batch->count;
 	int received = datagram_receive(session->upstream.fd, batch, REPLIES_PER_EVENT);
+	uint32_t end = batch->count;
 	uint64_t bytes = 0;
 	uint32_t datagrams = 0;
-	for (uint32_t i = first; i < batch->count; i++) {
-		queue(session, i);
+	batch->count = first;
+	for (uint32_t i = first; i < end; i++) {
 		bytes += batch->entries[i].len;
 		datagrams += datagram_count(&batch->entries[i]);
+		deliver(session, &batch->entries[i]);
 	}
 	udp_session_note_replies(session, received < 0 ? received : (int)datagrams, bytes);
 }
@@ -91,11 +114,8 @@ static void settle(struct relay *relay, struct udp_session *const *sessions, uin
 			continue;
 		}
 		struct datagram *came = &batch->entries[first + i];
-		struct datagram *place = &batch->entries[batch->count];
-		uint8_t *bytes = came->bytes;
-		came->bytes = place->bytes;
-		*place = (struct datagram){ .bytes = bytes, .len = (uint32_t)result };
-		queue(sessions[i], batch->count++);
+		*came = (struct datagram){ .bytes = came->bytes, .len = (uint32_t)result };
+		deliver(sessions[i], came);
 		udp_session_note_replies(sessions[i], 1, (uint64_t)result);
 	}
 }

@@ -210,6 +210,26 @@ static void on_upstream_event(struct loop_source *source, uint32_t events)
 		udp_reply_take(session);
 }
 
+uint32_t udp_session_admit_reply(struct udp_session *session, const struct datagram *reply)
+{
+	uint64_t amplification = service_policy(session->service)->session_amplification;
+	uint32_t count = datagram_count(reply);
+	if (amplification == 0 || session->is_verified) {
+		session->has_delivered = true;
+		return count;
+	}
+	uint64_t bytes_max = amplification * session->bytes_in;
+	uint64_t room = bytes_max > session->unverified_bytes ? bytes_max - session->unverified_bytes : 0;
+	uint64_t bytes = reply->len;
+	if (bytes > room) {
+		count = reply->segment_bytes > 0 ? (uint32_t)(room / reply->segment_bytes) : 0;
+		bytes = (uint64_t)count * reply->segment_bytes;
+	}
+	session->unverified_bytes += bytes;
+	session->has_delivered |= count > 0;
+	return count;
+}
+
 void udp_session_note_replies(struct udp_session *session, int received, uint64_t bytes)
 {
 	if (received < 0)
@@ -551,6 +571,7 @@ void udp_session_forward(struct udp_session *session, struct datagram *datagrams
 		packets += datagram_count(&datagrams[i]);
 	}
 	session->last_activity_ms = session->relay->loop->now_ms;
+	session->is_verified = session->has_delivered;
 	session->bytes_in += bytes;
 	session->packets_in += packets;
 	struct service_counters *counters = counters_of(session);

@@ -42,6 +42,7 @@ struct udp_session {
 	uint64_t bytes_out;
 	uint64_t packets_in;
 	uint64_t packets_out;
+	uint64_t unverified_bytes; /* sent to the client while it was not verified, where that is bounded */
 	struct guard_ticket ticket;
 	uint32_t reply_turn; /* the last turn in which something came from the server */
 	uint8_t algorithm;   /* enum pool_algorithm that chose the server */
@@ -52,6 +53,8 @@ struct udp_session {
 	bool has_bursts;     /* the server sends more than one datagram at a time */
 	bool has_requests;   /* on their way to the server, see udp_request.h */
 	bool is_own_flow;    /* noted in own_flows */
+	bool has_delivered;  /* a reply was sent to the client */
+	bool is_verified;    /* the client has sent something after that */
 	bool is_ended;
 };
 static_assert(sizeof(struct udp_session) <= 512, "promised to users");
@@ -81,6 +84,12 @@ void udp_session_send(struct udp_session *session, const struct datagram *datagr
 
 /* So many datagrams have come from the server, or -errno of an ICMP error. May end the session. */
 void udp_session_note_replies(struct udp_session *session, int received, uint64_t bytes);
+
+/*
+ * How many of the datagrams of a reply the client may get, from the first on. A client that may be a forged address, whose
+ * owner has asked for nothing, gets so many times what came from it, as a QUIC client does (RFC 9000, section 8.1).
+ */
+uint32_t udp_session_admit_reply(struct udp_session *session, const struct datagram *reply);
 
 void udp_session_end(struct udp_session *session, enum reason reason);
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Floods of forged datagrams: they neither end answered sessions nor keep new clients out, and cost what is bounded."""
 
+import struct
 import time
 from contextlib import contextmanager
 
@@ -23,6 +24,7 @@ pool game {{
     server {back}:9000
 }}
 """
+SOL_UDP, UDP_SEGMENT = 17, 103
 PLACES = 150
 
 
@@ -186,3 +188,108 @@ def test_cost(strait, lab, figure):
         flows, used = daemon.service("game")["flows_total"] - flows, process.cpu_seconds(daemon.pid) - used
     figure(f"forged datagrams: {flows / 3:.0f} sessions a second begun and ended, {used / flows * 1e6:.1f} us each")
     assert daemon.service("game")["flows_active"] <= 5000
+
+
+# amplification
+
+class Generous:
+    """A server whose every answer is as long as the question says, sent in so many datagrams, singly or as a train."""
+
+    def __init__(self, lab, is_train=False):
+        self.socket = lab.server.udp(source=(lab.back[4], 9000), timeout=None)
+        self.is_train, self.count = is_train, 0
+        thread(self.serve)
+        lab.closers.append(self.socket)
+
+    def serve(self):
+        while True:
+            data, client = self.socket.recvfrom(2000)
+            size, count = map(int, data.split(b" ")[:2])
+            self.count += 1
+            if self.is_train:
+                self.socket.sendmsg([bytes(size * count)], [(SOL_UDP, UDP_SEGMENT, struct.pack("H", size))], 0, client)
+            for _ in range(0 if self.is_train else count):
+                self.socket.sendto(bytes(size), client)
+
+
+def question(size, count, length=100):
+    return b"%d %d " % (size, count) + bytes(length - len(b"%d %d " % (size, count)))
+
+
+def received(s, wait=0.4):
+    """How many datagrams come until none does for a while."""
+    s.settimeout(wait)
+    count = 0
+    try:
+        while s.recv(65536):
+            count += 1
+    except TimeoutError:
+        return count
+
+
+def dropped(daemon):
+    return daemon.service("game")["packets_dropped"]
+
+
+@pytest.mark.parametrize("is_train", [False, True])
+def test_amplification(strait, lab, is_train):
+    """
+    A client gets no more than N times what it has sent, whole datagrams, until it has sent another one after a reply. What
+    is dropped is counted; the record tells what the server sent.
+    """
+    Generous(lab, is_train)
+    daemon = strait(lab.proxy, configuration(lab, "session amplification=3"), workers=1)
+    with session(lab) as s:
+        s.send(question(70, 10))
+        assert received(s) == 4, "4 * 70 of 3 * 100 bytes"
+        assert dropped(daemon) == 6
+        s.send(question(70, 10))
+        assert received(s) == 10, "it has answered a reply"
+        s.send(question(1000, 20))
+        assert received(s) == 20
+        assert dropped(daemon) == 6
+    daemon.stop()
+    record = daemon.wait_for_flows(1)[0]
+    assert (record["packets_out"], record["bytes_out"]) == (40, 20 * 70 + 20 * 1000)
+
+
+def test_large_reply(strait, lab):
+    """A first reply over the bound does not come, however often it is sent, until the client has asked often enough for it."""
+    server = Generous(lab)
+    daemon = strait(lab.proxy, configuration(lab, "session amplification=3"), workers=1)
+    with session(lab) as s:
+        for _ in range(3):
+            s.send(question(1000, 1))
+            assert received(s) == 0
+        assert dropped(daemon) == 3
+        s.send(question(1000, 1))
+        assert received(s) == 1
+        s.send(question(60000, 1))
+        assert received(s) == 1
+        assert server.count == 5
+
+
+def test_replies_count_what_was_dropped(strait, lab):
+    """With `replies=` a session ends when the replies have come from the server, also those that the client did not get."""
+    Generous(lab)
+    daemon = strait(lab.proxy, configuration(lab, "session amplification=2 replies=1"), workers=1)
+    with session(lab) as s:
+        s.send(question(1000, 1))
+        assert daemon.wait_for_flows(1)[0]["reason"] == "replies_done"
+        assert received(s) == 0
+
+
+def test_amplification_is_reloaded(strait, lab):
+    """A reload sets the bound, or takes it away, for sessions that go on as well."""
+    Generous(lab)
+    daemon = strait(lab.proxy, configuration(lab), workers=1)
+    with session(lab) as s:
+        s.send(question(1000, 5))
+        assert received(s) == 5
+    daemon.hang_up(configuration(lab, "session amplification=1"))
+    with session(lab) as s:
+        s.send(question(1000, 1))
+        assert received(s) == 0
+        daemon.hang_up(configuration(lab))
+        s.send(question(1000, 1))
+        assert received(s) == 1
