@@ -61,17 +61,16 @@ static void warn_descriptors(const struct config *config, const struct config_se
 	warn(config, service != NULL ? &service->place : NULL, message, hint, diagnostics);
 }
 
-/* A connection needs two descriptors, a session one. */
 static void check_descriptors(const struct config *config, struct diagnostics *diagnostics)
 {
 	struct ceilings_resources resources = read_resources(config);
 	uint64_t possible = ceilings_compute(config, &resources).descriptors;
-	uint64_t needed = 2 * config->limit.connections + config->limit.sessions;
+	uint64_t needed = ceilings_descriptors_of(config->limit.connections, config->limit.sessions);
 	if (needed > possible)
 		warn_descriptors(config, NULL, needed, possible, diagnostics);
 	for (size_t i = 0; i < config->service_count; i++) {
 		const struct config_service *service = &config->services[i];
-		needed = 2 * service->limit.connections + service->limit.sessions;
+		needed = ceilings_descriptors_of(service->limit.connections, service->limit.sessions);
 		if (needed > possible)
 			warn_descriptors(config, service, needed, possible, diagnostics);
 	}
@@ -93,6 +92,26 @@ static void check_transparency(const struct config *config, struct diagnostics *
 			 "source client of pool \"%s\" needs CAP_NET_ADMIN, which this process has not", pool->name);
 		warn(config, &pool->place, message, hint, diagnostics);
 	}
+}
+
+static bool listens_tcp(const struct config *config)
+{
+	for (size_t i = 0; i < config->service_count; i++)
+		for (size_t j = 0; j < config->services[i].listen_count; j++)
+			if (config->services[i].listens[j].protocol == CONFIG_TCP &&
+			    !addr_is_unix(&config->services[i].listens[j].addr))
+				return true;
+	return false;
+}
+
+static void check_syncookies(const struct config *config, struct diagnostics *diagnostics)
+{
+	char message[] = "SYN cookies are off on this machine: a SYN flood keeps real clients out";
+	char hint[] = "sysctl -w net.ipv4.tcp_syncookies=1; strait doctor tells more";
+	uint64_t syncookies;
+	if (listens_tcp(config) && proc_read_numbers("/proc/sys/net/ipv4/tcp_syncookies", &syncookies, 1) == 1 &&
+	    syncookies == 0)
+		warn(config, NULL, message, hint, diagnostics);
 }
 
 /* --- output ------------------------------------------------------------------------------------------------------ */
@@ -201,6 +220,7 @@ static int run(const struct options *options)
 	if (config != NULL) {
 		check_descriptors(config, &diagnostics);
 		check_transparency(config, &diagnostics);
+		check_syncookies(config, &diagnostics);
 	}
 	bool is_good = config != NULL && (options->values[OPTION_STRICT] == NULL || diagnostics.warning_count == 0);
 	if (is_json)

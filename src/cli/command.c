@@ -8,11 +8,11 @@
 #include <string.h>
 
 static const struct command *const commands[] = {
-	&command_run,     &command_tcp,         &command_udp,     &command_demo,   &command_check,
-	&command_explain, &command_reload,      &command_confirm, &command_status, &command_top,
-	&command_pools,   &command_connections, &command_close,   &command_events, &command_blocks,
-	&command_block,   &command_unblock,     &command_trace,   &command_drain,  &command_ready,
-	&command_maint,   &command_weight,      &command_add,     &command_remove, &command_version,
+	&command_run,         &command_tcp,     &command_udp,     &command_demo,   &command_check,  &command_doctor,
+	&command_explain,     &command_reload,  &command_confirm, &command_status, &command_top,    &command_pools,
+	&command_connections, &command_close,   &command_events,  &command_blocks, &command_block,  &command_unblock,
+	&command_trace,       &command_drain,   &command_ready,   &command_maint,  &command_weight, &command_add,
+	&command_remove,      &command_version,
 };
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
 

@@ -31,6 +31,7 @@ extern const struct command command_tcp;
 extern const struct command command_udp;
 extern const struct command command_demo;
 extern const struct command command_check;
+extern const struct command command_doctor;
 extern const struct command command_explain;
 extern const struct command command_reload;
 extern const struct command command_confirm;

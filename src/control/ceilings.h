@@ -26,6 +26,12 @@ struct ceilings_resources {
 	uint32_t worker_count;
 };
 
+/* A connection needs two, a session one. */
+static inline uint64_t ceilings_descriptors_of(uint64_t connections, uint64_t sessions)
+{
+	return 2 * connections + sessions;
+}
+
 struct ceilings ceilings_compute(const struct config *config, const struct ceilings_resources *resources);
 
 /* Sets the daemon's ceilings to what the configuration allows on this machine. */

@@ -8,11 +8,15 @@
 #ifndef CONTROL_LISTENERS_H
 #define CONTROL_LISTENERS_H
 
+#include "net/socket.h"
 #include "pool/snapshot.h"
 #include "worker/worker.h"
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* Connections that may wait for being accepted, for each worker and address; the kernel cuts it to net.core.somaxconn. */
+enum { LISTENERS_BACKLOG = SOCKET_BACKLOG };
 
 struct listeners;
 struct listeners_change;
