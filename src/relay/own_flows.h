@@ -28,10 +28,9 @@ struct own_flows *own_flows_new(void);
 /* No worker runs any more. Accepts NULL; clears the pointer. */
 void own_flows_free(struct own_flows **own_flows);
 
-/* The two ends of a flow. */
+/* The two ends of a flow; of an own one `from` is strait's side, which the accepting service sees as its client. */
 struct own_flow_key {
-	struct endpoint
-		from; /* whoever opened it: of an own flow strait's side, which the accepting service sees as its client */
+	struct endpoint from;
 	struct endpoint to; /* the listener's address, never a wildcard */
 	uint32_t protocol;  /* enum flow_protocol */
 	uint32_t reserved;  /* 0 */

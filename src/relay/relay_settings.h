@@ -22,13 +22,12 @@ struct relay_settings {
 	/* As many as there can ever be, whatever the configuration will say: the sizes of tables. */
 	uint32_t connections_capacity;
 	uint32_t sessions_capacity;
-	uint32_t tails_capacity;      /* of one worker */
-	_Atomic bool writes_records;  /* a log sink wants access records; control changes it, with release */
-	_Atomic uint64_t progress_ms; /* how often flows that go on are told of, 0: never; likewise */
-	_Atomic uint32_t
-		ephemeral_ports;     /* those that the kernel gives away: the first, and the last << 16; likewise */
-	_Atomic bool wants_ring;     /* workers may use io_uring; control changes it */
-	void (*wake_log)(void *log); /* cheap; called after turns that wrote records */
+	uint32_t tails_capacity;          /* of one worker */
+	_Atomic bool writes_records;      /* a log sink wants access records; control changes it, with release */
+	_Atomic uint64_t progress_ms;     /* how often flows that go on are told of, 0: never; likewise */
+	_Atomic uint32_t ephemeral_ports; /* that the kernel gives away: first | last << 16; control changes it */
+	_Atomic bool wants_ring;          /* workers may use io_uring; control changes it */
+	void (*wake_log)(void *log);      /* cheap; called after turns that wrote records */
 	void *log;
 };
 
