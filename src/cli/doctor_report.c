@@ -293,13 +293,13 @@ static void examine_capabilities(struct examination *examination)
 		find(examination, check, "AmbientCapabilities=CAP_NET_BIND_SERVICE");
 	}
 	check = add_capability(examination, "CAP_NET_ADMIN", PROC_CAP_NET_ADMIN);
-	explain(check, "for source client, and larger buffers of UDP listeners");
+	explain(check, "for source client, the packet guard, and larger buffers of UDP listeners");
 	if (transparent != NULL && !proc_may_be_transparent(facts->capabilities)) {
 		explain(check, "source client of pool \"%.64s\" needs it", transparent->name);
 		find(examination, check, "AmbientCapabilities=CAP_NET_ADMIN (docs/source.md)");
 	}
 	check = add_capability(examination, "CAP_BPF", PROC_CAP_BPF);
-	explain(check, "not used by this version");
+	explain(check, "for the packet guard, with CAP_NET_ADMIN (docs/packet-guard.md)");
 }
 
 /* --- transparent sources ----------------------------------------------------------------------------------------- */
