@@ -16,6 +16,7 @@ enum {
 	LIST_LINES_MIN = 4, /* a head, two rows and the number of the others */
 	CANVAS_LINES = 400,
 	INDENT = 2,
+	BANDWIDTH_LINES_MAX = 3, /* GET /v1/services tells of the others */
 };
 
 /* One screen in the making. */
@@ -105,6 +106,50 @@ static void put_limits(struct page *page)
 		      table_count(document_number(sessions, "max"), numbers[3]),
 		      table_count(document_number(descriptors, "open"), numbers[4]),
 		      table_count(document_number(descriptors, "limit"), numbers[5]));
+}
+
+/* "web: 12.0M/s each way, 1.0M/s up and 4.0M/s down for each flow" */
+static void put_bandwidth(struct page *page, const json_t *service)
+{
+	char text[TABLE_NUMBER_BYTES];
+	uint64_t of_all = document_number(service, "bandwidth_max");
+	uint64_t up = document_number(service, "upload_max");
+	uint64_t down = document_number(service, "download_max");
+	int row = page->row;
+	int used = canvas_format(&page->canvas, line(page), LOOK_PLAIN,
+				 "bandwidth of %s:", document_text(service, "name"));
+	if (of_all > 0)
+		used += canvas_format(&page->canvas, canvas_rest(&page->canvas, row, used), LOOK_PLAIN,
+				      " %s/s each way", table_size_short(of_all, text));
+	if (up > 0)
+		used += canvas_format(&page->canvas, canvas_rest(&page->canvas, row, used), LOOK_PLAIN,
+				      " %s/s up a flow", table_size_short(up, text));
+	if (down > 0)
+		used += canvas_format(&page->canvas, canvas_rest(&page->canvas, row, used), LOOK_PLAIN,
+				      " %s/s down a flow", table_size_short(down, text));
+	canvas_format(&page->canvas, canvas_rest(&page->canvas, row, used), LOOK_PLAIN, "; waited for %s times",
+		      table_count(document_number(service, "throttled_in_total") +
+					  document_number(service, "throttled_out_total"),
+				  text));
+}
+
+static bool is_bandwidth_limited(const json_t *service)
+{
+	return document_number(service, "bandwidth_max") + document_number(service, "upload_max") +
+		       document_number(service, "download_max") >
+	       0;
+}
+
+static void put_bandwidths(struct page *page)
+{
+	int left = BANDWIDTH_LINES_MAX;
+	size_t index;
+	const json_t *service;
+	json_array_foreach(json_object_get(page->screen->status, "services"), index, service)
+	{
+		if (is_bandwidth_limited(service) && left-- > 0)
+			put_bandwidth(page, service);
+	}
 }
 
 static json_t *sum_refused(const json_t *status)
@@ -428,6 +473,7 @@ void status_screen_print(const struct status_screen *screen, FILE *out)
 	put_verdict(&page);
 	put_identity(&page);
 	put_limits(&page);
+	put_bandwidths(&page);
 	put_refused(&page);
 	put_blocks(&page);
 	put_packet_guard(&page);

@@ -116,6 +116,10 @@ struct config_service {
 		struct config_rate per_source_packets;
 		struct config_prefixes source_prefixes;
 		uint64_t queue; /* connections that wait for a place at a server, when timeout.queue_ms is not 0 */
+		/* Bits per second; 0 = no limit. */
+		uint64_t bandwidth; /* of all flows together, in each direction */
+		uint64_t upload;    /* of each flow, from its client */
+		uint64_t download;  /* of each flow, to its client */
 	} limit;
 	struct {
 		uint64_t connect_ms;

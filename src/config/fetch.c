@@ -45,6 +45,8 @@ static struct span number_fetch(const struct schema_value *value, const void *ta
 		value_format_time(number, text);
 	else if (value->kind == SCHEMA_SIZE)
 		value_format_size(number, text);
+	else if (value->kind == SCHEMA_BANDWIDTH)
+		value_format_bandwidth(number, text);
 	else
 		value_format_count(number, text);
 	if (value->kind == SCHEMA_PERCENT)
@@ -200,6 +202,7 @@ bool fetch_required_value(const struct schema_value *value, const void *target, 
 	case SCHEMA_COUNT:
 	case SCHEMA_PERCENT:
 	case SCHEMA_SHARE:
+	case SCHEMA_BANDWIDTH:
 		*ret_text = number_fetch(value, target, memory);
 		return true;
 	case SCHEMA_RATE:
@@ -260,6 +263,7 @@ static bool is_number_unwritten(const struct schema_value *value, const void *ta
 	case SCHEMA_COUNT:
 	case SCHEMA_PERCENT:
 	case SCHEMA_SHARE:
+	case SCHEMA_BANDWIDTH:
 		memcpy(&rate.amount, field_of(value, target), sizeof(rate.amount));
 		return rate.amount == 0;
 	case SCHEMA_RATE:

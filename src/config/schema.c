@@ -57,6 +57,7 @@ static const struct kind_text {
 	[SCHEMA_PERCENT] = { "a percentage", "0% 30% 100%", "PERCENT" },
 	[SCHEMA_SHARE] = { "a share", "1/10 1/1000", "1/N" },
 	[SCHEMA_RATE] = { "a rate", "20/s 2k/s 100/m", "RATE" },
+	[SCHEMA_BANDWIDTH] = { "a bandwidth", "1Gbit/s 500Mbit/s 10MB/s", "BITRATE" },
 	[SCHEMA_WORD] = { "one of the words", NULL, "WORD" },
 	[SCHEMA_WORDS] = { "a list of the words", NULL, "WORDS" },
 	[SCHEMA_FLAG] = { "a word of its own", NULL, "" },
@@ -181,6 +182,10 @@ char *schema_format_bounds(const struct schema_value *value, char *buf)
 	case SCHEMA_RATE:
 		snprintf(min, sizeof(min), "%llu/h", (unsigned long long)value->min);
 		snprintf(max, sizeof(max), "%llu/s", (unsigned long long)value->max);
+		break;
+	case SCHEMA_BANDWIDTH:
+		value_format_bandwidth(value->min, min);
+		value_format_bandwidth(value->max, max);
 		break;
 	case SCHEMA_BYTES:
 	case SCHEMA_HTTP_PATH:

@@ -42,6 +42,7 @@ enum schema_kind {
 	SCHEMA_PERCENT,   /* uint64_t */
 	SCHEMA_SHARE,     /* uint64_t: N of 1/N */
 	SCHEMA_RATE,      /* struct config_rate */
+	SCHEMA_BANDWIDTH, /* uint64_t, bits per second */
 	SCHEMA_WORD,      /* an enum: one of the words */
 	SCHEMA_WORDS,     /* uint32_t: some of the words, with commas; bit n for the word of value n */
 	SCHEMA_FLAG,      /* bool, or an enum when there are words (then one) */

@@ -11,13 +11,14 @@ static_assert(sizeof(enum config_dns_type) == sizeof(unsigned int), "words are s
 static_assert(sizeof(enum config_packet_guard) == sizeof(unsigned int), "words are stored as unsigned int");
 static_assert(sizeof(enum config_server_state) == sizeof(unsigned int), "words are stored as unsigned int");
 
-#define SECOND       1000ull
-#define MINUTE       (60 * SECOND)
-#define DAY          (24 * 60 * MINUTE)
-#define NO_NEVER     "0 would mean never, and nothing waits for ever here"
-#define NO_NOTHING   "to take nothing on, write deny 0.0.0.0/0 ::/0"
-#define TIME_BOUNDS  .min = 1, .max = 365 * DAY, .zero_hint = NO_NEVER
-#define COUNT_BOUNDS .min = 1, .max = 1000000000
+#define SECOND           1000ull
+#define MINUTE           (60 * SECOND)
+#define DAY              (24 * 60 * MINUTE)
+#define NO_NEVER         "0 would mean never, and nothing waits for ever here"
+#define NO_NOTHING       "to take nothing on, write deny 0.0.0.0/0 ::/0"
+#define TIME_BOUNDS      .min = 1, .max = 365 * DAY, .zero_hint = NO_NEVER
+#define COUNT_BOUNDS     .min = 1, .max = 1000000000
+#define BANDWIDTH_BOUNDS .min = 8000, .max = 1000000000000, .zero_hint = NO_NOTHING, .absent = "no limit"
 
 #define FIELD(type, field)                  .offset = offsetof(struct type, field)
 #define KEY(key, value_kind)                .name = key, .kind = value_kind, .role = SCHEMA_KEY
@@ -247,6 +248,12 @@ static const struct schema_value limit_values[] = {
 	{ KEY("queue", SCHEMA_COUNT), FIELD(config_service, limit.queue), COUNT_BOUNDS,
 	  .zero_hint = "without timeout queue= no connection waits", .fallback = "1000",
 	  .help = "TCP connections that wait for a place at a server, with timeout queue=" },
+	{ KEY("bandwidth", SCHEMA_BANDWIDTH), FIELD(config_service, limit.bandwidth), BANDWIDTH_BOUNDS,
+	  .help = "payload of all flows together, from clients and to clients each" },
+	{ KEY("upload", SCHEMA_BANDWIDTH), FIELD(config_service, limit.upload), BANDWIDTH_BOUNDS,
+	  .help = "payload of one flow from its client; what comes faster waits, and UDP that overflows is dropped" },
+	{ KEY("download", SCHEMA_BANDWIDTH), FIELD(config_service, limit.download), BANDWIDTH_BOUNDS,
+	  .help = "the same to its client" },
 };
 
 static const struct schema_value timeout_values[] = {
@@ -530,8 +537,8 @@ const struct schema_directive schema_directives[] = {
 	  "sends with one is refused",
 	  "accept-proxy 10.0.0.0/24" },
 	{ SCHEMA_SERVICE, "limit", SCHEMA_INTO_SERVICE, 0, SCHEMA_MERGED, VALUES(limit_values),
-	  "what the service takes on; what is over a limit is refused and counted",
-	  "limit connections=50k rate=2k/s per-source=200 per-source-rate=20/s" },
+	  "what the service takes on; flows over a limit are refused and counted, bytes over a bandwidth are delayed",
+	  "limit connections=50k rate=2k/s per-source=200 per-source-rate=20/s bandwidth=1Gbit/s download=10MB/s" },
 	{ SCHEMA_SERVICE, "timeout", SCHEMA_INTO_SERVICE, 0, SCHEMA_MERGED, VALUES(timeout_values),
 	  "how long a TCP connection may wait; every time-out is finite",
 	  "timeout connect=3s idle=10m half-closed=1m" },

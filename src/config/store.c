@@ -63,12 +63,15 @@ static int number_store(const struct schema_value *value, struct span text, void
 		error = value_parse_size(text, &number, &ret_note->hint);
 	else if (value->kind == SCHEMA_PERCENT)
 		error = value_parse_percent(text, &number, &ret_note->hint);
+	else if (value->kind == SCHEMA_BANDWIDTH)
+		error = value_parse_bandwidth(text, &number, &ret_note->hint);
 	else if (value->kind == SCHEMA_SHARE)
 		error = value_parse_share(text, &number, &ret_note->hint);
 	else
 		error = value_parse_count(text, &number, &ret_note->hint);
-	/* A bare 0 has no unit to ask for: it means never. */
-	if (error == -EINVAL && value->kind == SCHEMA_TIME && span_equals(text, "0"))
+	/* A bare 0 has no unit to ask for: it means never, or nothing. */
+	bool has_unit = value->kind == SCHEMA_TIME || value->kind == SCHEMA_BANDWIDTH;
+	if (error == -EINVAL && has_unit && span_equals(text, "0"))
 		return bounds_check(value, 0, ret_note);
 	if (error == 0)
 		error = bounds_check(value, number, ret_note);
@@ -346,6 +349,7 @@ int store_value(const struct schema_value *value, struct span text, struct confi
 	case SCHEMA_COUNT:
 	case SCHEMA_PERCENT:
 	case SCHEMA_SHARE:
+	case SCHEMA_BANDWIDTH:
 		return number_store(value, text, target, ret_note);
 	case SCHEMA_RATE:
 		return rate_store(value, text, target, ret_note);

@@ -144,6 +144,16 @@ static void limits_check(struct checked_service *checked)
 				    "\"limit per-source=\" is never reached");
 }
 
+/* All flows together get no more than that, so one alone does not. */
+static void flow_bandwidth_check(struct checked_service *checked, const char *key, uint64_t limit)
+{
+	const struct config_place *place = written(checked, "limit", key);
+	uint64_t bandwidth = checked->service->limit.bandwidth;
+	if (place != NULL && bandwidth != 0 && limit > bandwidth)
+		report_warning_hint(checked->report, *place, "\"bandwidth=\" is lower",
+				    "\"limit %s=\" is never reached", key);
+}
+
 static void queue_check(struct checked_service *checked)
 {
 	const struct config_place *limit = written(checked, "limit", "queue");
@@ -192,6 +202,8 @@ void validate_services(struct parsed *parsed, const struct name_index *pools)
 		pool_find(&checked, pools);
 		unused_settings_check(&checked);
 		limits_check(&checked);
+		flow_bandwidth_check(&checked, "upload", checked.service->limit.upload);
+		flow_bandwidth_check(&checked, "download", checked.service->limit.download);
 		queue_check(&checked);
 		unix_servers_check(&checked, unix_servers);
 	}

@@ -16,6 +16,7 @@ enum {
 	UNIT_NUMBER_MIN = 10000, /* 1000 is easier to read than 1k */
 	TIME_UNIT_COUNT = sizeof(time_units) / sizeof(time_units[0]),
 	RATE_UNIT_COUNT = 3,
+	BIT_UNIT_COUNT = 5, /* of bandwidth_units, the first */
 };
 
 static const struct unit {
@@ -37,6 +38,24 @@ static const struct unit {
 	{ "", 1 },
 	{ "k", 1000 },
 	{ "M", 1000000 },
+	{ NULL, 0 },
+};
+
+/* In bits per second. As in networks, prefixes are powers of 1000; KiB and the like are of 1024. */
+static const struct unit bandwidth_units[] = {
+	{ "bit/s", 1 },
+	{ "kbit/s", 1000 },
+	{ "Mbit/s", 1000000 },
+	{ "Gbit/s", 1000000000 },
+	{ "Tbit/s", 1000000000000 },
+	{ "B/s", 8 },
+	{ "kB/s", 8000 },
+	{ "MB/s", 8000000 },
+	{ "GB/s", 8000000000 },
+	{ "TB/s", 8000000000000 },
+	{ "KiB/s", 8ull << 10 },
+	{ "MiB/s", 8ull << 20 },
+	{ "GiB/s", 8ull << 30 },
 	{ NULL, 0 },
 };
 
@@ -232,6 +251,49 @@ int value_parse_rate(struct span text, struct config_rate *ret_rate, struct valu
 	return 0;
 }
 
+/* "10mbps", "1g": a b may stand for bits, a B for bytes; without either nobody knows. */
+static int bandwidth_unit_refuse(struct span unit, unsigned long long number, struct value_hint *ret_hint)
+{
+	char prefix[2] = "";
+	for (const char *known = "kMGT"; *known != '\0'; known++) {
+		if (unit.len > 0 && (unit.data[0] | 0x20) == (*known | 0x20))
+			prefix[0] = *known;
+	}
+	size_t prefix_len = strlen(prefix);
+	char kind = unit.len > prefix_len ? unit.data[prefix_len] : '\0';
+	if (kind == 'b')
+		return refuse(-EINVAL, ret_hint, "write %llu%sbit/s", number, prefix);
+	if (kind == 'B')
+		return refuse(-EINVAL, ret_hint, "write %llu%sB/s", number, prefix);
+	if (kind != '\0')
+		return unit_refuse(unit, ret_hint);
+	if (prefix_len == 0)
+		prefix[0] = 'M';
+	return refuse(-EINVAL, ret_hint, "bits or bytes? write %llu%sbit/s or %llu%sB/s", number, prefix, number,
+		      prefix);
+}
+
+int value_parse_bandwidth(struct span text, uint64_t *ret_bits, struct value_hint *ret_hint)
+{
+	uint64_t number = 0;
+	struct span unit = text;
+	int error = digits_take(&unit, &number);
+	if (error != 0) {
+		const char *hint = error == -EINVAL ? number_hint(text) : NULL;
+		return refuse(error, ret_hint, "%s", hint != NULL ? hint : "");
+	}
+	for (const struct unit *known = bandwidth_units; known->name != NULL; known++) {
+		uint64_t bits;
+		if (!span_equals(unit, known->name))
+			continue;
+		if (__builtin_mul_overflow(number, known->factor, &bits))
+			return refuse(-ERANGE, ret_hint, "%s", "");
+		*ret_bits = bits;
+		return 0;
+	}
+	return bandwidth_unit_refuse(unit, number, ret_hint);
+}
+
 int value_parse_percent(struct span text, uint64_t *ret_percent, struct value_hint *ret_hint)
 {
 	static const struct unit units[] = { { "", 1 }, { "%", 1 }, { NULL, 0 } };
@@ -405,5 +467,18 @@ char *value_format_rate(const struct config_rate *rate, char *buf)
 			unit = rate_units[i].name;
 	}
 	snprintf(buf, VALUE_TEXT_BYTES, "%.40s/%s", value_format_count(rate->amount, amount), unit);
+	return buf;
+}
+
+/* In bits, whatever it was written in. */
+char *value_format_bandwidth(uint64_t bits, char *buf)
+{
+	size_t unit = 0;
+	for (size_t i = 1; i < BIT_UNIT_COUNT; i++) {
+		if (bits > 0 && bits % bandwidth_units[i].factor == 0)
+			unit = i;
+	}
+	snprintf(buf, VALUE_TEXT_BYTES, "%llu%s", (unsigned long long)(bits / bandwidth_units[unit].factor),
+		 bandwidth_units[unit].name);
 	return buf;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reads and writes the kinds of value that stand in a configuration: times, sizes, counts, rates, percentages, names.
+ * Reads and writes the kinds of value that stand in a configuration: times, sizes, counts, rates, bandwidths, percentages,
+ * names.
  * Pure: no state, no allocation; any thread. Addresses and networks are read by base/addr.h.
  */
 #ifndef CONFIG_VALUES_H
@@ -29,7 +30,9 @@ int value_parse_time(struct span text, uint64_t *ret_ms, struct value_hint *ret_
 int value_parse_size(struct span text, uint64_t *ret_bytes, struct value_hint *ret_hint);  /* 4096 64k 16MiB 1GB */
 int value_parse_count(struct span text, uint64_t *ret_count, struct value_hint *ret_hint); /* 200 50k 2M */
 int value_parse_rate(struct span text, struct config_rate *ret_rate, struct value_hint *ret_hint); /* 20/s 100/m */
-int value_parse_percent(struct span text, uint64_t *ret_percent, struct value_hint *ret_hint);     /* 50% 50 */
+int value_parse_bandwidth(struct span text, uint64_t *ret_bits,
+			  struct value_hint *ret_hint); /* 10Mbit/s 2MB/s: bits/s */
+int value_parse_percent(struct span text, uint64_t *ret_percent, struct value_hint *ret_hint); /* 50% 50 */
 
 int value_parse_share(struct span text, uint64_t *ret_divisor, struct value_hint *ret_hint); /* 1/100 */
 /* /32,/64: the lengths of prefixes of IPv4 and of IPv6 */
@@ -47,5 +50,6 @@ char *value_format_size(uint64_t bytes, char *buf);
 char *value_format_count(uint64_t count, char *buf);
 char *value_format_share(uint64_t divisor, char *buf);
 char *value_format_rate(const struct config_rate *rate, char *buf);
+char *value_format_bandwidth(uint64_t bits, char *buf);
 
 #endif

@@ -100,12 +100,26 @@ static uint64_t at_most(uint64_t possible, uint64_t configured)
 	return configured > 0 ? min(ceiling, configured) : ceiling;
 }
 
+static bool limits_bandwidth(const struct config *config)
+{
+	for (size_t i = 0; i < config->service_count; i++) {
+		const struct config_service *service = &config->services[i];
+		if (service->limit.bandwidth != 0 || service->limit.upload != 0 || service->limit.download != 0)
+			return true;
+	}
+	return false;
+}
+
 /* Half of `limit memory=` is for flows, half for tails; each kind of flow may fill its half of the first half. */
-static void apply_memory(struct ceilings *ceilings, uint64_t memory_bytes)
+static void apply_memory(struct ceilings *ceilings, const struct config *config)
 {
 	struct worker_sizes sizes = worker_sizes();
-	ceilings->connections = at_most(ceilings->connections, memory_bytes / 4 / sizes.connection_bytes);
-	ceilings->sessions = at_most(ceilings->sessions, memory_bytes / 4 / sizes.session_bytes);
+	uint64_t memory_bytes = config->limit.memory_bytes;
+	bool is_limited = limits_bandwidth(config);
+	uint64_t connection_bytes = sizes.connection_bytes + (is_limited ? sizes.connection_throttle_bytes : 0);
+	uint64_t session_bytes = sizes.session_bytes + (is_limited ? sizes.session_throttle_bytes : 0);
+	ceilings->connections = at_most(ceilings->connections, memory_bytes / 4 / connection_bytes);
+	ceilings->sessions = at_most(ceilings->sessions, memory_bytes / 4 / session_bytes);
 	ceilings->tail_bytes = memory_bytes / 2;
 }
 
@@ -121,7 +135,7 @@ struct ceilings ceilings_compute(const struct config *config, const struct ceili
 		.tail_bytes = resources->memory_bytes / TAIL_SHARE_OF_MEMORY,
 	};
 	if (config->limit.memory_bytes > 0)
-		apply_memory(&ceilings, config->limit.memory_bytes);
+		apply_memory(&ceilings, config);
 	uint64_t tail_bytes_min = TAILS_MIN * worker_sizes().tail_bytes;
 	if (ceilings.tail_bytes < tail_bytes_min)
 		ceilings.tail_bytes = tail_bytes_min;

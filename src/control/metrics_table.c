@@ -332,6 +332,20 @@ WRITER(write_queue_timeouts)
 	put(text, metric, subject, "", service_sum(subject->service, OFFSET(queue_timeouts)));
 }
 
+WRITER(write_throttled)
+{
+	put(text, metric, subject, "direction=\"in\"", service_sum(subject->service, OFFSET(throttled[FLOW_IN])));
+	put(text, metric, subject, "direction=\"out\"", service_sum(subject->service, OFFSET(throttled[FLOW_OUT])));
+}
+
+WRITER(write_bandwidth_limits)
+{
+	const struct service_bandwidth *bandwidth = &subject->service->policy->bandwidth;
+	put(text, metric, subject, "limit=\"bandwidth\"", bandwidth->total.bytes_per_s);
+	put(text, metric, subject, "limit=\"upload\"", bandwidth->flow[FLOW_IN].bytes_per_s);
+	put(text, metric, subject, "limit=\"download\"", bandwidth->flow[FLOW_OUT].bytes_per_s);
+}
+
 WRITER(write_anomaly)
 {
 	static const char *const labels[SERVICE_MEASURE_COUNT] = {
@@ -478,7 +492,7 @@ const struct metric metrics_table[] = {
 	{ "strait_limit_used", METRIC_GAUGE, METRIC_OF_DAEMON, "resource=connections|sessions|descriptors",
 	  "How much of each ceiling is taken", 3, write_limits_used },
 	{ "strait_memory_bytes", METRIC_GAUGE, METRIC_OF_DAEMON, "kind=connections|sessions|unsent|trends",
-	  "User memory of connections, of sessions, of bytes that a slow side has not taken, and of the trends", 4,
+	  "User memory of connections, of sessions, of what cannot be passed on yet, and of the trends", 4,
 	  write_memory },
 	{ "strait_trends_observations_dropped_total", METRIC_COUNTER, METRIC_OF_DAEMON, NULL,
 	  "What workers saw of flows and the trends did not learn, because it came too fast", 1,
@@ -521,6 +535,10 @@ const struct metric metrics_table[] = {
 	  "Connections that began to wait for a place at a server", 1, write_queued },
 	{ "strait_service_queue_timeouts_total", METRIC_COUNTER, METRIC_OF_SERVICE, NULL,
 	  "Connections that waited for a place in vain", 1, write_queue_timeouts },
+	{ "strait_service_bandwidth_limit_bytes_per_second", METRIC_GAUGE, METRIC_OF_SERVICE,
+	  "limit=bandwidth|upload|download", "Limits of bandwidth; 0 where there is none", 3, write_bandwidth_limits },
+	{ "strait_service_throttled_total", METRIC_COUNTER, METRIC_OF_SERVICE, "direction=in|out",
+	  "Times that a flow had to wait for its bandwidth or its service's: in is from clients", 2, write_throttled },
 	{ "strait_service_anomaly", METRIC_GAUGE, METRIC_OF_SERVICE, "measure=flows|bytes|refused",
 	  "1 while there is far more or less of it than is usual at this time", SERVICE_MEASURE_COUNT, write_anomaly },
 

@@ -242,6 +242,22 @@ static json_t *reasons_build(const struct service *service, size_t offset)
 #define SUM_PROTOCOLS(service, member)                                                                                 \
 	sum_array(service, offsetof(struct service_counters, member), FLOW_PROTOCOL_COUNT)
 
+static void put_rate(json_t *object, const char *key, struct byte_rate rate)
+{
+	json_object_set_new(object, key,
+			    rate.bytes_per_s != 0 ? json_integer((json_int_t)rate.bytes_per_s) : json_null());
+}
+
+static void put_bandwidth(json_t *object, const struct service *service)
+{
+	const struct service_bandwidth *bandwidth = &service->policy->bandwidth;
+	put_rate(object, "bandwidth_max", bandwidth->total);
+	put_rate(object, "upload_max", bandwidth->flow[FLOW_IN]);
+	put_rate(object, "download_max", bandwidth->flow[FLOW_OUT]);
+	put_number(object, "throttled_in_total", SUM(service, throttled[FLOW_IN]));
+	put_number(object, "throttled_out_total", SUM(service, throttled[FLOW_OUT]));
+}
+
 json_t *status_build_service(const struct snapshot *snapshot, const struct service *service)
 {
 	json_t *object = json_object();
@@ -259,6 +275,7 @@ json_t *status_build_service(const struct snapshot *snapshot, const struct servi
 	put_number(object, "queued", atomic_load_explicit(&service->queued_now, memory_order_relaxed));
 	put_number(object, "queued_total", SUM(service, queued));
 	put_number(object, "queue_timeouts_total", SUM(service, queue_timeouts));
+	put_bandwidth(object, service);
 	put_number(object, "refused_total",
 		   sum_array(service, offsetof(struct service_counters, refused), REASON_COUNT));
 	json_object_set_new(object, "refused", reasons_build(service, offsetof(struct service_counters, refused)));

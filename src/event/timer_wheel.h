@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Timers of one thread in a hierarchical wheel (Varghese and Lauck, SOSP 1987): arming, disarming and expiring cost
- * O(1). Four levels of 256 slots; a tick is 4 ms, so a timer fires at most one tick late and never early, and deadlines
- * up to 198 days are exact (later ones are parked at the far end and sorted in again).
+ * O(1). Four levels of 256 slots; a tick is 1 ms, as fine as the loop waits, which flows of limited bandwidth are the
+ * smoother for. A timer fires at most one tick late and never early, and deadlines up to 49 days are exact (later ones
+ * are parked at the far end and sorted in again).
  *
  * A timer is embedded in its owner; 32 bytes, all zero = disarmed. Re-arming for every packet is not needed: note the
  * time of the last activity, and let the timer find out when it fires. Timers of different ticks fire in the order of
@@ -17,7 +18,7 @@
 #include <stdint.h>
 
 enum {
-	TIMER_TICK_MS = 4,
+	TIMER_TICK_MS = 1,
 	TIMER_LEVELS = 4,
 	TIMER_SLOT_BITS = 8,
 	TIMER_SLOTS = 1 << TIMER_SLOT_BITS,

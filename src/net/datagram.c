@@ -14,11 +14,6 @@
 #define SOL_UDP 17
 #endif
 
-enum {
-	TRAIN_DATAGRAMS_MAX = 64, /* in one call: the kernel's UDP_MAX_SEGMENTS; since Linux 6.9 it takes more */
-	TRAIN_BYTES_MAX = 65507,  /* in one call: what a datagram over IPv4 holds */
-};
-
 /* Room for a packet-info and a segment-size message. */
 union control {
 	struct cmsghdr header;
@@ -282,7 +277,7 @@ static struct datagram part_of(const struct datagram *train, uint32_t offset, ui
 static int send_headed(const struct datagram_route *route, const struct datagram *part, const uint8_t *head)
 {
 	struct vectors v;
-	struct iovec pieces[2 * TRAIN_DATAGRAMS_MAX];
+	struct iovec pieces[2 * DATAGRAM_TRAIN_MAX];
 	uint32_t segment_bytes = part->segment_bytes != 0 ? part->segment_bytes : part->len;
 	uint32_t count = 0;
 	uint32_t offset = 0;
@@ -318,10 +313,10 @@ static int try_headed(const struct datagram_route *route, const struct datagram 
 static uint32_t send_headed_train(const struct datagram_route *route, const struct datagram *train, int *ret_error)
 {
 	const uint8_t *head = train->bytes - train->head_bytes;
-	uint32_t count_max = TRAIN_BYTES_MAX / (train->segment_bytes + train->head_bytes);
+	uint32_t count_max = DATAGRAM_TRAIN_BYTES_MAX / (train->segment_bytes + train->head_bytes);
 	uint32_t unsent = 0;
-	if (count_max > TRAIN_DATAGRAMS_MAX)
-		count_max = TRAIN_DATAGRAMS_MAX;
+	if (count_max > DATAGRAM_TRAIN_MAX)
+		count_max = DATAGRAM_TRAIN_MAX;
 	CHECK(count_max > 0); /* a train has two datagrams at least, and the head fits into the room for it */
 	for (uint32_t offset = 0; offset < train->len;) {
 		struct datagram part = part_of(train, offset, count_max);

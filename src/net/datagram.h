@@ -22,6 +22,8 @@ enum {
 	DATAGRAM_BYTES_MAX = 65535, /* the largest train or datagram the kernel hands over */
 	DATAGRAM_BATCH_MAX = 64,
 	DATAGRAM_HEADROOM_BYTES = 128,
+	DATAGRAM_TRAIN_MAX = 64, /* in one call: the kernel's UDP_MAX_SEGMENTS; since Linux 6.9 it takes more */
+	DATAGRAM_TRAIN_BYTES_MAX = 65507, /* in one call: what a datagram over IPv4 holds */
 	/* Not a power of two: datagrams of a batch must not all meet in the same cache sets. */
 	DATAGRAM_STRIDE_BYTES = 65536 + 192,
 };

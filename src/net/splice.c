@@ -35,9 +35,9 @@ static ssize_t move(int from, int to, size_t bytes)
 	}
 }
 
-ssize_t splice_fill(struct splice_pipe *pipe, int fd)
+ssize_t splice_fill(struct splice_pipe *pipe, int fd, size_t bytes_max)
 {
-	ssize_t moved = move(fd, pipe->write_fd, SPLICE_PIPE_BYTES);
+	ssize_t moved = move(fd, pipe->write_fd, bytes_max);
 	if (moved > 0)
 		pipe->held_bytes += (uint32_t)moved;
 	return moved;

@@ -25,11 +25,11 @@ int splice_open(struct splice_pipe *pipe);
 void splice_close(struct splice_pipe *pipe);
 
 /*
- * Takes what the socket has, SPLICE_PIPE_BYTES at most, into a pipe that is empty. Returns the number of bytes, 0 at the
+ * Takes what the socket has, bytes_max (of SPLICE_PIPE_BYTES) at most, into a pipe that is empty. Returns the number of bytes, 0 at the
  * end of the stream, -errno: -EAGAIN when there is nothing now, -EINVAL when such sockets cannot be spliced. That it
  * returns less than it may does not mean that the socket is empty: a pipe is full of pieces before it is full of bytes.
  */
-ssize_t splice_fill(struct splice_pipe *pipe, int fd);
+ssize_t splice_fill(struct splice_pipe *pipe, int fd, size_t bytes_max);
 
 /* Sends what the pipe holds. Returns how much the socket has taken, 0 when it is full, or -errno. */
 ssize_t splice_drain(struct splice_pipe *pipe, int fd);

@@ -200,7 +200,37 @@ static void guard_configure(struct service *service, const struct config *config
 	guard_plan_done(&settings);
 }
 
-static struct service_policy *service_policy_build(const struct config_service *config, struct pool *pool)
+static struct byte_rate byte_rate_build(uint64_t bits_per_s)
+{
+	return (struct byte_rate){ bits_per_s / 8 };
+}
+
+static bool is_same_bandwidth(const struct service_bandwidth *a, const struct service_bandwidth *b)
+{
+	return a->total.bytes_per_s == b->total.bytes_per_s &&
+	       a->flow[FLOW_IN].bytes_per_s == b->flow[FLOW_IN].bytes_per_s &&
+	       a->flow[FLOW_OUT].bytes_per_s == b->flow[FLOW_OUT].bytes_per_s;
+}
+
+/* replaced: what held before, or NULL. */
+static struct service_bandwidth bandwidth_build(const struct config_service *config,
+						const struct service_policy *replaced)
+{
+	static const struct service_bandwidth none;
+	struct service_bandwidth bandwidth = {
+		.total = byte_rate_build(config->limit.bandwidth),
+		.flow = { [FLOW_IN] = byte_rate_build(config->limit.upload),
+			  [FLOW_OUT] = byte_rate_build(config->limit.download) },
+	};
+	bandwidth.is_limited = !is_same_bandwidth(&bandwidth, &none);
+	if (replaced != NULL)
+		bandwidth.epoch = replaced->bandwidth.epoch + !is_same_bandwidth(&bandwidth, &replaced->bandwidth);
+	return bandwidth;
+}
+
+/* replaced: what held before, or NULL. */
+static struct service_policy *service_policy_build(const struct config_service *config, struct pool *pool,
+						   const struct service_policy *replaced)
 {
 	size_t networks_bytes = config->proxy_network_count * sizeof(struct network);
 	struct service_policy *policy = memory_alloc_zeroed(1, sizeof(*policy) + networks_bytes);
@@ -222,6 +252,7 @@ static struct service_policy *service_policy_build(const struct config_service *
 	policy->session_replies = config->session.replies;
 	policy->session_requests = config->session.requests;
 	policy->session_amplification = config->session.amplification;
+	policy->bandwidth = bandwidth_build(config, replaced);
 	return policy;
 }
 
@@ -242,7 +273,7 @@ static struct service *service_build(const struct config *config, const struct c
 				     const struct snapshot *snapshot)
 {
 	struct service *service = service_new(from->name, snapshot->worker_count);
-	service->policy = service_policy_build(from, snapshot->pools[from->pool_index]);
+	service->policy = service_policy_build(from, snapshot->pools[from->pool_index], NULL);
 	guard_configure(service, config, from);
 	return service;
 }
@@ -333,8 +364,12 @@ static void service_reconfigure(struct service *service, const struct config *co
 				struct pool *pool)
 {
 	struct service_policy *replaced = service->policy;
+	struct service_policy *policy = service_policy_build(from, pool, replaced);
 	guard_configure(service, config, from);
-	published_write(service->policy, service_policy_build(from, pool));
+	/* What was taken at another rate is forgotten before anybody takes at the new one. */
+	if (policy->bandwidth.epoch != replaced->bandwidth.epoch)
+		service_reset_lines(service);
+	published_write(service->policy, policy);
 	call_rcu(&replaced->rcu, free_replaced_service_policy);
 }
 

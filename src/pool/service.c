@@ -25,6 +25,12 @@ void service_queue_leave(struct service *service)
 	CHECK(before > 0);
 }
 
+void service_reset_lines(struct service *service)
+{
+	for (size_t i = 0; i < FLOW_DIRECTION_COUNT; i++)
+		atomic_store_explicit(&service->lines[i].taken_until, 0, memory_order_relaxed);
+}
+
 static uint32_t numbers_given; /* control's own */
 
 bool service_policy_wants_proxy_header(const struct service_policy *policy, const struct endpoint *peer)

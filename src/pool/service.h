@@ -11,6 +11,7 @@
 #include "base/list.h"
 #include "base/published.h"
 #include "base/reason.h"
+#include "guard/byte_rate.h"
 #include "pool/pool.h"
 #include "stats/counters.h"
 #include "stats/flow_record.h"
@@ -23,6 +24,14 @@
 #include <urcu-qsbr.h>
 
 enum { SERVICE_NAME_BYTES = 64 };
+
+/* Limits of bandwidth. */
+struct service_bandwidth {
+	struct byte_rate total;                      /* of all flows together, in each direction */
+	struct byte_rate flow[FLOW_DIRECTION_COUNT]; /* of one flow */
+	uint32_t epoch;                              /* of these limits; others have another */
+	bool is_limited;                             /* one of them is a limit */
+};
 
 /* Immutable once published. */
 struct service_policy {
@@ -41,6 +50,7 @@ struct service_policy {
 	uint64_t session_amplification; /* bytes to an unverified client for each byte from it; 0 = no bound */
 	uint64_t proxy_header_ms;
 	uint64_t hello_ms;
+	struct service_bandwidth bandwidth;
 	struct rcu_head rcu;
 	/* Whose connections begin with a PROXY header. */
 	size_t proxy_network_count;
@@ -55,15 +65,21 @@ struct service_counters {
 	counter bytes_out;
 	counter packets_in; /* UDP datagrams */
 	counter packets_out;
-	counter packets_dropped;       /* datagrams that could not be passed on */
-	counter packets_limited;       /* those of them that came faster than their source may send */
-	counter queued;                /* connections that have begun to wait for a place at a server */
-	counter queue_timeouts;        /* and waited in vain until the time-out */
-	counter ended[REASON_COUNT];   /* flows that began */
-	counter refused[REASON_COUNT]; /* flows that never began */
-	counter spared[REASON_COUNT];  /* flows and datagrams that limits on trial would have refused */
-	struct histogram duration;     /* of flows that began and have ended; histogram_flow_scale */
+	counter packets_dropped;                 /* datagrams that could not be passed on */
+	counter packets_limited;                 /* those of them that came faster than their source may send */
+	counter queued;                          /* connections that have begun to wait for a place at a server */
+	counter queue_timeouts;                  /* and waited in vain until the time-out */
+	counter throttled[FLOW_DIRECTION_COUNT]; /* times that a flow had to wait for its bandwidth or the service's */
+	counter ended[REASON_COUNT];             /* flows that began */
+	counter refused[REASON_COUNT];           /* flows that never began */
+	counter spared[REASON_COUNT];            /* flows and datagrams that limits on trial would have refused */
+	struct histogram duration;               /* of flows that began and have ended; histogram_flow_scale */
 	struct list unanswered; /* the worker's own: its UDP sessions that no server has answered, the oldest first */
+};
+
+/* The line of one direction that the service's flows share on all workers; written only while there is a limit. */
+struct service_line {
+	alignas(CACHE_LINE_BYTES) _Atomic uint64_t taken_until; /* see byte_rate.h */
 };
 
 struct service {
@@ -74,6 +90,7 @@ struct service {
 	uint32_t worker_count;
 	/* Connections of all workers that wait now; on a line of its own, which is written only while some do. */
 	alignas(CACHE_LINE_BYTES) _Atomic uint32_t queued_now;
+	struct service_line lines[FLOW_DIRECTION_COUNT];
 	struct service_counters counters[];
 };
 
@@ -86,6 +103,9 @@ static inline const struct service_policy *service_policy(const struct service *
 /* Takes a place in the service's queue, if fewer than max are taken. Any worker. */
 bool service_queue_enter(struct service *service, uint32_t max);
 void service_queue_leave(struct service *service);
+
+/* The lines are idle: for other limits of bandwidth. Control. */
+void service_reset_lines(struct service *service);
 
 /* Does a connection of this peer have to begin with a PROXY header? */
 bool service_policy_wants_proxy_header(const struct service_policy *policy, const struct endpoint *peer);

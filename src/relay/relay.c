@@ -5,8 +5,10 @@
 #include "relay/flow_observe.h"
 #include "relay/tcp_connection.h"
 #include "relay/tcp_greeting.h"
+#include "relay/tcp_throttle.h"
 #include "relay/udp_reply.h"
 #include "relay/udp_session.h"
+#include "relay/udp_throttle.h"
 
 #include <stdlib.h>
 
@@ -14,6 +16,7 @@ enum {
 	RECORD_RING_BYTES = 4 << 20,
 	/* Flows that have ended keep their memory until the end of the turn, and give their place away before. */
 	ENDED_IN_A_TURN_MAX = 8192,
+	HELD_SHARE = 4, /* datagrams that wait take a quarter of what may be kept, so that connections can go on */
 };
 
 void relay_init(struct relay *relay, const struct relay_settings *settings, uint32_t worker_index, struct loop *loop,
@@ -37,12 +40,16 @@ void relay_init(struct relay *relay, const struct relay_settings *settings, uint
 	slab_init(&relay->connections, sizeof(struct tcp_connection), connections_max);
 	slab_init(&relay->attempts, sizeof(struct tcp_attempts), connections_max);
 	slab_init(&relay->greetings, sizeof(struct tcp_greeting), connections_max);
+	slab_init(&relay->tcp_throttles, sizeof(struct tcp_throttle), connections_max);
 	slab_init(&relay->tails, sizeof(struct tcp_tail), settings->tails_capacity);
 	tcp_batch_init(&relay->batch);
 	tcp_pipes_init(&relay->pipes, &settings->budget->descriptors);
 	list_init(&relay->unfinished);
 	list_init(&relay->starved);
-	slab_init(&relay->sessions, sizeof(struct udp_session), settings->sessions_capacity + ENDED_IN_A_TURN_MAX);
+	uint32_t sessions_max = settings->sessions_capacity + ENDED_IN_A_TURN_MAX;
+	slab_init(&relay->sessions, sizeof(struct udp_session), sessions_max);
+	slab_init(&relay->udp_throttles, sizeof(struct udp_throttle), sessions_max);
+	datagram_chunks_init(&relay->chunks, (uint64_t)settings->tails_capacity * sizeof(struct tcp_tail) / HELD_SHARE);
 	hash_table_init(&relay->session_index, &relay->sessions, offsetof(struct udp_session, index));
 	list_init(&relay->unanswered);
 	datagram_batch_init(&relay->requests);
@@ -54,16 +61,34 @@ void relay_done(struct relay *relay)
 	datagram_batch_done(&relay->replies);
 	datagram_batch_done(&relay->requests);
 	hash_table_done(&relay->session_index);
+	datagram_chunks_done(&relay->chunks);
+	slab_done(&relay->udp_throttles);
 	slab_done(&relay->sessions);
 	tcp_batch_done(&relay->batch);
 	tcp_pipes_done(&relay->pipes);
 	slab_done(&relay->tails);
+	slab_done(&relay->tcp_throttles);
 	slab_done(&relay->greetings);
 	slab_done(&relay->attempts);
 	slab_done(&relay->connections);
 	ring_done(&relay->observations);
 	ring_done(&relay->records);
 	free(relay->scratch);
+}
+
+bool relay_may_keep(const struct relay *relay, uint64_t bytes)
+{
+	uint64_t bytes_max = atomic_load_explicit(&relay->settings->budget->tail_bytes_max, memory_order_relaxed);
+	uint64_t kept = relay->tails.taken_count * sizeof(struct tcp_tail) + counter_read(&relay->piped_bytes) +
+			counter_read(&relay->chunks.taken_bytes);
+	return kept + bytes <= bytes_max;
+}
+
+bool relay_may_hold(const struct relay *relay, uint64_t bytes)
+{
+	uint64_t bytes_max = atomic_load_explicit(&relay->settings->budget->tail_bytes_max, memory_order_relaxed);
+	return counter_read(&relay->chunks.taken_bytes) + bytes <= bytes_max / HELD_SHARE &&
+	       relay_may_keep(relay, bytes);
 }
 
 static void drive_all(struct list *waiting)

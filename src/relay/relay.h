@@ -18,6 +18,7 @@
 #include "guard/flow_budget.h"
 #include "net/datagram.h"
 #include "pool/service.h"
+#include "relay/datagram_queue.h"
 #include "relay/relay_settings.h"
 #include "relay/tcp_batch.h"
 #include "relay/tcp_pipes.h"
@@ -55,13 +56,16 @@ struct relay {
 	struct tcp_pipes pipes;
 	struct tcp_batch batch;
 	struct slab attempts;
-	struct slab greetings;  /* struct tcp_greeting */
-	struct list unfinished; /* connections that used up their share of the turn and go on in the next one */
-	struct list starved;    /* connections that may not read because no more may be kept for slow sides */
-	struct tcp_queue queue; /* connections that wait for a place at a server */
+	struct slab greetings;     /* struct tcp_greeting */
+	struct slab tcp_throttles; /* struct tcp_throttle, of connections with a limit of bandwidth */
+	struct list unfinished;    /* connections that used up their share of the turn and go on in the next one */
+	struct list starved;       /* connections that may not read because no more may be kept for slow sides */
+	struct tcp_queue queue;    /* connections that wait for a place at a server */
 
 	/* UDP */
 	struct slab sessions;
+	struct slab udp_throttles;     /* struct udp_throttle, of sessions with a limit of bandwidth */
+	struct datagram_chunks chunks; /* what waits for its bandwidth */
 	struct hash_table session_index;
 	uint64_t session_hash_key;
 	struct list unanswered;         /* sessions, the oldest first */
@@ -78,6 +82,8 @@ struct relay {
 	counter sessions_active;
 	counter tails_active;
 	counter piped_bytes; /* held by pipes, as tails hold others */
+	counter tcp_throttles_active;
+	counter udp_throttles_active;
 	counter observations_dropped;
 };
 
@@ -95,6 +101,11 @@ bool relay_continue(struct relay *relay);
 
 /* Takes so many of the descriptors that flows may have, all or none. */
 bool relay_take_descriptors(struct relay *relay, uint64_t count);
+
+/* May so much more be kept of what cannot be passed on yet? */
+bool relay_may_keep(const struct relay *relay, uint64_t bytes);
+/* The same, of datagrams that wait for their bandwidth. */
+bool relay_may_hold(const struct relay *relay, uint64_t bytes);
 
 /* Tells the log writer once a turn that there is something to read. */
 void relay_wake_log(struct relay *relay);

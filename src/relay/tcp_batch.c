@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "relay/relay.h"
 #include "relay/tcp_connection.h"
+#include "relay/throttle.h"
 
 #include <stdlib.h>
 
@@ -35,8 +36,11 @@ static uint8_t *buffer_of(const struct tcp_batch *batch, uint32_t i)
 static void add_move(struct relay *relay, struct tcp_connection *connection, struct tcp_side *from, struct tcp_side *to)
 {
 	struct tcp_batch *batch = &relay->batch;
-	if (tcp_pump_can_batch(relay, from, to, batch->move_count))
-		batch->moves[batch->move_count++] = (struct tcp_batch_move){ connection, from, to, 0 };
+	uint32_t room = TCP_BATCH_READ_BYTES;
+	if (!tcp_pump_can_batch(relay, from, to, batch->move_count))
+		return;
+	if (from->gate == NULL || throttle_take(from->gate, 1, room, &room))
+		batch->moves[batch->move_count++] = (struct tcp_batch_move){ connection, from, to, room, 0 };
 }
 
 static void read_all(struct relay *relay)
@@ -44,13 +48,15 @@ static void read_all(struct relay *relay)
 	struct tcp_batch *batch = &relay->batch;
 	for (uint32_t i = 0; i < batch->move_count; i++)
 		call_batch_recv(&relay->calls, batch->moves[i].from->source.fd, buffer_of(batch, i),
-				TCP_BATCH_READ_BYTES);
+				batch->moves[i].room);
 	call_batch_run(&relay->calls);
 	for (uint32_t i = 0; i < batch->move_count; i++) {
 		struct tcp_batch_move *move = &batch->moves[i];
 		int32_t got = relay->calls.results[i];
-		tcp_connection_note_received(move->connection, move->from, got, TCP_BATCH_READ_BYTES);
+		tcp_connection_note_received(move->connection, move->from, got, move->room);
 		move->len = got > 0 ? (uint32_t)got : 0;
+		if (move->from->gate != NULL)
+			throttle_settle(move->from->gate, move->len);
 	}
 }
 

@@ -22,7 +22,8 @@ struct tcp_batch_move {
 	struct tcp_connection *connection;
 	struct tcp_side *from;
 	struct tcp_side *to;
-	uint32_t len; /* read, and to be sent */
+	uint32_t room; /* for so much is read */
+	uint32_t len;  /* was read, and is to be sent */
 };
 
 struct tcp_batch {

@@ -16,6 +16,7 @@
 #include "relay/tcp_hello.h"
 #include "relay/tcp_queue.h"
 #include "relay/upstream.h"
+#include "relay/tcp_throttle.h"
 
 #include <errno.h>
 
@@ -36,6 +37,7 @@ static struct server_counters *target_counters(const struct tcp_connection *conn
 static void release_memory(struct loop_deferred *deferred)
 {
 	struct tcp_connection *connection = LIST_OWNER(deferred, struct tcp_connection, deferred);
+	tcp_throttle_detach(connection);
 	slab_give(&connection->relay->connections, connection);
 }
 
@@ -138,6 +140,7 @@ static void finish(struct tcp_connection *connection, enum reason reason)
 	release_greeting(connection);
 	timer_disarm(relay->wheel, &connection->timer);
 	list_remove(&connection->wait.link);
+	tcp_throttle_stop(connection);
 	tcp_pump_drop_unsent(relay, &connection->client);
 	tcp_pump_drop_unsent(relay, &connection->server);
 	connection->state = TCP_CLOSED;
@@ -194,9 +197,14 @@ static bool is_reset(enum tcp_pump_result result)
 	return result == TCP_PUMP_SOURCE_RESET || result == TCP_PUMP_SINK_RESET;
 }
 
+static bool is_waiting(enum tcp_pump_result result)
+{
+	return result == TCP_PUMP_WAIT || result == TCP_PUMP_THROTTLED;
+}
+
 /*
  * Which side is broken, if any: reading from it or writing to it failed, or epoll has reported an error while it is not
- * being read, because its own stream has ended or the other side is slow.
+ * being read, because its own stream has ended, the other side is slow, or its bandwidth is used up.
  */
 static enum reason find_reset(const struct tcp_connection *connection, enum tcp_pump_result up,
 			      enum tcp_pump_result down)
@@ -205,9 +213,9 @@ static enum reason find_reset(const struct tcp_connection *connection, enum tcp_
 		return REASON_CLIENT_RST;
 	if (down == TCP_PUMP_SOURCE_RESET || up == TCP_PUMP_SINK_RESET)
 		return REASON_SERVER_RST;
-	if (connection->client.has_error && up == TCP_PUMP_WAIT)
+	if (connection->client.has_error && is_waiting(up))
 		return REASON_CLIENT_RST;
-	if (connection->server.has_error && down == TCP_PUMP_WAIT)
+	if (connection->server.has_error && is_waiting(down))
 		return REASON_SERVER_RST;
 	return REASON_NONE;
 }
@@ -234,6 +242,7 @@ void tcp_connection_drive(struct tcp_connection *connection)
 	struct relay *relay = connection->relay;
 	struct tcp_side *client = &connection->client;
 	struct tcp_side *server = &connection->server;
+	tcp_throttle_update(connection);
 	uint64_t in = client->bytes_read;
 	uint64_t out = server->bytes_read;
 	bool moved = false;
@@ -411,6 +420,7 @@ static void become_established(struct tcp_connection *connection)
 	uint64_t now_ms = relay->loop->now_ms;
 	server_note_success(connection->target);
 	connection->state = TCP_ESTABLISHED;
+	tcp_throttle_update(connection);
 	connection->connect_us = (uint32_t)((relay->loop->now_ns - connection->connect_start_ns) / CLOCK_NS_PER_US);
 	connection->last_activity_ms = now_ms;
 	count_begin(connection);
@@ -599,6 +609,8 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 		fail_target(connection, REASON_CONNECT_TIMEOUT);
 		return;
 	}
+	if (tcp_throttle_is_waiting(connection)) /* that is not being idle */
+		connection->last_activity_ms = now_ms;
 	uint64_t deadline_ms = connection->last_activity_ms + idle_limit_ms(connection);
 	if (connection->is_unchecked && !connection->client.is_readable) {
 		connection->is_unchecked = false;

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "net/socket.h"
+#include "relay/throttle.h"
 
 #include <errno.h>
 #include <string.h>
@@ -31,17 +32,9 @@ void tcp_pump_note(struct tcp_side *side, uint32_t events)
 		copy_from_now_on(side);
 }
 
-/* May so much more be kept for slow sides? */
-static bool may_keep(const struct relay *relay, uint64_t bytes)
-{
-	uint64_t bytes_max = atomic_load_explicit(&relay->settings->budget->tail_bytes_max, memory_order_relaxed);
-	uint64_t kept = relay->tails.taken_count * sizeof(struct tcp_tail) + counter_read(&relay->piped_bytes);
-	return kept + bytes <= bytes_max;
-}
-
 bool tcp_pump_has_tails(const struct relay *relay)
 {
-	return !slab_is_full(&relay->tails) && may_keep(relay, sizeof(struct tcp_tail));
+	return !slab_is_full(&relay->tails) && relay_may_keep(relay, sizeof(struct tcp_tail));
 }
 
 static void give_tail(struct relay *relay, struct tcp_tail *tail)
@@ -191,10 +184,12 @@ static enum tcp_pump_result note_sent(struct relay *relay, struct tcp_side *to, 
 }
 
 /* Reads once and passes on what came. WAIT: nothing more there; UNFINISHED: there may be more. */
-static enum tcp_pump_result copy_once(struct relay *relay, struct tcp_side *from, struct tcp_side *to, bool *moved)
+static enum tcp_pump_result copy_once(struct relay *relay, struct tcp_side *from, struct tcp_side *to, size_t bytes_max,
+				      bool *moved)
 {
-	ssize_t got = recv(from->source.fd, relay->scratch, TCP_SCRATCH_BYTES, 0);
-	enum tcp_pump_result result = note_received(from, to, got < 0 ? -errno : got, TCP_SCRATCH_BYTES, moved);
+	size_t room = bytes_max < TCP_SCRATCH_BYTES ? bytes_max : TCP_SCRATCH_BYTES;
+	ssize_t got = recv(from->source.fd, relay->scratch, room, 0);
+	enum tcp_pump_result result = note_received(from, to, got < 0 ? -errno : got, (ssize_t)room, moved);
 	if (got <= 0)
 		return result;
 	from->is_stream = got == TCP_SCRATCH_BYTES && !from->is_only_copied;
@@ -216,28 +211,49 @@ static enum tcp_pump_result note_nothing_spliced(struct tcp_side *from, ssize_t 
 	}
 }
 
-/* The same through a pipe that is empty. */
-static enum tcp_pump_result splice_once(struct relay *relay, struct tcp_pipe *pipe, struct tcp_side *from,
-					struct tcp_side *to, bool *moved)
+/* The same through the sink's pipe, which is empty. */
+static enum tcp_pump_result splice_once(struct relay *relay, struct tcp_side *from, struct tcp_side *to,
+					size_t bytes_max, bool *moved)
 {
-	ssize_t got = splice_fill(&pipe->splice, from->source.fd);
+	ssize_t got = splice_fill(&to->pipe->splice, from->source.fd, bytes_max);
 	if (got <= 0) {
-		tcp_pipes_give(&relay->pipes, pipe);
+		drop_pipe(relay, to);
 		return note_nothing_spliced(from, got);
 	}
 	note_read(from, to, (size_t)got, moved);
 	from->is_stream = got >= TCP_STREAM_BYTES_MIN;
-	to->pipe = pipe;
 	counter_add(&relay->piped_bytes, (uint64_t)got);
 	return flush_pipe(relay, to, moved);
 }
 
-static enum tcp_pump_result move_once(struct relay *relay, struct tcp_side *from, struct tcp_side *to, bool *moved)
+static enum tcp_pump_result move_once(struct relay *relay, struct tcp_side *from, struct tcp_side *to, size_t bytes_max,
+				      bool *moved)
 {
-	struct tcp_pipe *pipe = NULL;
-	if (from->is_stream && may_keep(relay, SPLICE_PIPE_BYTES))
-		pipe = tcp_pipes_take(&relay->pipes);
-	return pipe != NULL ? splice_once(relay, pipe, from, to, moved) : copy_once(relay, from, to, moved);
+	if (from->is_stream && relay_may_keep(relay, SPLICE_PIPE_BYTES))
+		to->pipe = tcp_pipes_take(&relay->pipes);
+	return to->pipe != NULL ? splice_once(relay, from, to, bytes_max, moved)
+				: copy_once(relay, from, to, bytes_max, moved);
+}
+
+/* Is there nothing but the end left to be read? */
+static bool is_at_end(const struct tcp_side *side)
+{
+	uint8_t byte;
+	return side->has_hung_up && recv(side->source.fd, &byte, sizeof(byte), MSG_PEEK) == 0;
+}
+
+/* The same, of no more than may pass. */
+static enum tcp_pump_result move_throttled(struct relay *relay, struct tcp_side *from, struct tcp_side *to, bool *moved)
+{
+	uint32_t room;
+	if (throttle_take(from->gate, 1, SPLICE_PIPE_BYTES, &room)) {
+		uint64_t before = from->bytes_read;
+		enum tcp_pump_result result = move_once(relay, from, to, room, moved);
+		throttle_settle(from->gate, (uint32_t)(from->bytes_read - before));
+		return result;
+	}
+	from->has_ended = is_at_end(from);
+	return from->has_ended ? TCP_PUMP_UNFINISHED : TCP_PUMP_THROTTLED;
 }
 
 /* When the other direction has ended already, closing the descriptors, which follows at once, says the same. */
@@ -249,7 +265,7 @@ static void pass_on_end(const struct tcp_side *from, struct tcp_side *to)
 	to->is_shut = true;
 }
 
-enum tcp_pump_result tcp_pump_run(struct relay *relay, struct tcp_side *from, struct tcp_side *to, bool *moved)
+static enum tcp_pump_result run(struct relay *relay, struct tcp_side *from, struct tcp_side *to, bool *moved)
 {
 	if (from->has_failed_read)
 		return TCP_PUMP_SOURCE_RESET;
@@ -271,10 +287,20 @@ enum tcp_pump_result tcp_pump_run(struct relay *relay, struct tcp_side *from, st
 			return TCP_PUMP_UNFINISHED;
 		if (!tcp_pump_has_tails(relay))
 			return TCP_PUMP_STARVED;
-		result = move_once(relay, from, to, moved);
+		result = from->gate == NULL ? move_once(relay, from, to, SPLICE_PIPE_BYTES, moved)
+					    : move_throttled(relay, from, to, moved);
 		if (result != TCP_PUMP_UNFINISHED)
 			return result;
 	}
+}
+
+enum tcp_pump_result tcp_pump_run(struct relay *relay, struct tcp_side *from, struct tcp_side *to, bool *moved)
+{
+	enum tcp_pump_result result = run(relay, from, to, moved);
+	/* Who does not wait for the gate keeps no place before others who do. */
+	if (from->gate != NULL && result != TCP_PUMP_THROTTLED)
+		throttle_settle(from->gate, 0);
+	return result;
 }
 
 bool tcp_pump_begin(struct relay *relay, struct tcp_side *to, const uint8_t *bytes, size_t len)
@@ -293,7 +319,7 @@ bool tcp_pump_can_batch(const struct relay *relay, const struct tcp_side *from, 
 {
 	return from->is_readable && !from->has_ended && !from->is_stream && to->is_writable && to->tail == NULL &&
 	       to->pipe == NULL && relay->tails.taken_count + batched_count < relay->tails.capacity &&
-	       may_keep(relay, (batched_count + 1) * sizeof(struct tcp_tail));
+	       relay_may_keep(relay, (batched_count + 1) * sizeof(struct tcp_tail));
 }
 
 void tcp_pump_note_received(struct tcp_side *from, struct tcp_side *to, ssize_t got, size_t room, bool *moved)

@@ -10,6 +10,9 @@
  * A source that fills the scratch buffer is a stream. Streams are spliced through a pipe (tcp_pipes.h), which does not copy
  * them and takes sixteen times as much at once; one that brings little goes back to being copied, which takes fewer calls
  * to find out that a socket is empty. What its sink does not take stays in the pipe.
+ *
+ * Where bandwidth is limited no more is read than may pass (throttle.h), so that back-pressure is the kernel's window there,
+ * too. An end behind which there is nothing does not wait.
  */
 #ifndef RELAY_TCP_PUMP_H
 #define RELAY_TCP_PUMP_H
@@ -35,16 +38,17 @@ struct tcp_tail {
 
 struct tcp_side {
 	struct loop_source source;
-	struct tcp_tail *tail; /* on its way to this side */
-	struct tcp_pipe *pipe; /* likewise; one of both at most */
-	uint64_t bytes_read;   /* from this side */
-	bool is_readable;      /* reading may bring something */
-	bool is_writable;      /* writing may succeed */
-	bool has_hung_up;      /* the peer has sent its FIN, which may stand behind unread bytes */
-	bool has_error;        /* epoll has reported an error */
-	bool has_ended;        /* its FIN has been read */
-	bool is_shut;          /* a FIN has been sent to it */
-	bool is_stream;        /* what comes from it is spliced */
+	struct tcp_tail *tail;      /* on its way to this side */
+	struct tcp_pipe *pipe;      /* likewise; one of both at most */
+	struct throttle_gate *gate; /* what comes from this side passes it; NULL: bandwidth is not limited */
+	uint64_t bytes_read;        /* from this side */
+	bool is_readable;           /* reading may bring something */
+	bool is_writable;           /* writing may succeed */
+	bool has_hung_up;           /* the peer has sent its FIN, which may stand behind unread bytes */
+	bool has_error;             /* epoll has reported an error */
+	bool has_ended;             /* its FIN has been read */
+	bool is_shut;               /* a FIN has been sent to it */
+	bool is_stream;             /* what comes from it is spliced */
 	bool may_delay; /* Nagle's algorithm is on: what is sent first is not delayed by it, what comes later may be */
 	bool has_failed_read;  /* in a batch; what follows from it is done by the next run of the pump */
 	bool has_failed_write; /* likewise */
@@ -55,6 +59,7 @@ enum tcp_pump_result {
 	TCP_PUMP_WAIT,         /* nothing more to do until something happens */
 	TCP_PUMP_UNFINISHED,   /* its share of the turn is used up */
 	TCP_PUMP_STARVED,      /* no more may be kept for slow sides */
+	TCP_PUMP_THROTTLED,    /* no more may pass now; the gate tells when it is open */
 	TCP_PUMP_SOURCE_RESET, /* reading failed */
 	TCP_PUMP_SINK_RESET,   /* writing failed */
 };

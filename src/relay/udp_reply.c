@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "relay/udp_reply.h"
 
+#include "relay/udp_throttle.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -28,37 +30,67 @@ static void on_end_of_turn(struct loop_deferred *deferred)
 	udp_reply_flush(LIST_OWNER(deferred, struct relay, reply_flush));
 }
 
-/* Entry i of the batch is a reply of the session's server. */
-static void queue(struct udp_session *session, uint32_t i)
+void udp_reply_queue(struct udp_session *session, uint32_t first)
 {
 	struct relay *relay = session->relay;
-	struct datagram *reply = &relay->replies.entries[i];
-	reply->peer = session->peer;
-	reply->has_local = session->has_local;
-	memcpy(reply->local_ip, session->local_ip, sizeof(reply->local_ip));
-	relay->reply_listeners[i] = session->listener;
-	loop_defer(relay->loop, &relay->reply_flush, on_end_of_turn);
+	for (uint32_t i = first; i < relay->replies.count; i++) {
+		struct datagram *reply = &relay->replies.entries[i];
+		reply->peer = session->peer;
+		reply->has_local = session->has_local;
+		memcpy(reply->local_ip, session->local_ip, sizeof(reply->local_ip));
+		relay->reply_listeners[i] = session->listener;
+		loop_defer(relay->loop, &relay->reply_flush, on_end_of_turn);
+	}
+}
+
+static void swap(struct datagram *a, struct datagram *b)
+{
+	struct datagram former = *a;
+	if (a == b)
+		return;
+	*a = *b;
+	*b = former;
 }
 
 /*
- * Puts an entry that stands at the batch's end, or behind it, into the batch, as far as the client may have it. Entries keep
- * memory of their own, whatever place they are in.
+ * Takes out of the batch's entries from `first` on what the client may not have, because it may be a forged address.
+ * Entries keep memory of their own, whatever place they are in.
  */
-static void deliver(struct udp_session *session, struct datagram *came)
+static void drop_excess(struct udp_session *session, uint32_t first)
 {
 	struct datagram_batch *batch = &session->relay->replies;
-	uint32_t count = datagram_count(came);
-	uint32_t admitted = udp_session_admit_reply(session, came);
-	if (admitted < count) {
-		udp_session_note_lost(session, count - admitted);
-		came->len = admitted * came->segment_bytes;
+	uint32_t end = batch->count;
+	batch->count = first;
+	for (uint32_t i = first; i < end; i++) {
+		struct datagram *reply = &batch->entries[i];
+		uint32_t count = datagram_count(reply);
+		uint32_t admitted = udp_session_admit_reply(session, reply);
+		if (admitted < count) {
+			udp_session_note_lost(session, count - admitted);
+			reply->len = admitted * reply->segment_bytes;
+		}
+		if (admitted > 0)
+			swap(reply, &batch->entries[batch->count++]);
 	}
-	if (admitted == 0)
-		return;
-	struct datagram reply = *came;
-	*came = batch->entries[batch->count];
-	batch->entries[batch->count] = reply;
-	queue(session, batch->count++);
+}
+
+/* The batch's entries from `first` on have come from the session's server. */
+static void take_in(struct udp_session *session, uint32_t first)
+{
+	struct datagram_batch *batch = &session->relay->replies;
+	struct udp_sum sum = { 0 };
+	for (uint32_t i = first; i < batch->count; i++) {
+		sum.bytes += batch->entries[i].len;
+		sum.datagrams += datagram_count(&batch->entries[i]);
+	}
+	drop_excess(session, first);
+	if (udp_throttle_is_needed(session)) {
+		struct udp_sum lost = udp_throttle_hold_replies(session, first);
+		sum.bytes -= lost.bytes;
+		sum.datagrams -= lost.datagrams;
+	}
+	udp_reply_queue(session, first);
+	udp_session_note_replies(session, (int)sum.datagrams, sum.bytes);
 }
 
 static void receive_burst(struct udp_session *session)
@@ -69,16 +101,10 @@ static void receive_burst(struct udp_session *session)
 		udp_reply_flush(relay);
 	uint32_t first = batch->count;
 	int received = datagram_receive(session->upstream.fd, batch, REPLIES_PER_EVENT);
-	uint32_t end = batch->count;
-	uint64_t bytes = 0;
-	uint32_t datagrams = 0;
-	batch->count = first;
-	for (uint32_t i = first; i < end; i++) {
-		bytes += batch->entries[i].len;
-		datagrams += datagram_count(&batch->entries[i]);
-		deliver(session, &batch->entries[i]);
-	}
-	udp_session_note_replies(session, received < 0 ? received : (int)datagrams, bytes);
+	if (received < 0)
+		udp_session_note_replies(session, received, 0);
+	else if (received > 0)
+		take_in(session, first);
 }
 
 /*
@@ -114,9 +140,11 @@ static void settle(struct relay *relay, struct udp_session *const *sessions, uin
 			continue;
 		}
 		struct datagram *came = &batch->entries[first + i];
-		*came = (struct datagram){ .bytes = came->bytes, .len = (uint32_t)result };
-		deliver(sessions[i], came);
-		udp_session_note_replies(sessions[i], 1, (uint64_t)result);
+		struct datagram *place = &batch->entries[batch->count];
+		uint8_t *bytes = came->bytes;
+		came->bytes = place->bytes;
+		*place = (struct datagram){ .bytes = bytes, .len = (uint32_t)result };
+		take_in(sessions[i], batch->count++);
 	}
 }
 

@@ -17,6 +17,9 @@ void udp_reply_take(struct udp_session *session);
 /* Takes a datagram of each session that is due, with one system call for many. Once a turn. */
 void udp_reply_receive_all(struct relay *relay);
 
+/* The entries of relay->replies from `first` on are for the session's client. */
+void udp_reply_queue(struct udp_session *session, uint32_t first);
+
 /* Sends what is queued now. */
 void udp_reply_flush(struct relay *relay);
 

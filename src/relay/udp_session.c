@@ -16,6 +16,7 @@
 #include "relay/udp_reply.h"
 #include "relay/udp_unanswered.h"
 #include "relay/upstream.h"
+#include "relay/udp_throttle.h"
 
 #include <errno.h>
 #include <string.h>
@@ -81,6 +82,7 @@ static void remove_from_index(struct udp_session *session)
 static void release_memory(struct loop_deferred *deferred)
 {
 	struct udp_session *session = LIST_OWNER(deferred, struct udp_session, deferred);
+	udp_throttle_detach(session);
 	slab_give(&session->relay->sessions, session);
 }
 
@@ -115,6 +117,7 @@ void udp_session_end(struct udp_session *session, enum reason reason)
 	session->is_ended = true;
 	if (session->has_requests)
 		udp_request_flush(relay);
+	udp_throttle_stop(session);
 	flow_report_session(session, reason);
 	forget_own_flow(session);
 	counter_add(&counters_of(session)->ended[reason], 1);
@@ -196,10 +199,13 @@ static void note_answer(struct udp_session *session)
 			  session->relay->loop->now_ms + policy->session_idle_ms);
 }
 
-static bool has_all_replies(const struct udp_session *session)
+/* All replies that are expected have come, and were passed on. */
+static void end_if_complete(struct udp_session *session)
 {
 	const struct service_policy *policy = service_policy(session->service);
-	return policy->has_session_replies && session->packets_out >= policy->session_replies * session->packets_in;
+	if (policy->has_session_replies && session->packets_out >= policy->session_replies * session->packets_in &&
+	    !udp_throttle_holds_any(session))
+		udp_session_end(session, REASON_REPLIES_DONE);
 }
 
 static void on_upstream_event(struct loop_source *source, uint32_t events)
@@ -232,10 +238,10 @@ uint32_t udp_session_admit_reply(struct udp_session *session, const struct datag
 
 void udp_session_note_replies(struct udp_session *session, int received, uint64_t bytes)
 {
-	if (received < 0)
+	if (received < 0) {
 		note_icmp_error(session, -received);
-	if (received <= 0)
 		return;
+	}
 	session->last_activity_ms = session->relay->loop->now_ms;
 	session->bytes_out += bytes;
 	session->packets_out += (uint64_t)received;
@@ -244,8 +250,13 @@ void udp_session_note_replies(struct udp_session *session, int received, uint64_
 	counter_add(&server_counters_of(session)->bytes_out, bytes);
 	if (!session->is_answered)
 		note_answer(session);
-	if (has_all_replies(session))
-		udp_session_end(session, REASON_REPLIES_DONE);
+	end_if_complete(session);
+}
+
+void udp_session_note_delivered(struct udp_session *session)
+{
+	session->last_activity_ms = session->relay->loop->now_ms;
+	end_if_complete(session);
 }
 
 /* --- deadlines --------------------------------------------------------------------------------------------------- */
@@ -255,6 +266,8 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 	struct udp_session *session = LIST_OWNER(timer, struct udp_session, timer);
 	const struct service_policy *policy = service_policy(session->service);
 	uint64_t limit_ms = session->is_answered ? policy->session_idle_ms : policy->session_new_ms;
+	if (udp_throttle_holds_any(session)) /* that is not being idle */
+		session->last_activity_ms = now_ms;
 	if (now_ms < session->last_activity_ms + limit_ms) {
 		timer_arm(session->relay->wheel, timer, session->last_activity_ms + limit_ms);
 		return;
@@ -578,14 +591,18 @@ void udp_session_forward(struct udp_session *session, struct datagram *datagrams
 	counter_add(&counters->bytes_in, bytes);
 	counter_add(&counters->packets_in, packets);
 	counter_add(&server_counters_of(session)->bytes_in, bytes);
+	bool is_throttled = udp_throttle_is_needed(session);
 	if (packets == 1) {
-		udp_request_add(session, datagrams);
+		if (!is_throttled || udp_throttle_admit(session, datagrams))
+			udp_request_add(session, datagrams);
 		return;
 	}
 	if (session->has_requests)
 		udp_request_flush(session->relay);
 	if (session->is_ended)
 		udp_session_note_lost(session, packets);
+	else if (is_throttled)
+		udp_throttle_forward(session, datagrams, count);
 	else
 		udp_session_send(session, datagrams, count, 0);
 }
@@ -609,7 +626,7 @@ void udp_session_note_sent(struct udp_session *session, uint32_t unsent, int err
 	if (error == -ECONNREFUSED || error == -EHOSTUNREACH || error == -ENETUNREACH)
 		note_icmp_error(session, -error);
 	const struct service_policy *policy = service_policy(session->service);
-	if (policy->has_session_replies && policy->session_replies == 0)
+	if (policy->has_session_replies && policy->session_replies == 0 && !udp_throttle_holds_any(session))
 		udp_session_end(session, REASON_REPLIES_DONE);
 }
 

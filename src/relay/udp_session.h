@@ -31,7 +31,8 @@ struct udp_session {
 	struct relay *relay;
 	struct udp_listener *listener;
 	struct service *service;
-	struct server *server; /* entered */
+	struct server *server;         /* entered */
+	struct udp_throttle *throttle; /* where bandwidth is limited, else NULL */
 	struct endpoint client;
 	struct endpoint peer; /* who sends for the client and gets its replies: itself, or a proxy */
 	uint8_t local_ip[16]; /* the address the client asked, on a wildcard listener; else zero */
@@ -82,7 +83,10 @@ void udp_session_note_lost(struct udp_session *session, uint32_t unsent);
 /* Sends at once. error: what a try before has met, or 0. May end the session. */
 void udp_session_send(struct udp_session *session, const struct datagram *datagrams, uint32_t count, int error);
 
-/* So many datagrams have come from the server, or -errno of an ICMP error. May end the session. */
+/*
+ * Something has come from the server: so many datagrams, without those that were dropped, or -errno of an ICMP error.
+ * May end the session.
+ */
 void udp_session_note_replies(struct udp_session *session, int received, uint64_t bytes);
 
 /*
@@ -90,6 +94,8 @@ void udp_session_note_replies(struct udp_session *session, int received, uint64_
  * owner has asked for nothing, gets so many times what came from it, as a QUIC client does (RFC 9000, section 8.1).
  */
 uint32_t udp_session_admit_reply(struct udp_session *session, const struct datagram *reply);
+/* Replies that had to wait for their bandwidth are on their way to the client. May end the session. */
+void udp_session_note_delivered(struct udp_session *session);
 
 void udp_session_end(struct udp_session *session, enum reason reason);
 

@@ -20,6 +20,9 @@ enum {
 
 enum flow_protocol { FLOW_TCP, FLOW_UDP, FLOW_PROTOCOL_COUNT };
 
+/* From the client, and to it. */
+enum flow_direction { FLOW_IN, FLOW_OUT, FLOW_DIRECTION_COUNT };
+
 enum flow_path { FLOW_PATH_RELAY, FLOW_PATH_OFFLOAD, FLOW_PATH_NAT };
 
 struct flow_record {

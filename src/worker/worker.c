@@ -13,9 +13,11 @@
 #include "relay/tcp_connection.h"
 #include "relay/tcp_listener.h"
 #include "relay/tcp_queue.h"
+#include "relay/tcp_throttle.h"
 #include "relay/udp_listener.h"
 #include "relay/udp_reply.h"
 #include "relay/udp_session.h"
+#include "relay/udp_throttle.h"
 #include "worker/flow_progress.h"
 #include "worker/flow_sweep.h"
 
@@ -317,6 +319,8 @@ struct worker_sizes worker_sizes(void)
 	return (struct worker_sizes){
 		.connection_bytes = sizeof(struct tcp_connection),
 		.session_bytes = sizeof(struct udp_session),
+		.connection_throttle_bytes = sizeof(struct tcp_throttle),
+		.session_throttle_bytes = sizeof(struct udp_throttle),
 		.tail_bytes = sizeof(struct tcp_tail),
 	};
 }
@@ -478,10 +482,12 @@ void worker_read_usage(const struct worker *worker, struct worker_usage *ret_usa
 	*ret_usage = (struct worker_usage){
 		.connections = connections,
 		.sessions = sessions,
-		.connection_bytes = connections * relay->connections.object_bytes,
-		.session_bytes = sessions * (relay->sessions.object_bytes + sizeof(uint32_t)),
+		.connection_bytes = connections * relay->connections.object_bytes +
+				    counter_read(&relay->tcp_throttles_active) * relay->tcp_throttles.object_bytes,
+		.session_bytes = sessions * (relay->sessions.object_bytes + sizeof(uint32_t)) +
+				 counter_read(&relay->udp_throttles_active) * relay->udp_throttles.object_bytes,
 		.tail_bytes = counter_read(&relay->tails_active) * sizeof(struct tcp_tail) +
-			      counter_read(&relay->piped_bytes),
+			      counter_read(&relay->piped_bytes) + counter_read(&relay->chunks.taken_bytes),
 		.observations_dropped = counter_read(&relay->observations_dropped),
 		.records_dropped = atomic_load_explicit(&relay->records.dropped, memory_order_relaxed),
 	};

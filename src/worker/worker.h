@@ -33,7 +33,7 @@ struct worker_usage {
 	uint64_t sessions;
 	uint64_t connection_bytes; /* user memory of the connections and sessions that there are */
 	uint64_t session_bytes;
-	uint64_t tail_bytes;           /* buffers for bytes that a slow side has not taken */
+	uint64_t tail_bytes;           /* what a slow side has not taken, and datagrams that wait for their bandwidth */
 	uint64_t observations_dropped; /* for the trends, which control was too slow for */
 	uint64_t records_dropped;      /* flow records that the log writer was too slow for */
 };
@@ -45,6 +45,8 @@ enum { WORKER_DESCRIPTORS = 5 + TCP_PIPES_DESCRIPTORS };
 struct worker_sizes {
 	uint64_t connection_bytes;
 	uint64_t session_bytes;
+	uint64_t connection_throttle_bytes; /* besides, where bandwidth is limited */
+	uint64_t session_throttle_bytes;
 	uint64_t tail_bytes;
 };
 struct worker_sizes worker_sizes(void);

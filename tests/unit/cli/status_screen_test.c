@@ -160,6 +160,28 @@ static void rates_of_a_young_service(void **state)
 	free(text);
 }
 
+static void limits_of_bandwidth_are_told(void **state)
+{
+	(void)state;
+	json_t *status = json_loads(well, 0, NULL);
+	json_t *services = json_object_get(status, "services");
+	json_t *more =
+		json_loads("[{\"name\":\"a\",\"bandwidth_max\":1048576,\"upload_max\":null,\"download_max\":null,"
+			   "\"throttled_in_total\":7,\"throttled_out_total\":5},"
+			   "{\"name\":\"b\",\"upload_max\":2048,\"download_max\":4096},"
+			   "{\"name\":\"c\",\"download_max\":4096},{\"name\":\"d\",\"download_max\":4096}]",
+			   0, NULL);
+	json_array_extend(services, more);
+	json_decref(more);
+	char *text = show(status, NULL, NULL);
+	assert_has(text, "bandwidth of a: 1.0M/s each way; waited for 12 times\n");
+	assert_has(text, "bandwidth of b: 2.0K/s up a flow 4.0K/s down a flow; waited for 0 times\n");
+	assert_has(text, "bandwidth of c: 4.0K/s down a flow;");
+	assert_null(strstr(text, "bandwidth of d"));
+	assert_null(strstr(text, "bandwidth of web"));
+	free(text);
+}
+
 /* 1,000 services and servers, 100 of them down: still one screen, the failing and the busiest on it. */
 static void a_thousand_are_one_screen(void **state)
 {
@@ -267,6 +289,7 @@ int main(void)
 		cmocka_unit_test(what_is_wrong_comes_first),
 		cmocka_unit_test(every_kind_of_trouble_is_found),
 		cmocka_unit_test(rates_of_a_young_service),
+		cmocka_unit_test(limits_of_bandwidth_are_told),
 		cmocka_unit_test(a_thousand_are_one_screen),
 		cmocka_unit_test(strange_documents_do_no_harm),
 	};

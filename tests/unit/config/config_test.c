@@ -65,6 +65,7 @@ static void has_finite_defaults(void **state)
 	assert_false(service->session.has_replies);
 	assert_int_equal(service->session.requests, 0);
 	assert_int_equal(service->limit.rate.amount, 0);
+	assert_int_equal(service->limit.bandwidth, 0);
 	assert_int_equal(pool->balance, CONFIG_BALANCE_ROUND_ROBIN);
 	assert_int_equal(pool->check.kind, CONFIG_CHECK_NONE);
 	assert_int_equal(pool->check.every_ms, 2000);
@@ -125,6 +126,7 @@ static void reads_a_service(void **state)
 			  "service web {\n listen tcp *:80 [::]:80\n listen udp :53\n listen 10.0.0.1:81\n"
 			  " allow 10.0.0.0/8\n deny 0.0.0.0/0 unix:\n to web\n"
 			  " limit connections=1 sessions=2 rate=3/s per-source=4 per-source-rate=5/m\n"
+			  " limit bandwidth=6Gbit/s upload=7Mbit/s download=8kB/s\n"
 			  " timeout connect=1s idle=2s half-closed=3s proxy-header=7s\n retries 0\n"
 			  " accept-proxy 10.0.0.0/8 fd00::1\n accept-proxy unix:\n"
 			  " session idle=4s new=5s replies=0 requests=6\n}\n"
@@ -150,6 +152,9 @@ static void reads_a_service(void **state)
 	assert_int_equal(service->limit.rate.per_ms, 1000);
 	assert_int_equal(service->limit.per_source, 4);
 	assert_int_equal(service->limit.per_source_rate.per_ms, 60000);
+	assert_int_equal(service->limit.bandwidth, 6000000000);
+	assert_int_equal(service->limit.upload, 7000000);
+	assert_int_equal(service->limit.download, 64000);
 	assert_int_equal(service->timeout.half_closed_ms, 3000);
 	assert_int_equal(service->timeout.proxy_header_ms, 7000);
 	assert_int_equal(service->proxy_network_count, 3);

@@ -62,6 +62,7 @@ static bool is_same_field(const struct schema_value *value, const void *a, const
 	case SCHEMA_COUNT:
 	case SCHEMA_PERCENT:
 	case SCHEMA_SHARE:
+	case SCHEMA_BANDWIDTH:
 		return memcmp(a, b, sizeof(uint64_t)) == 0;
 	case SCHEMA_RATE:
 		return memcmp(a, b, sizeof(struct config_rate)) == 0;

@@ -233,6 +233,37 @@ static void refuses_rates(void **state)
 	}
 }
 
+static void reads_bandwidths(void **state)
+{
+	(void)state;
+	static const struct accepted accepted[] = {
+		{ "1Gbit/s", 1000000000 }, { "500Mbit/s", 500000000 },   { "10MB/s", 80000000 }, { "8kbit/s", 8000 },
+		{ "1000bit/s", 1000 },     { "1000B/s", 8000 },          { "64kB/s", 512000 },   { "1MiB/s", 8388608 },
+		{ "2KiB/s", 16384 },       { "1Tbit/s", 1000000000000 },
+	};
+	static const struct refused refused[] = {
+		{ "1g", -EINVAL, "bits or bytes? write 1Gbit/s or 1GB/s" },
+		{ "10bps", -EINVAL, "write 10bit/s" },
+		{ "10", -EINVAL, "bits or bytes? write 10Mbit/s or 10MB/s" },
+		{ "10M", -EINVAL, "bits or bytes? write 10Mbit/s or 10MB/s" },
+		{ "10Mbps", -EINVAL, "write 10Mbit/s" },
+		{ "10MBps", -EINVAL, "write 10MB/s" },
+		{ "10mbit/s", -EINVAL, "write 10Mbit/s" },
+		{ "10KB/s", -EINVAL, "write 10kB/s" },
+		{ "10Mbit", -EINVAL, "write 10Mbit/s" },
+		{ "10b/s", -EINVAL, "write 10bit/s" },
+		{ "10/s", -EINVAL, "" },
+		{ "1.5Gbit/s", -EINVAL, "write it without a fraction, in a smaller unit" },
+		{ "-1Gbit/s", -EINVAL, "it cannot be negative" },
+		{ "", -EINVAL, "it is empty" },
+		{ "fast", -EINVAL, "" },
+		{ "99999999999999999999bit/s", -ERANGE, "" },
+		{ "99999999999999999Gbit/s", -ERANGE, "" },
+	};
+	accepts(value_parse_bandwidth, accepted, COUNT_OF(accepted));
+	refuses(value_parse_bandwidth, refused, COUNT_OF(refused));
+}
+
 static void reads_names(void **state)
 {
 	(void)state;
@@ -291,7 +322,22 @@ static void numbers_read_back(void **state)
 		value_format_size(numbers[i], buf);
 		assert_int_equal(value_parse_size(span_from_text(buf), &number, &hint), 0);
 		assert_int_equal(number, numbers[i]);
+		value_format_bandwidth(numbers[i], buf);
+		assert_int_equal(value_parse_bandwidth(span_from_text(buf), &number, &hint), 0);
+		assert_int_equal(number, numbers[i]);
 	}
+}
+
+static void bandwidths_are_written_in_bits(void **state)
+{
+	(void)state;
+	static const struct accepted cases[] = {
+		{ "0bit/s", 0 },          { "1001bit/s", 1001 },        { "8kbit/s", 8000 },
+		{ "80Mbit/s", 80000000 }, { "1500Mbit/s", 1500000000 }, { "2Tbit/s", 2000000000000 }
+	};
+	char buf[VALUE_TEXT_BYTES];
+	for (size_t i = 0; i < COUNT_OF(cases); i++)
+		assert_string_equal(value_format_bandwidth(cases[i].number, buf), cases[i].text);
 }
 
 static void reads_prefixes(void **state)
@@ -357,8 +403,9 @@ int main(void)
 		cmocka_unit_test(reads_counts),       cmocka_unit_test(refuses_counts),
 		cmocka_unit_test(reads_percentages),  cmocka_unit_test(reads_shares),
 		cmocka_unit_test(reads_rates),        cmocka_unit_test(refuses_rates),
-		cmocka_unit_test(reads_names),        cmocka_unit_test(times_read_back),
-		cmocka_unit_test(numbers_read_back),  cmocka_unit_test(reads_prefixes),
+		cmocka_unit_test(reads_bandwidths),   cmocka_unit_test(reads_names),
+		cmocka_unit_test(times_read_back),    cmocka_unit_test(numbers_read_back),
+		cmocka_unit_test(reads_prefixes),     cmocka_unit_test(bandwidths_are_written_in_bits),
 		cmocka_unit_test(accepts_interfaces),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -64,6 +64,7 @@ static void has_one_order_and_one_spelling(void **state)
 	(void)state;
 	assert_writes("service a {\n"
 		      "to a; session replies=0; limit rate=2k/s; limit sessions=5000000\n"
+		      "limit upload=10MB/s bandwidth=1Gbit/s\n"
 		      "deny 10.0.0.1 10.1.0.0/16; allow 0.0.0.0/0; deny ::/0\n"
 		      "accept-proxy 10.0.0.1 unix:; accept-proxy fd00::/8\n"
 		      "listen udp 0.0.0.0:53 :54; listen [::0]:53\n"
@@ -88,7 +89,7 @@ static void has_one_order_and_one_spelling(void **state)
 		      "    accept-proxy 10.0.0.1/32\n"
 		      "    accept-proxy unix:\n"
 		      "    accept-proxy fd00::/8\n"
-		      "    limit   sessions=5M rate=2000/s\n"
+		      "    limit   sessions=5M rate=2000/s bandwidth=1Gbit/s upload=80Mbit/s\n"
 		      "    session replies=0\n"
 		      "}\n\n"
 		      "pool a {\n"

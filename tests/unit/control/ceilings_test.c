@@ -53,6 +53,21 @@ static void memory_bounds_flows_and_tails(void **state)
 	assert_true(ceilings.sessions * worker_sizes().session_bytes <= 1 << 18);
 }
 
+/* A flow with a limit of bandwidth takes more. */
+static void bandwidth_limits_count_in_memory(void **state)
+{
+	(void)state;
+	struct config_service limited = { .listens = listens, .listen_count = 2, .limit.download = 8000 };
+	struct config config = small_config();
+	struct worker_sizes sizes = worker_sizes();
+	config.services = &limited;
+	config.limit.memory_bytes = 1 << 20;
+	struct ceilings ceilings = ceilings_compute(&config, &resources);
+	assert_in_range(ceilings.connections * (sizes.connection_bytes + sizes.connection_throttle_bytes), 260000,
+			1 << 18);
+	assert_in_range(ceilings.sessions * (sizes.session_bytes + sizes.session_throttle_bytes), 260000, 1 << 18);
+}
+
 static void few_descriptors_still_leave_room_for_a_flow(void **state)
 {
 	(void)state;
@@ -114,6 +129,7 @@ int main(void)
 		cmocka_unit_test(memory_bounds_flows_and_tails),
 		cmocka_unit_test(programs_of_checks_are_set_aside),
 		cmocka_unit_test(packet_guard_is_set_aside_for),
+		cmocka_unit_test(bandwidth_limits_count_in_memory),
 		cmocka_unit_test(few_descriptors_still_leave_room_for_a_flow),
 		cmocka_unit_test(names_and_their_checks_are_set_aside_for),
 	};

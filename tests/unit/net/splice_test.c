@@ -49,7 +49,7 @@ static void moves_what_there_is(void **state)
 	struct fixture *f = *state;
 	char buf[16];
 	assert_int_equal(write(f->far[0], "hello", 5), 5);
-	assert_int_equal(splice_fill(&f->pipe, f->near[0]), 5);
+	assert_int_equal(splice_fill(&f->pipe, f->near[0], SPLICE_PIPE_BYTES), 5);
 	assert_int_equal(f->pipe.held_bytes, 5);
 	assert_int_equal(splice_drain(&f->pipe, f->near[1]), 5);
 	assert_int_equal(f->pipe.held_bytes, 0);
@@ -60,9 +60,9 @@ static void moves_what_there_is(void **state)
 static void tells_nothing_and_the_end_apart(void **state)
 {
 	struct fixture *f = *state;
-	assert_int_equal(splice_fill(&f->pipe, f->near[0]), -EAGAIN);
+	assert_int_equal(splice_fill(&f->pipe, f->near[0], SPLICE_PIPE_BYTES), -EAGAIN);
 	shutdown(f->far[0], SHUT_WR);
-	assert_int_equal(splice_fill(&f->pipe, f->near[0]), 0);
+	assert_int_equal(splice_fill(&f->pipe, f->near[0], SPLICE_PIPE_BYTES), 0);
 	assert_int_equal(f->pipe.held_bytes, 0);
 }
 
@@ -70,7 +70,7 @@ static void says_what_cannot_be_spliced(void **state)
 {
 	struct fixture *f = *state;
 	int other = epoll_create1(0);
-	assert_int_equal(splice_fill(&f->pipe, other), -EINVAL);
+	assert_int_equal(splice_fill(&f->pipe, other, SPLICE_PIPE_BYTES), -EINVAL);
 	assert_int_equal(f->pipe.held_bytes, 0);
 	close(other);
 }
@@ -83,7 +83,7 @@ static void keeps_what_a_full_sink_does_not_take(void **state)
 	while (write(f->near[1], filler, sizeof(filler)) > 0)
 		continue;
 	assert_int_equal(write(f->far[0], "kept", 4), 4);
-	assert_int_equal(splice_fill(&f->pipe, f->near[0]), 4);
+	assert_int_equal(splice_fill(&f->pipe, f->near[0], SPLICE_PIPE_BYTES), 4);
 	assert_int_equal(splice_drain(&f->pipe, f->near[1]), 0);
 	assert_int_equal(f->pipe.held_bytes, 4);
 	while (read(f->far[1], filler, sizeof(filler)) > 0)
@@ -98,7 +98,7 @@ static void reports_a_sink_that_is_gone(void **state)
 	struct fixture *f = *state;
 	signal(SIGPIPE, SIG_IGN);
 	assert_int_equal(write(f->far[0], "lost", 4), 4);
-	assert_int_equal(splice_fill(&f->pipe, f->near[0]), 4);
+	assert_int_equal(splice_fill(&f->pipe, f->near[0], SPLICE_PIPE_BYTES), 4);
 	shutdown(f->near[1], SHUT_WR);
 	assert_int_equal(splice_drain(&f->pipe, f->near[1]), -EPIPE);
 	assert_int_equal(f->pipe.held_bytes, 4);
