@@ -17,6 +17,7 @@
 #include "control/admin_stream.h"
 #include "control/blocks.h"
 #include "control/event_stream.h"
+#include "control/ingress_guard.h"
 #include "control/own_addresses.h"
 #include "control/pool_update.h"
 #include "control/server_states.h"
@@ -74,6 +75,7 @@ static void daemon_begin(void)
 	daemon->health = health_new(&daemon->loop, &daemon->wheel, server_states_on_verdict, daemon);
 	daemon->names = names_new(&daemon->loop, &daemon->wheel, daemon->log, pool_update_on_names, daemon);
 	daemon->blocks = blocks_new(&daemon->loop, &daemon->wheel, daemon->log, on_blocks_added, NULL);
+	daemon->ingress_guard = ingress_guard_new(&daemon->loop, &daemon->wheel, daemon->log);
 	daemon->phase = DAEMON_RUNNING;
 	list_init(&daemon->ejections);
 	own_addresses_mark_servers(daemon->snapshot);
@@ -90,6 +92,7 @@ static void daemon_end(void)
 	struct daemon *daemon = &daemon_state;
 	names_free(&daemon->names);
 	blocks_free(&daemon->blocks);
+	ingress_guard_free(&daemon->ingress_guard);
 	health_free(&daemon->health);
 	server_states_done(daemon);
 	for (size_t i = 0; i < daemon->snapshot->pool_count; i++)
