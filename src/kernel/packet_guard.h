@@ -6,7 +6,7 @@
  * Counts and blocks live in the kernel for as long as the guard does, whatever interfaces come and go. Nothing is pinned:
  * all goes with the process. One thread; packets may pass meanwhile.
  *
- * Loading takes about 10 ms, attaching to an interface less than 1 ms (docs/performance.md).
+ * Loading takes about 10 ms, attaching to an interface less than 1 ms (docs/packet-guard.md).
  */
 #ifndef KERNEL_PACKET_GUARD_H
 #define KERNEL_PACKET_GUARD_H
