@@ -74,22 +74,35 @@ class Meter:
         return sum(size for at, size in list(self.arrivals) if start <= at < end)
 
 
+def wait_and_tell_lateness(seconds):
+    """
+    Which part of the time a thread that only sleeps was kept waiting by a busy machine, for longer at a time than what an
+    idle line makes up for. Those who send and receive were kept waiting, too.
+    """
+    late, end, step, spared = 0, time.monotonic() + seconds, 0.02, 0.02
+    while (before := time.monotonic()) < end:
+        time.sleep(step)
+        late += max(0, time.monotonic() - before - step - spared)
+    return late / seconds
+
+
 def measure(meters, seconds=SECONDS):
-    """Bytes per second of each meter from now on."""
+    """Bytes per second of each meter from now on, and lateness."""
     start = time.monotonic()
-    time.sleep(seconds + 0.1)
-    return [m.bytes_between(start, start + seconds) / seconds for m in meters]
+    lateness = wait_and_tell_lateness(seconds + 0.1)
+    return [m.bytes_between(start, start + seconds) / seconds for m in meters], lateness
 
 
 def check_rates(meters, expected, shares=1, seconds=SECONDS):
     """Each rate is what is expected; with shares, so many meters have equal ones in it."""
     for i in range(TRIES):
-        rates = measure(meters, seconds)
+        rates, lateness = measure(meters, seconds)
+        tolerance = TOLERANCE + 2 * lateness
         sums = [sum(rates[j:j + shares]) for j in range(0, len(rates), shares)]
-        is_exact = all(abs(s / expected - 1) <= TOLERANCE for s in sums)
-        if is_exact and min(rates) > expected / shares / 2:
+        is_exact = all(abs(s / expected - 1) <= tolerance for s in sums)
+        if is_exact and min(rates) > (1 - tolerance) * expected / shares / 2:
             return
-        print(f"try {i + 1}: {rates}, expected {expected}")
+        print(f"try {i + 1}: {rates}, expected {expected}, within {tolerance:.2f}")
     raise AssertionError(f"not {expected} bytes a second, but {rates}")
 
 
@@ -279,16 +292,16 @@ def test_reload_changes_running_flows(strait, loopback):
             time.sleep(0.5)
             check_rates(meters, expected, shares, 3)
         daemon.hang_up(service("bandwidth=8kbit/s"))
-        eventually(lambda: sum(measure(meters, 1)) < 5000, what="they wait again")
+        eventually(lambda: sum(measure(meters, 1)[0]) < 5000, what="they wait again")
         daemon.hang_up(service(""))
-        eventually(lambda: min(measure(meters, 0.5)) > 5_000_000, what="nothing holds them")
+        eventually(lambda: min(measure(meters, 0.5)[0]) > 5_000_000, what="nothing holds them")
 
 
 def test_reload_begins_to_limit(strait, loopback):
     """A limit that comes with a reload holds for flows that were there before."""
     daemon = strait(loopback.proxy, service())
     with streams(loopback, 0, 2, "down") as meters:
-        assert min(measure(meters, 0.5)) > 5_000_000
+        assert min(measure(meters, 0.5)[0]) > 2_000_000
         daemon.hang_up(service("download=1MB/s"))
         time.sleep(1)
         check_rates(meters, 1_000_000, seconds=3)
@@ -615,4 +628,4 @@ def test_iperf3(strait, lab, words):
     report = json.loads(result.stdout)
     assert "error" not in report, report["error"]
     rate = report["end"]["sum_received"]["bits_per_second"]
-    assert 0.85 * 20e6 < rate < (1 + TOLERANCE) * 20e6
+    assert 0.7 * 20e6 < rate < (1 + TOLERANCE) * 20e6
