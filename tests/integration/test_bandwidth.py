@@ -413,7 +413,7 @@ def wait_until_nothing_waits(daemon):
 def test_rates_of_sessions_up(strait, loopback, ring):
     """Clients that send too much: rates are exact, what overflows is dropped and counted, each one's order is kept."""
     daemon = strait(loopback.proxy, ring + service("upload=1MB/s", 1) + service("bandwidth=16Mbit/s", 2))
-    arrivals, pacers = {}, []
+    arrivals, pacers, start = {}, [], time.monotonic()
     for number, rate in ((1, 1_300_000), (2, 800_000)):
         server, clients, _ = open_sessions(loopback, number, 3)
         arrivals[number] = Arrivals(server)
@@ -426,6 +426,7 @@ def test_rates_of_sessions_up(strait, loopback, ring):
     check_never_exceeded([arrivals[2]], 2_000_000)
     for pacer in pacers:
         pacer.stop()
+    seconds = time.monotonic() - start
     wait_until_nothing_waits(daemon)
     for number, met in arrivals.items():
         found = daemon.service(f"s{number}")
@@ -434,7 +435,9 @@ def test_rates_of_sessions_up(strait, loopback, ring):
         eventually(lambda: met.count == passed, what="all that was not dropped has arrived")
         assert met.is_in_order()
     shares = [len(n) * size for n, size in zip(arrivals[2].numbers.values(), (300, 1000, 1400))]
-    assert min(shares) > max(shares) / 2, shares
+    # On a machine too busy to fill the line nobody waits for a share of it, and each gets what it manages to send.
+    if sum(shares) > 0.9 * 2_000_000 * seconds:
+        assert min(shares) > max(shares) / 2, shares
 
 
 @pytest.mark.slow
