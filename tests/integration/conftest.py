@@ -72,6 +72,13 @@ def pytest_terminal_summary(terminalreporter):
 
 
 @pytest.fixture
+def own_speed():
+    """For tests that measure what passes in a time."""
+    if daemon.is_sanitized():
+        pytest.skip("sanitizers make everything several times as slow, so that the rates would be theirs")
+
+
+@pytest.fixture
 def own_memory():
     """For tests that measure the daemon's memory."""
     if daemon.is_sanitized():

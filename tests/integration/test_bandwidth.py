@@ -153,7 +153,7 @@ def busiest(meters, window):
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("heavy")
-def test_rates_of_connections(strait, loopback, ring, figure):
+def test_rates_of_connections(strait, loopback, own_speed, ring, figure):
     """Limits of each flow and of services, up and down, at once; a service without one is not disturbed."""
     small_server(loopback.server, "echo", (HOST, 9009))
     daemon = strait(loopback.proxy, ring + service("upload=1MB/s", 1) + service("download=16Mbit/s", 2) +
@@ -187,7 +187,7 @@ def test_rates_of_connections(strait, loopback, ring, figure):
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("heavy")
-def test_rates_of_spliced_streams(strait, loopback, ring):
+def test_rates_of_spliced_streams(strait, loopback, own_speed, ring):
     """Streams go through pipes, and no faster."""
     daemon = strait(loopback.proxy, ring + service("bandwidth=800Mbit/s", 1) + service("download=240Mbit/s", 2))
     with streams(loopback, 1, 2, "down") as shared, streams(loopback, 2, 1, "down") as own:
@@ -410,7 +410,7 @@ def wait_until_nothing_waits(daemon):
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("heavy")
-def test_rates_of_sessions_up(strait, loopback, ring):
+def test_rates_of_sessions_up(strait, loopback, own_speed, ring):
     """Clients that send too much: rates are exact, what overflows is dropped and counted, each one's order is kept."""
     daemon = strait(loopback.proxy, ring + service("upload=1MB/s", 1) + service("bandwidth=16Mbit/s", 2))
     arrivals, pacers, start = {}, [], time.monotonic()
@@ -442,7 +442,7 @@ def test_rates_of_sessions_up(strait, loopback, ring):
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("heavy")
-def test_rates_of_sessions_down(strait, loopback, ring):
+def test_rates_of_sessions_down(strait, loopback, own_speed, ring):
     """The same of servers that send too much."""
     daemon = strait(loopback.proxy, ring + service("download=1MB/s", 1) + service("bandwidth=16Mbit/s", 2))
     arrivals, pacers = {}, []

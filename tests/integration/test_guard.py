@@ -58,7 +58,7 @@ def result(program):
     ("udp", "per-source-rate=200/s", 200),
     ("datagrams", "per-source-packets=2k/s", 2000),
 ])
-def test_limits_are_exact(strait, loopback, figure, kind, limit, expected):
+def test_limits_are_exact(strait, loopback, own_speed, figure, kind, limit, expected):
     """Within 5 % over 10 s at two workers, of three times as much as the limit lets in."""
     daemon = start(strait, loopback, more=f"limit {limit}\nsession new=1s idle=1s", log="stderr level=error", workers=2)
     client = rush(loopback.client, kind, "127.0.0.5", 3 * expected)
@@ -74,7 +74,7 @@ def test_limits_are_exact(strait, loopback, figure, kind, limit, expected):
 
 
 @pytest.mark.slow
-def test_limits_of_sources_are_each_their_own(strait, loopback):
+def test_limits_of_sources_are_each_their_own(strait, loopback, own_speed):
     """Two sources at once are each held to the rate of one, and neither takes from the other."""
     start(strait, loopback, more="limit per-source-rate=100/s", log="stderr level=error", workers=2)
     clients = [rush(loopback.client, "tcp", f"127.0.0.{n}", 200) for n in (5, 6)]
