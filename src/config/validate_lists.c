@@ -26,7 +26,7 @@ static uint32_t source_add(struct reading *reading, const char *path, const stru
 			   struct config_place place)
 {
 	struct source source = {
-		.name = path,
+		.name = report_text(reading->report, "%s", path), /* messages outlive a tree that was refused */
 		.text = reading->shows_lines ? file->text : (struct span){ NULL, 0 },
 		.included_at = place,
 		.device = file->device,
