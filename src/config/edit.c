@@ -6,6 +6,15 @@
 
 #include <errno.h>
 
+struct config_service *config_find_service(struct config *config, const char *name)
+{
+	for (size_t i = 0; i < config->service_count; i++) {
+		if (strcmp(config->services[i].name, name) == 0)
+			return &config->services[i];
+	}
+	return NULL;
+}
+
 struct config_pool *config_find_pool(struct config *config, const char *name)
 {
 	for (size_t i = 0; i < config->pool_count; i++) {

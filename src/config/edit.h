@@ -19,6 +19,7 @@ int config_pool_add_server(struct config *config, struct config_pool *pool, cons
 /* The order of the others stays. Returns 0; -ENOENT; or -EBUSY for the last server of a pool, which cannot be empty. */
 int config_pool_remove_server(struct config_pool *pool, const char *name);
 
+struct config_service *config_find_service(struct config *config, const char *name);             /* or NULL */
 struct config_pool *config_find_pool(struct config *config, const char *name);                   /* or NULL */
 struct config_server *config_pool_find_server(const struct config_pool *pool, const char *name); /* or NULL */
 

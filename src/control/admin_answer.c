@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "control/json_bytes.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { SOURCE_BYTES_MAX = 1000 };
@@ -19,6 +20,20 @@ const char *admin_argument(const struct admin_request *request, const char *name
 		if (strcmp(request->arguments[i].name, name) == 0)
 			return request->arguments[i].value;
 	return NULL;
+}
+
+bool admin_read_limit(const struct admin_request *request, size_t fallback, size_t max, size_t *ret_limit)
+{
+	enum { DIGITS_MAX = 6 };
+	const char *text = admin_argument(request, "limit");
+	*ret_limit = fallback;
+	if (text == NULL)
+		return true;
+	size_t digits = strspn(text, "0123456789");
+	if (digits == 0 || digits > DIGITS_MAX || text[digits] != '\0')
+		return false;
+	*ret_limit = strtoul(text, NULL, 10);
+	return *ret_limit <= max;
 }
 
 void admin_answer_text(struct admin_answer *answer, const char *text)

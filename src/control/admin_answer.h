@@ -85,6 +85,12 @@ struct admin_answer {
 /* The argument's value, or NULL. */
 const char *admin_argument(const struct admin_request *request, const char *name);
 
+/*
+ * How many things are wanted: the argument `limit`, or what is used where it was not given. Returns false when it is no
+ * number, or more than max, which is at most 999999.
+ */
+bool admin_read_limit(const struct admin_request *request, size_t fallback, size_t max, size_t *ret_limit);
+
 void admin_answer_text(struct admin_answer *answer, const char *text);
 /* Takes the reference. */
 void admin_answer_json(struct admin_answer *answer, enum admin_status status, json_t *document);

@@ -47,16 +47,6 @@ static bool add_to_listing(void *owner, const struct block_status *status)
 	return true;
 }
 
-static bool read_limit(const char *text, size_t *ret_limit)
-{
-	*ret_limit = LIMIT_DEFAULT;
-	if (text == NULL)
-		return true;
-	size_t digits = strspn(text, "0123456789");
-	*ret_limit = strtoul(text, NULL, 10);
-	return digits > 0 && digits < 7 && text[digits] == '\0' && *ret_limit <= LIMIT_MAX;
-}
-
 /* An address, with or without a port. */
 static bool read_address(const char *text, struct endpoint *ret_endpoint)
 {
@@ -83,7 +73,7 @@ void admin_blocks_list(struct admin_request *request, struct admin_answer *answe
 	struct listing listing = { .blocks = NULL };
 	struct endpoint endpoint;
 	struct block_status status;
-	if (!read_limit(admin_argument(request, "limit"), &listing.limit)) {
+	if (!admin_read_limit(request, LIMIT_DEFAULT, LIMIT_MAX, &listing.limit)) {
 		admin_refuse(answer, ADMIN_BAD_REQUEST, "limit is a number, at most 100000");
 		return;
 	}

@@ -57,17 +57,6 @@ static bool read_server(const struct daemon *daemon, const char *text, struct fl
 	return copy_name(text, filter->server_name);
 }
 
-static bool read_limit(const char *text, size_t *ret_limit)
-{
-	char *end;
-	*ret_limit = LIMIT_DEFAULT;
-	if (text == NULL)
-		return true;
-	size_t digits = strspn(text, "0123456789");
-	*ret_limit = strtoul(text, &end, 10);
-	return digits > 0 && digits < 7 && text[digits] == '\0' && *ret_limit <= LIMIT_MAX;
-}
-
 void admin_flows_list(struct admin_request *request, struct admin_answer *answer)
 {
 	struct flow_filter filter = { 0 };
@@ -82,7 +71,7 @@ void admin_flows_list(struct admin_request *request, struct admin_answer *answer
 		admin_refuse(answer, ADMIN_BAD_REQUEST, "client is an address, ADDRESS:PORT or a network");
 		return;
 	}
-	if (!read_limit(admin_argument(request, "limit"), &limit)) {
+	if (!admin_read_limit(request, LIMIT_DEFAULT, LIMIT_MAX, &limit)) {
 		admin_refuse(answer, ADMIN_BAD_REQUEST, "limit is a number, at most 10000");
 		return;
 	}

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LIMIT_DEFAULT = 10, LIMIT_MAX = 1000, LIMIT_DIGITS_MAX = 6, US_PER_S = 1000000 };
+enum { LIMIT_DEFAULT = 10, LIMIT_MAX = 1000, US_PER_S = 1000000 };
 
 static void put_number(json_t *object, const char *key, uint64_t number)
 {
@@ -46,18 +46,6 @@ static int find_word(const char *text, const char *const words[], int count, int
 	return -1;
 }
 
-static bool read_limit(const char *text, size_t *ret_limit)
-{
-	*ret_limit = LIMIT_DEFAULT;
-	if (text == NULL)
-		return true;
-	size_t digits = strspn(text, "0123456789");
-	if (digits == 0 || digits > LIMIT_DIGITS_MAX || text[digits] != '\0')
-		return false;
-	*ret_limit = strtoul(text, NULL, 10);
-	return *ret_limit <= LIMIT_MAX;
-}
-
 static bool find_service(const struct admin_request *request, const char *name, struct admin_answer *answer,
 			 const struct service **ret_service)
 {
@@ -87,7 +75,7 @@ static bool read_question(const struct admin_request *request, struct admin_answ
 		admin_refuse(answer, ADMIN_BAD_REQUEST, "window is 1m, 10m, 1h or 24h");
 		return false;
 	}
-	if (!read_limit(admin_argument(request, "limit"), &ret_question->limit)) {
+	if (!admin_read_limit(request, LIMIT_DEFAULT, LIMIT_MAX, &ret_question->limit)) {
 		admin_refuse(answer, ADMIN_BAD_REQUEST, "limit is a number, at most 1000");
 		return false;
 	}

@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/automatic_blocks.h"
 
-#include "config/config.h"
+#include "config/edit.h"
 #include "config/values.h"
 #include "control/blocks.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static const struct config_service *find_service(const struct daemon *daemon, const char *name)
-{
-	for (size_t i = 0; i < daemon->config->service_count; i++)
-		if (strcmp(daemon->config->services[i].name, name) == 0)
-			return &daemon->config->services[i];
-	return NULL;
-}
 
 static struct network network_of(const struct message *message)
 {
@@ -32,7 +24,7 @@ void automatic_blocks_on_report(struct daemon *daemon, const struct message *mes
 	char window[VALUE_TEXT_BYTES];
 	char network[NETWORK_TEXT_BYTES];
 	const struct service *reporting = message->subject;
-	const struct config_service *service = find_service(daemon, reporting->name);
+	const struct config_service *service = config_find_service(daemon->config, reporting->name);
 	/* A reload may have taken the service or its directive away. */
 	if (service == NULL || service->block.count == 0)
 		return;

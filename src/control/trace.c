@@ -4,6 +4,7 @@
 #include "balance/balance.h"
 #include "balance/view.h"
 #include "base/reason.h"
+#include "config/edit.h"
 #include "control/blocks.h"
 #include "control/json_bytes.h"
 #include "control/live_flows.h"
@@ -324,21 +325,13 @@ static void follow(struct trace *trace)
 		choose(trace);
 }
 
-static const struct config_service *find_config(const struct config *config, const char *name)
-{
-	for (size_t i = 0; i < config->service_count; i++)
-		if (strcmp(config->services[i].name, name) == 0)
-			return &config->services[i];
-	return NULL;
-}
-
 json_t *trace_build(struct daemon *daemon, const struct trace_question *question)
 {
 	char client[ENDPOINT_TEXT_BYTES];
 	struct trace trace = {
 		.daemon = daemon,
 		.question = question,
-		.config = find_config(daemon->config, question->service),
+		.config = config_find_service(daemon->config, question->service),
 		.service = snapshot_find_service(daemon->snapshot, question->service),
 	};
 	if (trace.config == NULL || trace.service == NULL)

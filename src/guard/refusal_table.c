@@ -3,12 +3,9 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "base/spin_lock.h"
 
-#include <sched.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-
-enum { SPINS_BEFORE_YIELD = 64 /* the holder of the lock may have lost its CPU */ };
 
 struct refused_source {
 	uint64_t since_ms; /* the first refusal of the window */
@@ -17,7 +14,7 @@ struct refused_source {
 };
 
 struct refusal_set {
-	_Atomic uint32_t is_locked;
+	struct spin_lock lock;
 	struct refused_source sources[REFUSAL_SET_WAYS];
 };
 
@@ -37,15 +34,6 @@ void refusal_table_free(struct refusal_table **table)
 {
 	free(*table);
 	*table = NULL;
-}
-
-static void set_lock(struct refusal_set *set)
-{
-	unsigned int spins = 0;
-	while (atomic_exchange_explicit(&set->is_locked, 1, memory_order_acquire) != 0) {
-		if (++spins % SPINS_BEFORE_YIELD == 0)
-			sched_yield();
-	}
 }
 
 static bool is_over(const struct refused_source *source, uint64_t window_ms, uint64_t now_ms)
@@ -76,13 +64,13 @@ bool refusal_table_note(struct refusal_table *table, const struct refusal_thresh
 {
 	uint64_t hash = source_hash(source, table->secret);
 	struct refusal_set *set = &table->sets[hash % REFUSAL_SETS];
-	set_lock(set);
+	spin_lock_take(&set->lock);
 	struct refused_source *refused = set_take(set, (uint32_t)(hash >> 32), threshold->window_ms, now_ms);
 	uint32_t room = UINT32_MAX - refused->count;
 	refused->count += count < room ? count : room;
 	bool is_reached = refused->count >= threshold->count;
 	if (is_reached)
 		refused->count = 0;
-	atomic_store_explicit(&set->is_locked, 0, memory_order_release);
+	spin_lock_give(&set->lock);
 	return is_reached;
 }

@@ -11,21 +11,18 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "base/spin_lock.h"
 #include "guard/source_sketch.h"
 #include "stats/counters.h"
 
-#include <sched.h>
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum {
-	ENTRIES_PER_FLOW = 4,
-	SPINS_BEFORE_YIELD = 64, /* the holder of the lock may have lost its CPU */
-};
+enum { ENTRIES_PER_FLOW = 4 };
 
 struct source_set {
-	alignas(CACHE_LINE_BYTES) _Atomic uint32_t is_locked;
+	alignas(CACHE_LINE_BYTES) struct spin_lock lock;
 	uint64_t keys[SOURCE_SET_WAYS]; /* keyed hashes of the sources; 0 = unused */
 	struct source_account accounts[SOURCE_SET_WAYS];
 };
@@ -97,17 +94,13 @@ static uint64_t source_key(const struct source_table *table, const struct endpoi
 static struct source_set *set_lock(struct source_table *table, uint64_t key)
 {
 	struct source_set *set = &table->sets[key & table->set_mask];
-	unsigned int spins = 0;
-	while (atomic_exchange_explicit(&set->is_locked, 1, memory_order_acquire) != 0) {
-		if (++spins % SPINS_BEFORE_YIELD == 0)
-			sched_yield();
-	}
+	spin_lock_take(&set->lock);
 	return set;
 }
 
 static void set_unlock(struct source_set *set)
 {
-	atomic_store_explicit(&set->is_locked, 0, memory_order_release);
+	spin_lock_give(&set->lock);
 }
 
 static struct source_account *set_find(struct source_set *set, uint64_t key)
