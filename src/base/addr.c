@@ -384,6 +384,11 @@ struct endpoint endpoint_from_sockaddr(const struct sockaddr *sa)
 	return endpoint;
 }
 
+bool endpoint_is_ipv4(const struct endpoint *endpoint)
+{
+	return memcmp(endpoint->ip, mapped_prefix, sizeof(mapped_prefix)) == 0;
+}
+
 struct endpoint endpoint_from_addr(const struct addr *addr)
 {
 	return endpoint_from_sockaddr(&addr->sa);

@@ -81,6 +81,8 @@ struct endpoint endpoint_from_addr(const struct addr *addr);
 void endpoint_to_addr(const struct endpoint *endpoint, struct addr *ret_addr);
 /* "192.0.2.1:80", "[fd00::1]:80", "unix:" or "" . buf: ENDPOINT_TEXT_BYTES. Returns buf. */
 char *endpoint_format(const struct endpoint *endpoint, char *buf, size_t buf_bytes);
+/* By its address: IPv4, also on a socket of IPv6. */
+bool endpoint_is_ipv4(const struct endpoint *endpoint);
 static inline bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 {
 	return memcmp(a, b, sizeof(*a)) == 0;

@@ -93,6 +93,14 @@ struct config_rate {
 	uint64_t per_ms;
 };
 
+/* When a TCP connection has proved long: the first of both that it reaches; 0 = does not count. */
+struct config_threshold {
+	uint64_t bytes; /* of payload, both ways together */
+	uint64_t ms;    /* since it was accepted */
+};
+
+enum config_path { CONFIG_PATH_RELAY, CONFIG_PATH_AUTO, CONFIG_PATH_OFFLOAD, CONFIG_PATH_NAT };
+
 enum config_guard { CONFIG_GUARD_ENFORCE, CONFIG_GUARD_DRY_RUN };
 
 struct config_service {
@@ -130,6 +138,8 @@ struct config_service {
 		uint64_t queue_ms; /* 0 = no queue */
 	} timeout;
 	enum config_guard guard;
+	enum config_path path;
+	struct config_threshold offload_after;
 	struct {
 		uint64_t count; /* of refusals; 0 = nobody is blocked */
 		uint64_t window_ms;
@@ -310,6 +320,8 @@ struct config_log {
 
 enum config_io_uring { CONFIG_IO_URING_ON, CONFIG_IO_URING_OFF };
 
+enum config_kernel_path { CONFIG_KERNEL_PATH_AUTO, CONFIG_KERNEL_PATH_OFF };
+
 enum config_packet_guard { CONFIG_PACKET_GUARD_AUTO, CONFIG_PACKET_GUARD_OFF };
 
 struct config {
@@ -326,6 +338,11 @@ struct config {
 		bool has_only_listen;
 		const char *interfaces; /* names with commas; NULL = those that the listen addresses need */
 	} packet_guard;
+	struct {
+		enum config_kernel_path mode;
+		uint64_t flows;   /* that the table holds */
+		const char *pins; /* a directory; NULL = that of all programs in this network namespace */
+	} kernel_path;
 	struct {
 		uint64_t connections;  /* ceiling for the daemon; 0 = what descriptors allow */
 		uint64_t sessions;     /* likewise */

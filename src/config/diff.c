@@ -95,6 +95,12 @@ static bool have_same_sessions(const struct config_service *a, const struct conf
 	       a->session.requests == b->session.requests && a->session.amplification == b->session.amplification;
 }
 
+static bool have_same_paths(const struct config_service *a, const struct config_service *b)
+{
+	return a->path == b->path && a->offload_after.bytes == b->offload_after.bytes &&
+	       a->offload_after.ms == b->offload_after.ms;
+}
+
 static void compare_services(struct diff *diff, const struct config_service *a, const struct config_service *b)
 {
 	if (!have_same_listens(a, b))
@@ -112,6 +118,8 @@ static void compare_services(struct diff *diff, const struct config_service *a, 
 		    b->guard == CONFIG_GUARD_DRY_RUN ? "service %s: access rules and limits are on trial"
 						     : "service %s: access rules and limits are enforced",
 		    b->name);
+	if (!have_same_paths(a, b))
+		add(diff, "service %s: path changed", b->name);
 	if (!have_same_limits(a, b))
 		add(diff, "service %s: limits changed", b->name);
 	if (!have_same_times(a, b))
@@ -368,6 +376,12 @@ static bool have_same_packet_guard(const struct config *a, const struct config *
 	       is_same_text(a->packet_guard.interfaces, b->packet_guard.interfaces);
 }
 
+static bool have_same_kernel_path(const struct config *a, const struct config *b)
+{
+	return a->kernel_path.mode == b->kernel_path.mode && a->kernel_path.flows == b->kernel_path.flows &&
+	       is_same_text(a->kernel_path.pins, b->kernel_path.pins);
+}
+
 void diff_make(const struct config *older, const struct config *newer, struct diff *ret_diff)
 {
 	*ret_diff = (struct diff){ 0 };
@@ -381,6 +395,8 @@ void diff_make(const struct config *older, const struct config *newer, struct di
 		add(ret_diff, "io-uring changed to %s", newer->io_uring == CONFIG_IO_URING_ON ? "on" : "off");
 	if (!have_same_packet_guard(older, newer))
 		add(ret_diff, "settings of the packet guard changed");
+	if (!have_same_kernel_path(older, newer))
+		add(ret_diff, "settings of the kernel path changed");
 	if (!have_same_trends(older, newer))
 		add(ret_diff, "settings of the trends changed");
 	diff_logs(ret_diff, older, newer);

@@ -192,6 +192,21 @@ static struct span prefixes_fetch(const struct schema_value *value, const void *
 	return span_from_text(config_memory_format(memory, "/%u,/%u", prefixes.ipv4_bits, prefixes.ipv6_bits));
 }
 
+/* "64k|50ms" */
+static struct span threshold_fetch(const struct schema_value *value, const void *target, struct config_memory *memory)
+{
+	char bytes[VALUE_TEXT_BYTES] = "";
+	char time[VALUE_TEXT_BYTES] = "";
+	struct config_threshold threshold;
+	memcpy(&threshold, field_of(value, target), sizeof(threshold));
+	if (threshold.bytes != 0)
+		value_format_size(threshold.bytes, bytes);
+	if (threshold.ms != 0)
+		value_format_time(threshold.ms, time);
+	bool has_both = threshold.bytes != 0 && threshold.ms != 0;
+	return span_from_text(config_memory_format(memory, "%s%s%s", bytes, has_both ? "|" : "", time));
+}
+
 bool fetch_required_value(const struct schema_value *value, const void *target, struct config_memory *memory,
 			  struct span *ret_text)
 {
@@ -237,6 +252,9 @@ bool fetch_required_value(const struct schema_value *value, const void *target, 
 		return address_fetch(value, target, memory, ret_text);
 	case SCHEMA_PREFIXES:
 		*ret_text = prefixes_fetch(value, target, memory);
+		return true;
+	case SCHEMA_THRESHOLD:
+		*ret_text = threshold_fetch(value, target, memory);
 		return true;
 	case SCHEMA_NETWORK:
 		return network_fetch(value, target, memory, ret_text);

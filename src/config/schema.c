@@ -83,6 +83,7 @@ static const struct kind_text {
 	[SCHEMA_PATH] = { "the path of a file", "/var/lib/strait/trends", "PATH" },
 	[SCHEMA_INTERFACES] = { "names of network interfaces", "eth0 eth0,eth1", "NAME,..." },
 	[SCHEMA_PREFIXES] = { "two prefix lengths, of IPv4 and of IPv6", "/32,/64 /24,/56", "/BITS,/BITS" },
+	[SCHEMA_THRESHOLD] = { "a size or a time, or both", "64k 50ms 64k|50ms", "SIZE|TIME" },
 	[SCHEMA_NETWORK] = { "a network", "10.0.0.0/8 2001:db8::/32 192.0.2.7 unix:", "NETWORK" },
 	[SCHEMA_NETWORKS] = { "a network", "10.0.0.0/8 2001:db8::/32 192.0.2.7 unix: @file:PATH", "NETWORK" },
 };

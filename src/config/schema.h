@@ -64,6 +64,7 @@ enum schema_kind {
 	SCHEMA_PATH,           /* const char * */
 	SCHEMA_INTERFACES,     /* const char * */
 	SCHEMA_PREFIXES,       /* struct config_prefixes */
+	SCHEMA_THRESHOLD,      /* struct config_threshold */
 	SCHEMA_NETWORK,        /* struct network */
 	SCHEMA_NETWORKS,       /* struct config_networks: a network, or a file of them */
 };

@@ -8,6 +8,7 @@ static_assert(sizeof(enum config_balance) == sizeof(unsigned int), "words are st
 static_assert(sizeof(enum config_check) == sizeof(unsigned int), "words are stored as unsigned int");
 static_assert(sizeof(enum config_http_method) == sizeof(unsigned int), "words are stored as unsigned int");
 static_assert(sizeof(enum config_dns_type) == sizeof(unsigned int), "words are stored as unsigned int");
+static_assert(sizeof(enum config_path) == sizeof(unsigned int), "words are stored as unsigned int");
 static_assert(sizeof(enum config_packet_guard) == sizeof(unsigned int), "words are stored as unsigned int");
 static_assert(sizeof(enum config_server_state) == sizeof(unsigned int), "words are stored as unsigned int");
 
@@ -109,6 +110,22 @@ static const struct schema_value packet_guard_values[] = {
 	  .help = "only those of these names, with commas, as far as they are there" },
 };
 
+static const struct schema_word kernel_path_words[] = {
+	{ "auto", CONFIG_KERNEL_PATH_AUTO, "where the kernel allows it" },
+	{ "off", CONFIG_KERNEL_PATH_OFF, "all flows stay in user space" },
+	{ NULL, 0, NULL },
+};
+
+static const struct schema_value kernel_path_values[] = {
+	{ POSITIONAL("MODE", SCHEMA_WORD), FIELD(config, kernel_path.mode), .flags = SCHEMA_REQUIRED, .noun = "mode",
+	  .words = kernel_path_words, .fallback = "auto", .help = "whether services may send flows on in the kernel" },
+	{ KEY("flows", SCHEMA_COUNT), FIELD(config, kernel_path.flows), .min = 64, .max = 4 << 20, .fallback = "65536",
+	  .help = "flows in the kernel at a time; each takes 176 bytes at the start, and some 200 more when it comes" },
+	{ KEY("pins", SCHEMA_PATH), FIELD(config, kernel_path.pins), .min = 1, .max = 80,
+	  .absent = "a directory of the network namespace's own in /sys/fs/bpf/strait",
+	  .help = "a directory of a BPF file system, by which flows outlive a daemon that was killed" },
+};
+
 static const struct schema_value top_limit_values[] = {
 	{ KEY("connections", SCHEMA_COUNT), FIELD(config, limit.connections), COUNT_BOUNDS,
 	  .absent = "what the limit of open files allows", .help = "TCP connections at a time" },
@@ -207,6 +224,25 @@ static const struct schema_word guard_words[] = {
 static const struct schema_value guard_values[] = {
 	{ POSITIONAL("MODE", SCHEMA_WORD), FIELD(config_service, guard), .flags = SCHEMA_REQUIRED, .noun = "mode",
 	  .words = guard_words, .fallback = "enforce", .help = "whether they are in force" },
+};
+
+static const struct schema_word path_words[] = {
+	{ "relay", CONFIG_PATH_RELAY, "all flows stay in user space" },
+	{ "auto", CONFIG_PATH_AUTO, "what has proved long is sent on in the kernel, where that is possible" },
+	{ "offload", CONFIG_PATH_OFFLOAD, "the same, and strait check says what keeps flows from it" },
+	{ "nat", CONFIG_PATH_NAT, "in the kernel from the first packet" },
+	{ NULL, 0, NULL },
+};
+
+static const struct schema_value path_values[] = {
+	{ POSITIONAL("PATH", SCHEMA_WORD), FIELD(config_service, path), .flags = SCHEMA_REQUIRED, .noun = "path",
+	  .words = path_words, .fallback = "relay", .help = "how its flows travel" },
+};
+
+static const struct schema_value offload_values[] = {
+	{ KEY("after", SCHEMA_THRESHOLD), FIELD(config_service, offload_after), .flags = SCHEMA_REQUIRED,
+	  .fallback = "64k|50ms", .noun = "the threshold",
+	  .help = "how many bytes a TCP connection has carried, or how old it is, when it is moved into the kernel" },
 };
 
 static const struct schema_value service_block_values[] = {
@@ -493,6 +529,10 @@ const struct schema_directive schema_directives[] = {
 	  "stack "
 	  "has them (packet-guard.md); needs CAP_BPF and CAP_NET_ADMIN",
 	  "packet-guard auto only-listen interfaces=eth0,eth1" },
+	{ SCHEMA_TOP, "kernel-path", SCHEMA_INTO_CONFIG, 0, 0, VALUES(kernel_path_values),
+	  "whether an eBPF program may send on the packets of established flows, for services whose path allows it "
+	  "(kernel-path.md); needs CAP_BPF and CAP_NET_ADMIN",
+	  "kernel-path auto flows=200k" },
 	{ SCHEMA_TOP, "limit", SCHEMA_INTO_CONFIG, 0, SCHEMA_MERGED, VALUES(top_limit_values),
 	  "ceilings for all services together; what is over them is refused and counted",
 	  "limit connections=100k memory=1g" },
@@ -525,6 +565,11 @@ const struct schema_directive schema_directives[] = {
 	  "clients that are refused; of all allow and deny the first match wins", "deny 203.0.113.0/24" },
 	{ SCHEMA_SERVICE, "guard", SCHEMA_INTO_SERVICE, 0, 0, VALUES(guard_values),
 	  "tries access rules, limits and block before they are in force", "guard dry-run" },
+	{ SCHEMA_SERVICE, "path", SCHEMA_INTO_SERVICE, 0, 0, VALUES(path_values),
+	  "whether flows are sent on in the kernel, at the cost of routing, once they are established (kernel-path.md)",
+	  "path auto" },
+	{ SCHEMA_SERVICE, "offload", SCHEMA_INTO_SERVICE, 0, 0, VALUES(offload_values),
+	  "when a TCP connection is moved into the kernel, with path auto or offload", "offload after=64k|50ms" },
 	{ SCHEMA_SERVICE, "block", SCHEMA_INTO_SERVICE, 0, 0, VALUES(service_block_values),
 	  "sources that access rules or limits per source refuse often, or that send a PROXY header nobody asked for, "
 	  "are "

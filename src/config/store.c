@@ -339,6 +339,16 @@ static int prefixes_store(const struct schema_value *value, struct span text, vo
 	return error;
 }
 
+static int threshold_store(const struct schema_value *value, struct span text, void *target,
+			   struct store_note *ret_note)
+{
+	struct config_threshold threshold;
+	int error = value_parse_threshold(text, &threshold, &ret_note->hint);
+	if (error == 0)
+		field_set(value, target, &threshold, sizeof(threshold));
+	return error;
+}
+
 int store_value(const struct schema_value *value, struct span text, struct config_memory *memory, void *target,
 		struct store_note *ret_note)
 {
@@ -386,6 +396,8 @@ int store_value(const struct schema_value *value, struct span text, struct confi
 		return source_store(value, text, memory, target, ret_note);
 	case SCHEMA_PREFIXES:
 		return prefixes_store(value, text, target, ret_note);
+	case SCHEMA_THRESHOLD:
+		return threshold_store(value, text, target, ret_note);
 	case SCHEMA_NETWORK:
 		return network_store(value, text, target, ret_note);
 	case SCHEMA_NETWORKS:

@@ -96,6 +96,7 @@ void validate(struct parsed *parsed, const struct name_index *pools, enum valida
 	validate_rules(parsed);
 	validate_pools(parsed, pools);
 	validate_proxy(parsed);
+	validate_path(parsed);
 	validate_listeners(parsed);
 	validate_resolvers(parsed);
 	validate_sources(parsed);

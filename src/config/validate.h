@@ -24,6 +24,7 @@ void validate_lists(struct parsed *parsed, enum validate_origin origin);
 void validate_rules(struct parsed *parsed);
 void validate_pools(struct parsed *parsed, const struct name_index *pools);
 void validate_proxy(struct parsed *parsed);
+void validate_path(struct parsed *parsed);
 void validate_listeners(struct parsed *parsed);
 void validate_resolvers(struct parsed *parsed);
 void validate_sources(struct parsed *parsed);

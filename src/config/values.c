@@ -370,6 +370,42 @@ int value_parse_prefixes(struct span text, struct config_prefixes *ret_prefixes,
 	return error;
 }
 
+/* One of the two parts; nothing of a kind may come twice. */
+static int threshold_take(struct span text, struct config_threshold *threshold, struct value_hint *ret_hint)
+{
+	struct value_hint ignored;
+	uint64_t bytes = 0;
+	uint64_t ms = 0;
+	int size_error = value_parse_size(text, &bytes, &ignored);
+	int time_error = value_parse_time(text, &ms, &ignored);
+	if (size_error == -ERANGE || time_error == -ERANGE)
+		return refuse(-ERANGE, ret_hint, "that is too much");
+	if (size_error != 0 && time_error != 0)
+		return refuse(-EINVAL, ret_hint, "write a size and a time, such as 64k|50ms, or one of both");
+	if (size_error == 0 ? threshold->bytes != 0 : threshold->ms != 0)
+		return refuse(-EINVAL, ret_hint, "there may be one size and one time");
+	if (bytes == 0 && ms == 0)
+		return refuse(-EINVAL, ret_hint, "more than 0");
+	if (size_error == 0)
+		threshold->bytes = bytes;
+	else
+		threshold->ms = ms;
+	return 0;
+}
+
+int value_parse_threshold(struct span text, struct config_threshold *ret_threshold, struct value_hint *ret_hint)
+{
+	struct config_threshold threshold = { 0 };
+	const char *bar = text.len > 0 ? memchr(text.data, '|', text.len) : NULL;
+	struct span first = { text.data, bar != NULL ? (size_t)(bar - text.data) : text.len };
+	int error = threshold_take(first, &threshold, ret_hint);
+	if (error == 0 && bar != NULL)
+		error = threshold_take((struct span){ bar + 1, text.len - first.len - 1 }, &threshold, ret_hint);
+	if (error == 0)
+		*ret_threshold = threshold;
+	return error;
+}
+
 /* As the kernel has them (dev_valid_name in net/core/dev.c), and without commas. */
 static int interface_accept(struct span name, struct value_hint *ret_hint)
 {

@@ -38,6 +38,9 @@ int value_parse_share(struct span text, uint64_t *ret_divisor, struct value_hint
 /* /32,/64: the lengths of prefixes of IPv4 and of IPv6 */
 int value_parse_prefixes(struct span text, struct config_prefixes *ret_prefixes, struct value_hint *ret_hint);
 
+/* 64k, 50ms, 64k|50ms: at least one of both, each more than 0 */
+int value_parse_threshold(struct span text, struct config_threshold *ret_threshold, struct value_hint *ret_hint);
+
 /* eth0,wg0: names of network interfaces; whether they are there is another question */
 int value_accept_interfaces(struct span text, struct value_hint *ret_hint);
 

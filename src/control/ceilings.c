@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "control/admin_connection.h"
 #include "health/health.h"
+#include "kernel/flow_table.h"
 #include "kernel/packet_guard.h"
 
 #include <sched.h>
@@ -75,11 +76,17 @@ static uint64_t count_name_sockets(const struct config *config)
 	return count > 0 ? count + NAME_SERVER_SOCKETS : 0;
 }
 
+static uint64_t count_of_kernel_path(const struct config *config)
+{
+	for (size_t i = 0; i < config->service_count; i++)
+		if (config->services[i].path != CONFIG_PATH_RELAY)
+			return FLOW_TABLE_DESCRIPTORS + INGRESS_PLACES_MAX;
+	return 0;
+}
+
 static uint64_t count_of_packet_guard(const struct config *config)
 {
-	return config->packet_guard.mode == CONFIG_PACKET_GUARD_OFF
-		       ? 0
-		       : PACKET_GUARD_DESCRIPTORS + PACKET_GUARD_INTERFACES_MAX;
+	return config->packet_guard.mode == CONFIG_PACKET_GUARD_OFF ? 0 : PACKET_GUARD_DESCRIPTORS + INGRESS_PLACES_MAX;
 }
 
 /* What is set aside before flows get any. */
@@ -90,8 +97,8 @@ static uint64_t reserve(const struct config *config, const struct ceilings_resou
 	uint64_t admin = config->admin_count * (DESCRIPTORS_OF_ADMIN + min(ADMIN_CONNECTIONS_MAX, share_max));
 	uint64_t workers = resources->worker_count * (WORKER_DESCRIPTORS + count_sockets(config));
 	uint64_t names = min(count_name_sockets(config), share_max);
-	uint64_t guard = min(count_of_packet_guard(config), share_max);
-	return DESCRIPTORS_OF_PROCESS + config->log_count + workers + admin + min(checks, share_max) + names + guard;
+	uint64_t programs = min(count_of_packet_guard(config) + count_of_kernel_path(config), share_max);
+	return DESCRIPTORS_OF_PROCESS + config->log_count + workers + admin + min(checks, share_max) + names + programs;
 }
 
 static uint64_t at_most(uint64_t possible, uint64_t configured)

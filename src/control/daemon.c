@@ -346,6 +346,8 @@ static bool start(struct daemon *daemon)
 	daemon->ingress_guard = ingress_guard_new(&daemon->loop, &daemon->wheel, daemon->log);
 	ingress_guard_apply(daemon->ingress_guard, daemon->config, daemon->snapshot);
 	blocks_use_guard(daemon->blocks, ingress_guard_packets(daemon->ingress_guard));
+	daemon->kernel_path = kernel_path_new(&daemon->loop, &daemon->wheel, daemon->log, &daemon->relay_settings);
+	kernel_path_apply(daemon->kernel_path, daemon->config, daemon->snapshot);
 	pool_sources_report_problems(daemon);
 	/* What the system's files say of names is there before the first client. */
 	loop_end_turn(&daemon->loop);
@@ -398,6 +400,7 @@ static void done(struct daemon *daemon)
 	stop_threads(daemon);
 	for (uint32_t i = 0; i < daemon->worker_count; i++)
 		worker_free(&daemon->workers[i]);
+	kernel_path_free(&daemon->kernel_path);
 	trends_free(&daemon->trends);
 	own_flows_free(&daemon->own_flows);
 	reflection_free(&daemon->relay_settings.reflection);

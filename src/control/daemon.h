@@ -12,6 +12,7 @@
 
 #include "config/config.h"
 #include "control/ingress_guard.h"
+#include "control/kernel_path.h"
 #include "control/listeners.h"
 #include "control/log_writer.h"
 #include "control/names.h"
@@ -74,6 +75,7 @@ struct daemon {
 	struct blocks *blocks;
 	struct network_lists *network_lists;
 	struct ingress_guard *ingress_guard;
+	struct kernel_path *kernel_path;
 	struct admin *admin;
 	int exit_code;
 };

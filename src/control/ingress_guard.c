@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/ingress_guard.h"
 
-#include "base/fd.h"
 #include "base/memory.h"
+#include "control/interface_watch.h"
+#include "control/listen_interfaces.h"
 #include "control/log_writer.h"
-#include "kernel/rtnetlink.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -12,20 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-	SETTLE_MS = 100, /* changes of interfaces come in bursts, and are looked at once */
-	CAUSE_BYTES = 160,
-};
+enum { CAUSE_BYTES = 160 };
 
 struct ingress_guard {
-	struct loop *loop;
-	struct timer_wheel *wheel;
 	struct log_writer *log;
 	const struct config *config;
 	const struct snapshot *snapshot;
 	struct packet_guard *packets;
-	struct loop_source changes; /* of interfaces; fd -1: not watched */
-	struct timer settle_timer;
+	struct interface_watch watch;
 	enum ingress_guard_state state;
 	char cause[CAUSE_BYTES]; /* empty: none */
 };
@@ -51,119 +45,52 @@ static bool is_named(const char *names, const char *name)
 	return false;
 }
 
-static void want_all(const struct interface_list *list, bool *wanted)
-{
-	for (size_t i = 0; i < list->count; i++)
-		wanted[i] = true;
-}
-
-static bool has_address(const struct interface *interface, const struct endpoint *address)
-{
-	for (size_t i = 0; i < interface->address_count; i++)
-		if (memcmp(interface->addresses[i].ip, address->ip, sizeof(address->ip)) == 0)
-			return true;
-	return false;
-}
-
-static void want_for_address(const struct addr *addr, const struct interface_list *list, bool *wanted)
-{
-	struct endpoint address = endpoint_from_addr(addr);
-	bool is_found = false;
-	for (size_t i = 0; i < list->count; i++) {
-		const struct interface *interface = &list->interfaces[i];
-		if (interface->is_loopback || !has_address(interface, &address))
-			continue;
-		wanted[i] = true;
-		is_found = true;
-	}
-	if (!is_found)
-		want_all(list, wanted);
-}
-
 /* wanted: one for each interface of the list. */
 static void find_wanted(const struct ingress_guard *guard, const struct interface_list *list, bool *wanted)
 {
 	const char *names = guard->config->packet_guard.interfaces;
-	for (size_t i = 0; i < guard->snapshot->listen_count && names == NULL; i++) {
-		const struct addr *addr = &guard->snapshot->listens[i].addr;
-		if (addr_is_unix(addr) || addr_is_loopback(addr))
-			continue;
-		if (addr_is_any(addr))
-			want_all(list, wanted);
-		else
-			want_for_address(addr, list, wanted);
-	}
-	for (size_t i = 0; i < list->count; i++) {
-		const struct interface *interface = &list->interfaces[i];
-		if (names != NULL)
-			wanted[i] = is_named(names, interface->name);
-		else if (interface->is_port || interface->link == INTERFACE_OTHER)
-			wanted[i] = false;
-		if (interface->is_loopback)
-			wanted[i] = false;
-	}
+	for (size_t i = 0; i < guard->snapshot->listen_count && names == NULL; i++)
+		listen_interfaces_add(&guard->snapshot->listens[i].addr, list, wanted);
+	if (names == NULL)
+		listen_interfaces_clear_useless(list, wanted);
+	for (size_t i = 0; i < list->count && names != NULL; i++)
+		wanted[i] = is_named(names, list->interfaces[i].name) && !list->interfaces[i].is_loopback;
 }
 
 /* --- attaching --------------------------------------------------------------------------------------------------- */
 
 static void detach(struct ingress_guard *guard, size_t number)
 {
-	struct packet_guard_place place = *packet_guard_place(guard->packets, number);
+	const struct ingress_place place = packet_guard_places(guard->packets)->all[number];
 	packet_guard_detach(guard->packets, number);
 	log_event(guard->log, CONFIG_LEVEL_INFO, "packet_guard_detached", record_text("interface", place.interface));
 }
 
 static void detach_all(struct ingress_guard *guard)
 {
-	while (guard->packets != NULL && packet_guard_place_count(guard->packets) > 0)
-		detach(guard, packet_guard_place_count(guard->packets) - 1);
-}
-
-/* An interface that has another name now is another one. */
-static bool is_still_wanted(const struct packet_guard_place *place, const struct interface_list *list,
-			    const bool *wanted)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (wanted[i] && list->interfaces[i].index == place->interface_index &&
-		    strcmp(list->interfaces[i].name, place->interface) == 0)
-			return true;
-	return false;
-}
-
-static const char *attach_problem(int error)
-{
-	switch (error) {
-	case -EPERM:
-		return "CAP_NET_ADMIN is needed";
-	case -ENOSPC:
-		return "it is at as many interfaces as it can be";
-	case -EMEDIUMTYPE:
-		return "it is neither an Ethernet nor an IP device";
-	case -EUSERS:
-		return "too many others have it there";
-	default:
-		return strerror(-error);
-	}
+	while (guard->packets != NULL && packet_guard_places(guard->packets)->count > 0)
+		detach(guard, packet_guard_places(guard->packets)->count - 1);
 }
 
 /* Writes why not into the cause, when that is empty. */
 static void attach(struct ingress_guard *guard, const struct interface *interface)
 {
-	size_t count = packet_guard_place_count(guard->packets);
+	size_t count = packet_guard_places(guard->packets)->count;
 	int result = packet_guard_attach(guard->packets, interface);
 	/* One that has vanished meanwhile is no failure. */
 	if (result < 0 && result != -ENODEV && guard->cause[0] == '\0')
-		snprintf(guard->cause, sizeof(guard->cause), "%s: %s", interface->name, attach_problem(result));
-	if (packet_guard_place_count(guard->packets) > count)
+		snprintf(guard->cause, sizeof(guard->cause), "%s: %s", interface->name, ingress_problem(result));
+	if (packet_guard_places(guard->packets)->count > count)
 		log_event(guard->log, CONFIG_LEVEL_INFO, "packet_guard_attached",
 			  record_text("interface", interface->name),
-			  record_text("mode", ingress_mode_word(packet_guard_place(guard->packets, count)->mode)));
+			  record_text("mode",
+				      ingress_mode_word(packet_guard_places(guard->packets)->all[count].ingress.mode)));
 }
 
 static void attach_wanted(struct ingress_guard *guard, const struct interface_list *list, const bool *wanted)
 {
-	for (size_t i = packet_guard_place_count(guard->packets); i > 0; i--)
-		if (!is_still_wanted(packet_guard_place(guard->packets, i - 1), list, wanted))
+	for (size_t i = packet_guard_places(guard->packets)->count; i > 0; i--)
+		if (!ingress_place_is_wanted(&packet_guard_places(guard->packets)->all[i - 1], list, wanted))
 			detach(guard, i - 1);
 	for (size_t i = 0; i < list->count; i++)
 		if (wanted[i])
@@ -178,12 +105,6 @@ static void fail(struct ingress_guard *guard, const char *what, const char *prob
 	snprintf(guard->cause, sizeof(guard->cause), "%s: %s", what, problem);
 }
 
-static void settle_later(struct ingress_guard *guard)
-{
-	if (guard->changes.fd >= 0 && !timer_is_armed(&guard->settle_timer))
-		timer_arm(guard->wheel, &guard->settle_timer, guard->loop->now_ms + SETTLE_MS);
-}
-
 /* Puts it where it is wanted now. When the interfaces change too fast to be listed it stays where it is. */
 static void place(struct ingress_guard *guard)
 {
@@ -191,7 +112,7 @@ static void place(struct ingress_guard *guard)
 	int result = interfaces_read(&list);
 	if (result < 0) {
 		snprintf(guard->cause, sizeof(guard->cause), "the interfaces cannot be listed: %s", strerror(-result));
-		settle_later(guard);
+		interface_watch_look_again(&guard->watch);
 		return;
 	}
 	bool *wanted = memory_alloc_zeroed(list.count, sizeof(*wanted));
@@ -258,7 +179,7 @@ static bool prepare(struct ingress_guard *guard)
 /* After it was placed, or could not be. former_cause: of the time before. */
 static void conclude(struct ingress_guard *guard, const char *former_cause)
 {
-	bool is_somewhere = guard->packets != NULL && packet_guard_place_count(guard->packets) > 0;
+	bool is_somewhere = guard->packets != NULL && packet_guard_places(guard->packets)->count > 0;
 	guard->state = guard->cause[0] == '\0' || is_somewhere ? INGRESS_GUARD_ACTIVE : INGRESS_GUARD_UNAVAILABLE;
 	if (guard->cause[0] != '\0' && strcmp(guard->cause, former_cause) != 0)
 		log_event(guard->log, CONFIG_LEVEL_INFO, "packet_guard_unavailable",
@@ -273,40 +194,21 @@ static void take_cause(struct ingress_guard *guard, char *ret_former_cause)
 
 /* --- changes of interfaces --------------------------------------------------------------------------------------- */
 
-static void on_settled(struct timer *timer, uint64_t now_ms)
+static void on_change(struct interface_watch *watch)
 {
-	(void)now_ms;
 	char former_cause[CAUSE_BYTES];
-	struct ingress_guard *guard = LIST_OWNER(timer, struct ingress_guard, settle_timer);
+	struct ingress_guard *guard = LIST_OWNER(watch, struct ingress_guard, watch);
 	take_cause(guard, former_cause);
 	place(guard);
 	conclude(guard, former_cause);
 }
 
-static void on_change(struct loop_source *source, uint32_t events)
-{
-	(void)events;
-	struct ingress_guard *guard = LIST_OWNER(source, struct ingress_guard, changes);
-	rtnetlink_take_changes(source->fd);
-	settle_later(guard);
-}
-
 static void watch(struct ingress_guard *guard)
 {
-	if (guard->changes.fd >= 0)
-		return;
-	int fd = rtnetlink_watch_interfaces();
-	guard->changes = (struct loop_source){ .on_event = on_change, .fd = fd };
-	if (fd >= 0)
-		loop_add(guard->loop, &guard->changes, EPOLLIN);
-	else
-		snprintf(guard->cause, sizeof(guard->cause), "changes of interfaces are not seen: %s", strerror(-fd));
-}
-
-static void unwatch(struct ingress_guard *guard)
-{
-	timer_disarm(guard->wheel, &guard->settle_timer);
-	fd_close(&guard->changes.fd);
+	int result = interface_watch_start(&guard->watch, RTNETLINK_INTERFACES);
+	if (result < 0)
+		snprintf(guard->cause, sizeof(guard->cause), "changes of interfaces are not seen: %s",
+			 strerror(-result));
 }
 
 /* --- life -------------------------------------------------------------------------------------------------------- */
@@ -314,11 +216,8 @@ static void unwatch(struct ingress_guard *guard)
 struct ingress_guard *ingress_guard_new(struct loop *loop, struct timer_wheel *wheel, struct log_writer *log)
 {
 	struct ingress_guard *guard = memory_alloc_zeroed(1, sizeof(*guard));
-	guard->loop = loop;
-	guard->wheel = wheel;
 	guard->log = log;
-	guard->changes.fd = -1;
-	guard->settle_timer.on_expiry = on_settled;
+	interface_watch_init(&guard->watch, loop, wheel, on_change);
 	return guard;
 }
 
@@ -326,7 +225,7 @@ void ingress_guard_free(struct ingress_guard **guard)
 {
 	if (*guard == NULL)
 		return;
-	unwatch(*guard);
+	interface_watch_stop(&(*guard)->watch);
 	packet_guard_free(&(*guard)->packets);
 	free(*guard);
 	*guard = NULL;
@@ -334,7 +233,7 @@ void ingress_guard_free(struct ingress_guard **guard)
 
 static void turn_off(struct ingress_guard *guard)
 {
-	unwatch(guard);
+	interface_watch_stop(&guard->watch);
 	detach_all(guard);
 	guard->cause[0] = '\0';
 	guard->state = INGRESS_GUARD_OFF;
@@ -355,7 +254,7 @@ void ingress_guard_apply(struct ingress_guard *guard, const struct config *confi
 		watch(guard);
 		place(guard);
 	} else {
-		unwatch(guard);
+		interface_watch_stop(&guard->watch);
 	}
 	conclude(guard, former_cause);
 }

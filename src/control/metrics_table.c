@@ -174,7 +174,7 @@ WRITER(write_packets_dropped)
 WRITER(write_packet_guard_interfaces)
 {
 	const struct packet_guard *packets = ingress_guard_packets(subject->daemon->ingress_guard);
-	put(text, metric, subject, "", packets != NULL ? packet_guard_place_count(packets) : 0);
+	put(text, metric, subject, "", packets != NULL ? packet_guard_places(packets)->count : 0);
 }
 
 static uint64_t sum_services(const struct daemon *daemon, size_t offset)
@@ -187,23 +187,74 @@ static uint64_t sum_services(const struct daemon *daemon, size_t offset)
 
 #define OFFSET(member) offsetof(struct service_counters, member)
 
-/* All flows are relayed in user space as yet. */
+static struct worker_usage sum_usage(const struct daemon *daemon)
+{
+	struct worker_usage sum = { 0 };
+	for (uint32_t i = 0; i < daemon->worker_count; i++) {
+		struct worker_usage usage;
+		worker_read_usage(daemon->workers[i], &usage);
+		sum.connections += usage.connections;
+		sum.sessions += usage.sessions;
+		sum.kernel_flows += usage.kernel_flows;
+		sum.kernel_bytes += usage.kernel_bytes;
+	}
+	return sum;
+}
+
+/* Counts of different threads are read one after the other, so a difference may be a little below 0. */
+static uint64_t without(uint64_t whole, uint64_t part)
+{
+	return whole > part ? whole - part : 0;
+}
+
 WRITER(write_path_flows)
 {
-	uint64_t flows = 0;
-	for (uint32_t i = 0; i < subject->daemon->worker_count; i++) {
-		struct worker_usage usage;
-		worker_read_usage(subject->daemon->workers[i], &usage);
-		flows += usage.connections + usage.sessions;
-	}
-	put(text, metric, subject, "path=\"relay\"", flows);
+	struct worker_usage usage = sum_usage(subject->daemon);
+	put(text, metric, subject, "path=\"relay\"", without(usage.connections + usage.sessions, usage.kernel_flows));
+	put(text, metric, subject, "path=\"offload\"", usage.kernel_flows);
 }
 
 WRITER(write_path_bytes)
 {
 	uint64_t bytes =
 		sum_services(subject->daemon, OFFSET(bytes_in)) + sum_services(subject->daemon, OFFSET(bytes_out));
-	put(text, metric, subject, "path=\"relay\"", bytes);
+	uint64_t kernel_bytes = sum_usage(subject->daemon).kernel_bytes;
+	put(text, metric, subject, "path=\"relay\"", without(bytes, kernel_bytes));
+	put(text, metric, subject, "path=\"offload\"", kernel_bytes);
+}
+
+static const struct flow_table *table_of(const struct metric_subject *subject)
+{
+	return kernel_path_table(subject->daemon->kernel_path);
+}
+
+WRITER(write_kernel_path_packets)
+{
+	static const char *const labels[FLOW_COUNT_COUNT] = {
+#define FLOW_LABEL(name, word, meaning) [FLOW_COUNT_##name] = "result=\"" word "\"",
+		FLOW_COUNT_LIST(FLOW_LABEL)
+#undef FLOW_LABEL
+	};
+	struct flow_table_counts counts = { { 0 } };
+	if (table_of(subject) != NULL)
+		flow_table_read_counts(table_of(subject), &counts);
+	for (enum flow_count kind = 0; kind < FLOW_COUNT_COUNT; kind++)
+		put(text, metric, subject, labels[kind], counts.by_kind[kind]);
+}
+
+WRITER(write_kernel_path_interfaces)
+{
+	put(text, metric, subject, "", table_of(subject) != NULL ? flow_table_places(table_of(subject))->count : 0);
+}
+
+WRITER(write_kernel_path_flows)
+{
+	put(text, metric, subject, "", table_of(subject) != NULL ? flow_table_flows(table_of(subject)) : 0);
+}
+
+WRITER(write_kernel_path_flows_max)
+{
+	put(text, metric, subject, "", table_of(subject) != NULL ? flow_table_flows_max(table_of(subject)) : 0);
 }
 
 WRITER(write_cpu)
@@ -504,10 +555,20 @@ const struct metric metrics_table[] = {
 	  write_packets_dropped },
 	{ "strait_packet_guard_interfaces", METRIC_GAUGE, METRIC_OF_DAEMON, NULL,
 	  "Interfaces that the packet guard is at; 0 when it is off or not allowed", 1, write_packet_guard_interfaces },
-	{ "strait_path_flows_active", METRIC_GAUGE, METRIC_OF_DAEMON, "path=relay",
-	  "Flows by the way their bytes travel", 1, write_path_flows },
-	{ "strait_path_bytes_total", METRIC_COUNTER, METRIC_OF_DAEMON, "path=relay",
-	  "Bytes of both directions by the way they travelled", 1, write_path_bytes },
+	{ "strait_kernel_path_packets_total", METRIC_COUNTER, METRIC_OF_DAEMON, "result",
+	  "Packets of flows in the kernel path: sent on, or left to the network stack and why", FLOW_COUNT_COUNT,
+	  write_kernel_path_packets },
+	{ "strait_kernel_path_interfaces", METRIC_GAUGE, METRIC_OF_DAEMON, NULL,
+	  "Interfaces that the kernel path's program is at; 0 when it is off or not allowed", 1,
+	  write_kernel_path_interfaces },
+	{ "strait_kernel_path_flows", METRIC_GAUGE, METRIC_OF_DAEMON, NULL, "Places taken in the kernel path's table",
+	  1, write_kernel_path_flows },
+	{ "strait_kernel_path_flows_max", METRIC_GAUGE, METRIC_OF_DAEMON, NULL, "Places in the kernel path's table", 1,
+	  write_kernel_path_flows_max },
+	{ "strait_path_flows_active", METRIC_GAUGE, METRIC_OF_DAEMON, "path=relay|offload",
+	  "Flows by the way their bytes travel", 2, write_path_flows },
+	{ "strait_path_bytes_total", METRIC_COUNTER, METRIC_OF_DAEMON, "path=relay|offload",
+	  "Bytes of both directions by the way they travelled", 2, write_path_bytes },
 
 	{ "strait_service_flows_total", METRIC_COUNTER, METRIC_OF_SERVICE, "protocol=tcp|udp",
 	  "Flows that began; refused ones not", 2, write_flows },

@@ -24,6 +24,8 @@ void pool_update_publish(struct daemon *daemon, size_t pool_number)
 	server_states_publish(daemon);
 	health_watch_pool(daemon->health, snapshot, pool_number, leftovers.servers, leftovers.server_count);
 	pool_update_retire(daemon, &leftovers);
+	if (daemon->kernel_path != NULL)
+		kernel_path_review(daemon->kernel_path);
 }
 
 void pool_update_on_names(void *owner, size_t pool_number)

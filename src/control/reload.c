@@ -125,6 +125,7 @@ static struct config *publish(struct daemon *daemon, struct config *config, stru
 	trends_watch(daemon->trends, snapshot, config);
 	ingress_guard_apply(daemon->ingress_guard, config, snapshot);
 	blocks_use_guard(daemon->blocks, ingress_guard_packets(daemon->ingress_guard));
+	kernel_path_apply(daemon->kernel_path, config, snapshot);
 	pool_sources_report_problems(daemon);
 	return replaced;
 }

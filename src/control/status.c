@@ -6,6 +6,7 @@
 #include "control/blocks.h"
 #include "control/event_stream.h"
 #include "control/json_bytes.h"
+#include "control/path_document.h"
 #include "control/pool_sources.h"
 #include "guard/guard.h"
 #include "worker/worker.h"
@@ -165,11 +166,11 @@ static json_t *streams_build(const struct event_stream *events)
 static json_t *packet_places_build(const struct packet_guard *packets)
 {
 	json_t *places = json_array();
-	for (size_t i = 0; packets != NULL && i < packet_guard_place_count(packets); i++) {
-		const struct packet_guard_place *place = packet_guard_place(packets, i);
+	for (size_t i = 0; packets != NULL && i < packet_guard_places(packets)->count; i++) {
+		const struct ingress_place *place = &packet_guard_places(packets)->all[i];
 		json_t *item = json_object();
 		put_text(item, "name", place->interface);
-		put_text(item, "mode", ingress_mode_word(place->mode));
+		put_text(item, "mode", ingress_mode_word(place->ingress.mode));
 		json_array_append_new(places, item);
 	}
 	return places;
@@ -276,6 +277,7 @@ json_t *status_build_service(const struct snapshot *snapshot, const struct servi
 	put_number(object, "queued_total", SUM(service, queued));
 	put_number(object, "queue_timeouts_total", SUM(service, queue_timeouts));
 	put_bandwidth(object, service);
+	json_object_set_new(object, "path", path_document_build_service(snapshot, service));
 	put_number(object, "refused_total",
 		   sum_array(service, offsetof(struct service_counters, refused), REASON_COUNT));
 	json_object_set_new(object, "refused", reasons_build(service, offsetof(struct service_counters, refused)));
@@ -478,6 +480,7 @@ json_t *status_build(const struct daemon *daemon)
 	json_object_set_new(status, "blocks", blocks_build(daemon->blocks));
 	json_object_set_new(status, "streams", streams_build(daemon->event_stream));
 	json_object_set_new(status, "packet_guard", packet_guard_build(daemon));
+	json_object_set_new(status, "kernel_path", path_document_build(daemon));
 	json_object_set_new(status, "services", status_build_services(daemon->snapshot));
 	json_object_set_new(status, "pools", status_build_pools(daemon));
 	return status;

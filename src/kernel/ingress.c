@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "kernel/rtnetlink.h"
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
@@ -21,7 +22,8 @@ enum {
 	ATTACH_TCX_INGRESS = 46,
 	FLAG_BEFORE = 1 << 3, /* and nothing it is relative to: before all others */
 
-	FILTER_PRIORITY = 1,
+	PRIORITY_FIRST = 1,
+	PRIORITY_LAST = 2,
 	FILTER_HANDLE = 0x73740000, /* and the number: nobody else's */
 	NUMBER_COUNT = 16,
 };
@@ -44,34 +46,86 @@ struct tcx_link_create {
 	uint64_t expected_revision;
 };
 
-static int create_link(int program_fd, uint32_t interface_index)
+static int create_link(const struct ingress_program *program, uint32_t interface_index)
 {
 	struct tcx_link_create attributes = {
-		.program_fd = (uint32_t)program_fd,
+		.program_fd = (uint32_t)program->fd,
 		.interface_index = interface_index,
 		.attach_type = ATTACH_TCX_INGRESS,
-		.flags = FLAG_BEFORE,
+		.flags = program->order == INGRESS_FIRST ? FLAG_BEFORE : 0,
 	};
 	long fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attributes, sizeof(attributes));
 	return fd >= 0 ? (int)fd : -errno;
 }
 
+/* What the kernel says of a link of this kind, as far as it is of interest. */
+struct tcx_link_info {
+	uint32_t type;
+	uint32_t id;
+	uint32_t program_id;
+	uint32_t reserved;
+	uint32_t interface_index;
+	uint32_t attach_type;
+	uint8_t later[128];
+};
+
+/* A pinned link of the interface, of a process before; -ENOENT when there is none, or only one whose interface is gone. */
+static int open_pinned(const char *pin, uint32_t interface_index)
+{
+	struct tcx_link_info info = { 0 };
+	uint32_t info_bytes = sizeof(info);
+	int fd = bpf_obj_get(pin);
+	if (fd < 0)
+		return -ENOENT;
+	if (bpf_obj_get_info_by_fd(fd, &info, &info_bytes) == 0 && info.interface_index == interface_index)
+		return fd;
+	unlink(pin);
+	fd_close(&fd);
+	return -ENOENT;
+}
+
+/* The program of a process before is replaced without a packet passing between both. */
+static int attach_link(const struct ingress_program *program, uint32_t interface_index, struct ingress *ingress)
+{
+	if (program->stay == INGRESS_STAYS && program->pins != NULL)
+		snprintf(ingress->pin, sizeof(ingress->pin), "%s/link-%u", program->pins, interface_index);
+	int fd = ingress->pin[0] != '\0' ? open_pinned(ingress->pin, interface_index) : -ENOENT;
+	if (fd >= 0 && bpf_link_update(fd, program->fd, NULL) == 0)
+		return fd;
+	if (fd >= 0) {
+		unlink(ingress->pin);
+		fd_close(&fd);
+	}
+	fd = create_link(program, interface_index);
+	if (fd >= 0 && ingress->pin[0] != '\0' && bpf_obj_pin(fd, ingress->pin) < 0)
+		ingress->pin[0] = '\0';
+	return fd;
+}
+
 /* --- filters: whose is which ------------------------------------------------------------------------------------- */
 
-/* A name in the abstract namespace of unix sockets, which each network namespace has for itself, is held by one process. */
-static int lock_number(uint32_t number)
+/* Names in the abstract namespace of unix sockets belong to a network namespace, and to one process each. */
+int ingress_lock(const char *name)
 {
-	struct sockaddr_un name = { .sun_family = AF_UNIX };
-	int len = snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "strait/packet-guard/%u", number);
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	size_t len = strnlen(name, sizeof(address.sun_path) - 1);
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (bind(fd, (const struct sockaddr *)&name, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len)) ==
-	    0)
+	memcpy(address.sun_path + 1, name, len);
+	if (bind(fd, (const struct sockaddr *)&address,
+		 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + len)) == 0)
 		return fd;
 	int error = errno;
 	fd_close(&fd);
 	return -error;
+}
+
+static int lock_number(uint32_t number)
+{
+	char name[48];
+	snprintf(name, sizeof(name), "strait/packet-guard/%u", number);
+	return ingress_lock(name);
 }
 
 static int take_number(struct ingress_number *number)
@@ -107,26 +161,26 @@ static struct bpf_tc_hook hook_of(uint32_t interface_index)
 	};
 }
 
-static struct bpf_tc_opts filter_of(uint32_t handle)
+static struct bpf_tc_opts filter_of(uint32_t handle, uint32_t priority)
 {
 	return (struct bpf_tc_opts){
 		.sz = sizeof(struct bpf_tc_opts),
 		.handle = handle,
-		.priority = FILTER_PRIORITY,
+		.priority = priority,
 	};
 }
 
-static bool has_filter(uint32_t interface_index, uint32_t handle)
+static bool has_filter(uint32_t interface_index, uint32_t handle, uint32_t priority)
 {
 	struct bpf_tc_hook hook = hook_of(interface_index);
-	struct bpf_tc_opts filter = filter_of(handle);
+	struct bpf_tc_opts filter = filter_of(handle, priority);
 	return bpf_tc_query(&hook, &filter) == 0;
 }
 
-static void remove_filter(uint32_t interface_index, uint32_t handle)
+static void remove_filter(uint32_t interface_index, uint32_t handle, uint32_t priority)
 {
 	struct bpf_tc_hook hook = hook_of(interface_index);
-	struct bpf_tc_opts filter = filter_of(handle);
+	struct bpf_tc_opts filter = filter_of(handle, priority);
 	bpf_tc_detach(&hook, &filter);
 }
 
@@ -135,12 +189,12 @@ static bool remove_leftovers(uint32_t interface_index, const struct ingress_numb
 {
 	bool was_there = false;
 	for (uint32_t i = 0; i < NUMBER_COUNT; i++) {
-		if (!has_filter(interface_index, FILTER_HANDLE + i))
+		if (!has_filter(interface_index, FILTER_HANDLE + i, PRIORITY_FIRST))
 			continue;
 		int fd = i == number->number ? number->lock_fd : lock_number(i);
 		if (fd < 0)
 			continue;
-		remove_filter(interface_index, FILTER_HANDLE + i);
+		remove_filter(interface_index, FILTER_HANDLE + i, PRIORITY_FIRST);
 		was_there = true;
 		if (i != number->number)
 			fd_close(&fd);
@@ -148,31 +202,41 @@ static bool remove_leftovers(uint32_t interface_index, const struct ingress_numb
 	return was_there;
 }
 
-static int attach_filter(int program_fd, uint32_t interface_index, struct ingress_number *number,
-			 struct ingress *ret_ingress)
+/* Returns 1 when there was one in our place, or one of a process that is gone; 0, or -errno. */
+static int clear_place(const struct ingress_program *program, uint32_t interface_index, struct ingress *ingress)
+{
+	if (program->stay == INGRESS_STAYS) {
+		ingress->filter_handle = program->filter_handle;
+		return has_filter(interface_index, ingress->filter_handle, ingress->filter_priority);
+	}
+	int result = take_number(program->number);
+	if (result < 0)
+		return result;
+	ingress->filter_handle = FILTER_HANDLE + program->number->number;
+	return remove_leftovers(interface_index, program->number);
+}
+
+static int attach_filter(const struct ingress_program *program, uint32_t interface_index, struct ingress *ingress)
 {
 	struct bpf_tc_hook hook = hook_of(interface_index);
-	int result = take_number(number);
-	if (result < 0)
-		return result;
-	result = bpf_tc_hook_create(&hook);
+	ingress->mode = INGRESS_TC;
+	ingress->pin[0] = '\0';
+	ingress->filter_priority = program->order == INGRESS_FIRST ? PRIORITY_FIRST : PRIORITY_LAST;
+	int result = bpf_tc_hook_create(&hook);
 	if (result < 0 && result != -EEXIST)
 		return result;
-	bool is_ours = result == 0;
-	if (!is_ours && remove_leftovers(interface_index, number))
-		is_ours = true;
-	struct bpf_tc_opts filter = filter_of(FILTER_HANDLE + number->number);
-	filter.prog_fd = program_fd;
-	result = bpf_tc_attach(&hook, &filter);
-	*ret_ingress = (struct ingress){
-		.interface_index = interface_index,
-		.mode = INGRESS_TC,
-		.link_fd = -1,
-		.filter_handle = FILTER_HANDLE + number->number,
-		.owns_clsact = is_ours,
-	};
+	ingress->owns_clsact = result == 0;
+	result = clear_place(program, interface_index, ingress);
+	if (result > 0)
+		ingress->owns_clsact = true;
+	if (result >= 0) {
+		struct bpf_tc_opts filter = filter_of(ingress->filter_handle, ingress->filter_priority);
+		filter.prog_fd = program->fd;
+		filter.flags = BPF_TC_F_REPLACE;
+		result = bpf_tc_attach(&hook, &filter);
+	}
 	if (result < 0)
-		ingress_detach(ret_ingress);
+		ingress_detach(ingress);
 	return result;
 }
 
@@ -207,24 +271,30 @@ static void remove_clsact(uint32_t interface_index)
 
 /* --- both -------------------------------------------------------------------------------------------------------- */
 
-int ingress_attach(int program_fd, uint32_t interface_index, struct ingress_number *number, struct ingress *ret_ingress)
+int ingress_attach(const struct ingress_program *program, uint32_t interface_index, struct ingress *ret_ingress)
 {
-	int fd = create_link(program_fd, interface_index);
-	if (fd == -EINVAL || fd == -EOPNOTSUPP)
-		return attach_filter(program_fd, interface_index, number, ret_ingress);
-	if (fd < 0)
-		return fd;
-	*ret_ingress = (struct ingress){ .interface_index = interface_index, .mode = INGRESS_TCX, .link_fd = fd };
+	struct ingress ingress = { .interface_index = interface_index, .mode = INGRESS_TCX, .link_fd = -1 };
+	int result = attach_link(program, interface_index, &ingress);
+	if (result >= 0)
+		ingress.link_fd = result;
+	else if (result == -EINVAL || result == -EOPNOTSUPP)
+		result = attach_filter(program, interface_index, &ingress);
+	if (result < 0)
+		return result;
+	*ret_ingress = ingress;
 	return 0;
 }
 
 void ingress_detach(struct ingress *ingress)
 {
 	if (ingress->mode == INGRESS_TCX) {
+		if (ingress->pin[0] != '\0')
+			unlink(ingress->pin);
 		fd_close(&ingress->link_fd);
 		return;
 	}
-	remove_filter(ingress->interface_index, ingress->filter_handle);
+	if (ingress->filter_handle != 0)
+		remove_filter(ingress->interface_index, ingress->filter_handle, ingress->filter_priority);
 	if (ingress->owns_clsact)
 		remove_clsact(ingress->interface_index);
 }

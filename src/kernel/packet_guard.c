@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kernel/packet_guard.h"
 
-#include "base/check.h"
 #include "base/memory.h"
 
 #include "bpf/guard.skel.h"
@@ -17,9 +16,7 @@ struct packet_guard {
 	struct guard *program;            /* the skeleton */
 	struct packet_settings *settings; /* which the program reads */
 	struct ingress_number number;
-	struct packet_guard_place places[PACKET_GUARD_INTERFACES_MAX];
-	struct ingress ingresses[PACKET_GUARD_INTERFACES_MAX];
-	size_t place_count;
+	struct ingress_places places;
 	struct packet_listen *listens; /* those in the table, sorted */
 	size_t listen_count;
 	uint64_t *counts; /* room for those of all processors */
@@ -51,8 +48,7 @@ void packet_guard_free(struct packet_guard **guard)
 {
 	if (*guard == NULL)
 		return;
-	while ((*guard)->place_count > 0)
-		packet_guard_detach(*guard, (*guard)->place_count - 1);
+	ingress_places_detach_all(&(*guard)->places);
 	ingress_number_release(&(*guard)->number);
 	guard__destroy((*guard)->program);
 	free((*guard)->listens);
@@ -69,51 +65,27 @@ int packet_guard_program(const struct packet_guard *guard, enum interface_link l
 
 /* --- interfaces -------------------------------------------------------------------------------------------------- */
 
-static bool is_attached(const struct packet_guard *guard, uint32_t interface_index)
-{
-	for (size_t i = 0; i < guard->place_count; i++)
-		if (guard->places[i].interface_index == interface_index)
-			return true;
-	return false;
-}
-
 int packet_guard_attach(struct packet_guard *guard, const struct interface *interface)
 {
-	if (is_attached(guard, interface->index))
-		return 0;
 	if (interface->link == INTERFACE_OTHER)
 		return -EMEDIUMTYPE;
-	if (guard->place_count == PACKET_GUARD_INTERFACES_MAX)
-		return -ENOSPC;
-	struct ingress *ingress = &guard->ingresses[guard->place_count];
-	int result =
-		ingress_attach(packet_guard_program(guard, interface->link), interface->index, &guard->number, ingress);
-	if (result < 0)
-		return result;
-	struct packet_guard_place *place = &guard->places[guard->place_count++];
-	*place = (struct packet_guard_place){ .interface_index = interface->index, .mode = ingress->mode };
-	memcpy(place->interface, interface->name, sizeof(place->interface));
-	return 0;
+	const struct ingress_program program = {
+		.fd = packet_guard_program(guard, interface->link),
+		.order = INGRESS_FIRST,
+		.stay = INGRESS_GOES_WITH_PROCESS,
+		.number = &guard->number,
+	};
+	return ingress_places_attach(&guard->places, &program, interface);
 }
 
-size_t packet_guard_place_count(const struct packet_guard *guard)
+const struct ingress_places *packet_guard_places(const struct packet_guard *guard)
 {
-	return guard->place_count;
-}
-
-const struct packet_guard_place *packet_guard_place(const struct packet_guard *guard, size_t number)
-{
-	CHECK(number < guard->place_count);
-	return &guard->places[number];
+	return &guard->places;
 }
 
 void packet_guard_detach(struct packet_guard *guard, size_t number)
 {
-	CHECK(number < guard->place_count);
-	ingress_detach(&guard->ingresses[number]);
-	guard->place_count--;
-	guard->places[number] = guard->places[guard->place_count];
-	guard->ingresses[number] = guard->ingresses[guard->place_count];
+	ingress_places_detach(&guard->places, number);
 }
 
 /* --- listen addresses -------------------------------------------------------------------------------------------- */
@@ -123,17 +95,11 @@ static void set(uint32_t *setting, uint32_t value)
 	__atomic_store_n(setting, value, __ATOMIC_RELEASE);
 }
 
-static bool is_ipv4(const uint8_t *ip)
-{
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
-	return memcmp(ip, mapped, sizeof(mapped)) == 0;
-}
-
 static struct packet_listen key_of(const struct packet_guard_listen *listen)
 {
 	struct endpoint endpoint = endpoint_from_addr(&listen->addr);
 	struct packet_listen key = { .port_be16 = htons(endpoint.port), .protocol = listen->protocol };
-	key.version = is_ipv4(endpoint.ip) ? 4 : 6;
+	key.version = endpoint_is_ipv4(&endpoint) ? 4 : 6;
 	if (key.version == 4)
 		memcpy(key.ip, endpoint.ip + 12, 4);
 	else

@@ -13,15 +13,13 @@
 
 #include "base/addr.h"
 #include "bpf/abi.h"
-#include "kernel/ingress.h"
-#include "kernel/interfaces.h"
+#include "kernel/ingress_places.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 enum {
-	PACKET_GUARD_INTERFACES_MAX = 64,
 	/* Open while it is loaded: programs, tables, descriptions; and one more for each interface. */
 	PACKET_GUARD_DESCRIPTORS = 10,
 };
@@ -38,21 +36,9 @@ void packet_guard_free(struct packet_guard **guard);
 
 /* --- interfaces --- */
 
-/*
- * Puts the guard before what the interface brings in. Does nothing when it is there already. Returns 0 or -errno; -ENOSPC
- * when it is at PACKET_GUARD_INTERFACES_MAX, -EMEDIUMTYPE for one whose packets it cannot read.
- */
+/* As ingress_places_attach; -EMEDIUMTYPE for an interface whose packets it cannot read. */
 int packet_guard_attach(struct packet_guard *guard, const struct interface *interface);
-
-struct packet_guard_place {
-	uint32_t interface_index;
-	char interface[IF_NAMESIZE]; /* its name when the guard was attached */
-	enum ingress_mode mode;
-};
-
-size_t packet_guard_place_count(const struct packet_guard *guard);
-const struct packet_guard_place *packet_guard_place(const struct packet_guard *guard, size_t number);
-/* Those behind it have another number then. The interface may be gone. */
+const struct ingress_places *packet_guard_places(const struct packet_guard *guard);
 void packet_guard_detach(struct packet_guard *guard, size_t number);
 
 /* --- what is judged --- */

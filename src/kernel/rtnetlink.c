@@ -88,12 +88,14 @@ const struct rtattr *rtnetlink_find_inside(const struct rtattr *attribute, unsig
 
 /* --- changes ----------------------------------------------------------------------------------------------------- */
 
-int rtnetlink_watch_interfaces(void)
+int rtnetlink_watch(enum rtnetlink_subject subject)
 {
 	struct sockaddr_nl groups = {
 		.nl_family = AF_NETLINK,
 		.nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
 	};
+	if (subject == RTNETLINK_ROUTES)
+		groups.nl_groups |= RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
 	int fd = open_socket(SOCK_NONBLOCK);
 	if (fd < 0 || bind(fd, (const struct sockaddr *)&groups, sizeof(groups)) == 0)
 		return fd;

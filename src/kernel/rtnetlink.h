@@ -19,8 +19,13 @@ const struct rtattr *rtnetlink_find(const struct nlmsghdr *message, size_t heade
 /* The one inside another. */
 const struct rtattr *rtnetlink_find_inside(const struct rtattr *attribute, unsigned short type);
 
-/* A socket that becomes readable when something about interfaces or their addresses changes. Returns it, or -errno. */
-int rtnetlink_watch_interfaces(void);
+enum rtnetlink_subject {
+	RTNETLINK_INTERFACES, /* and their addresses */
+	RTNETLINK_ROUTES,     /* and interfaces */
+};
+
+/* A socket that becomes readable when something about the subject changes. Returns it, or -errno. */
+int rtnetlink_watch(enum rtnetlink_subject subject);
 /* Takes what is there to be read. */
 void rtnetlink_take_changes(int fd);
 

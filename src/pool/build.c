@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "config/config.h"
+#include "config/flow_path.h"
 #include "config/name_index.h"
 #include "guard/guard.h"
 #include "pool/guard_plan.h"
@@ -228,9 +229,21 @@ static struct service_bandwidth bandwidth_build(const struct config_service *con
 	return bandwidth;
 }
 
+static void path_build(const struct config *config, const struct config_service *service, struct service_policy *policy)
+{
+	bool is_offload = service->path == CONFIG_PATH_AUTO || service->path == CONFIG_PATH_OFFLOAD;
+	policy->path = flow_path_word(service->path);
+	policy->path_obstacles[FLOW_TCP] = flow_path_obstacles(config, service, CONFIG_TCP);
+	policy->path_obstacles[FLOW_UDP] = flow_path_obstacles(config, service, CONFIG_UDP);
+	policy->offloads[FLOW_TCP] = is_offload && policy->path_obstacles[FLOW_TCP] == 0;
+	policy->offloads[FLOW_UDP] = is_offload && policy->path_obstacles[FLOW_UDP] == 0;
+	policy->offload_after_bytes = service->offload_after.bytes;
+	policy->offload_after_ms = service->offload_after.ms;
+}
+
 /* replaced: what held before, or NULL. */
-static struct service_policy *service_policy_build(const struct config_service *config, struct pool *pool,
-						   const struct service_policy *replaced)
+static struct service_policy *service_policy_build(const struct config *all, const struct config_service *config,
+						   struct pool *pool, const struct service_policy *replaced)
 {
 	size_t networks_bytes = config->proxy_network_count * sizeof(struct network);
 	struct service_policy *policy = memory_alloc_zeroed(1, sizeof(*policy) + networks_bytes);
@@ -253,6 +266,7 @@ static struct service_policy *service_policy_build(const struct config_service *
 	policy->session_requests = config->session.requests;
 	policy->session_amplification = config->session.amplification;
 	policy->bandwidth = bandwidth_build(config, replaced);
+	path_build(all, config, policy);
 	return policy;
 }
 
@@ -273,7 +287,7 @@ static struct service *service_build(const struct config *config, const struct c
 				     const struct snapshot *snapshot)
 {
 	struct service *service = service_new(from->name, snapshot->worker_count);
-	service->policy = service_policy_build(from, snapshot->pools[from->pool_index], NULL);
+	service->policy = service_policy_build(config, from, snapshot->pools[from->pool_index], NULL);
 	guard_configure(service, config, from);
 	return service;
 }
@@ -364,7 +378,7 @@ static void service_reconfigure(struct service *service, const struct config *co
 				struct pool *pool)
 {
 	struct service_policy *replaced = service->policy;
-	struct service_policy *policy = service_policy_build(from, pool, replaced);
+	struct service_policy *policy = service_policy_build(config, from, pool, replaced);
 	guard_configure(service, config, from);
 	/* What was taken at another rate is forgotten before anybody takes at the new one. */
 	if (policy->bandwidth.epoch != replaced->bandwidth.epoch)

@@ -51,6 +51,11 @@ struct service_policy {
 	uint64_t proxy_header_ms;
 	uint64_t hello_ms;
 	struct service_bandwidth bandwidth;
+	const char *path;                             /* the word that was written, static */
+	uint32_t path_obstacles[FLOW_PROTOCOL_COUNT]; /* what keeps flows from it: bit n for enum flow_obstacle n */
+	bool offloads[FLOW_PROTOCOL_COUNT];           /* flows that have proved long may go into the kernel */
+	uint64_t offload_after_bytes;                 /* of TCP: the first of both; 0 = does not count */
+	uint64_t offload_after_ms;
 	struct rcu_head rcu;
 	/* Whose connections begin with a PROXY header. */
 	size_t proxy_network_count;

@@ -102,6 +102,7 @@ static void describe_session(const struct udp_session *session, enum reason reas
 	record->bytes_out = session->bytes_out;
 	record->packets_in = session->packets_in;
 	record->packets_out = session->packets_out;
+	record->path = session->was_offloaded ? FLOW_PATH_OFFLOAD : FLOW_PATH_RELAY;
 	add_server(record, session->server->pool, session->server);
 	copy_name(record->chosen_by, sizeof(record->chosen_by), pool_algorithm_word(session->algorithm));
 }

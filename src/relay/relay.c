@@ -51,6 +51,7 @@ void relay_init(struct relay *relay, const struct relay_settings *settings, uint
 	slab_init(&relay->udp_throttles, sizeof(struct udp_throttle), sessions_max);
 	datagram_chunks_init(&relay->chunks, (uint64_t)settings->tails_capacity * sizeof(struct tcp_tail) / HELD_SHARE);
 	hash_table_init(&relay->session_index, &relay->sessions, offsetof(struct udp_session, index));
+	kernel_flows_init(relay, connections_max + sessions_max);
 	list_init(&relay->unanswered);
 	datagram_batch_init(&relay->requests);
 	datagram_batch_init(&relay->replies);
@@ -60,6 +61,7 @@ void relay_done(struct relay *relay)
 {
 	datagram_batch_done(&relay->replies);
 	datagram_batch_done(&relay->requests);
+	kernel_flows_done(relay);
 	hash_table_done(&relay->session_index);
 	datagram_chunks_done(&relay->chunks);
 	slab_done(&relay->udp_throttles);

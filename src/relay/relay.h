@@ -19,6 +19,7 @@
 #include "net/datagram.h"
 #include "pool/service.h"
 #include "relay/datagram_queue.h"
+#include "relay/kernel_flow.h"
 #include "relay/relay_settings.h"
 #include "relay/tcp_batch.h"
 #include "relay/tcp_pipes.h"
@@ -73,6 +74,7 @@ struct relay {
 	struct datagram_batch replies;  /* from servers, until they are sent at the end of the turn */
 	struct udp_listener *reply_listeners[DATAGRAM_BATCH_MAX]; /* which carries which reply */
 	struct loop_deferred reply_flush;
+	struct kernel_flows kernel_flows;
 	struct udp_requests requests_out; /* to servers, until their batch is sent */
 	uint32_t replying_count;
 	struct udp_session *replying[LOOP_EVENTS_PER_TURN]; /* whose sockets have something */

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct flow_table;
 struct relay;
 
 struct relay_settings {
@@ -27,7 +28,9 @@ struct relay_settings {
 	_Atomic uint64_t progress_ms;     /* how often flows that go on are told of, 0: never; likewise */
 	_Atomic uint32_t ephemeral_ports; /* that the kernel gives away: first | last << 16; control changes it */
 	_Atomic bool wants_ring;          /* workers may use io_uring; control changes it */
-	void (*wake_log)(void *log);      /* cheap; called after turns that wrote records */
+	_Atomic(struct flow_table *) flow_table; /* where flows may go into the kernel, else NULL; control changes it */
+	_Atomic uint32_t routes_epoch; /* another one when routes or interfaces have changed; control changes it */
+	void (*wake_log)(void *log);   /* cheap; called after turns that wrote records */
 	void *log;
 };
 
@@ -45,6 +48,16 @@ static inline uint64_t relay_settings_progress_ms(const struct relay_settings *s
 static inline bool relay_settings_want_ring(const struct relay_settings *settings)
 {
 	return atomic_load_explicit(&settings->wants_ring, memory_order_relaxed);
+}
+
+static inline struct flow_table *relay_settings_flow_table(const struct relay_settings *settings)
+{
+	return atomic_load_explicit(&settings->flow_table, memory_order_acquire);
+}
+
+static inline uint32_t relay_settings_routes_epoch(const struct relay_settings *settings)
+{
+	return atomic_load_explicit(&settings->routes_epoch, memory_order_acquire);
 }
 
 static inline bool relay_settings_is_ephemeral(const struct relay_settings *settings, uint16_t port)

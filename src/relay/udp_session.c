@@ -13,6 +13,7 @@
 #include "relay/flow_report.h"
 #include "relay/own_flows.h"
 #include "relay/udp_header.h"
+#include "relay/udp_offload.h"
 #include "relay/udp_reply.h"
 #include "relay/udp_unanswered.h"
 #include "relay/upstream.h"
@@ -115,6 +116,7 @@ void udp_session_end(struct udp_session *session, enum reason reason)
 	struct relay *relay = session->relay;
 	CHECK(!session->is_ended);
 	session->is_ended = true;
+	udp_offload_end(session);
 	if (session->has_requests)
 		udp_request_flush(relay);
 	udp_throttle_stop(session);
@@ -165,8 +167,7 @@ static void note_icmp_error(struct udp_session *session, int error)
 	session->is_unreachable = !session->is_answered;
 }
 
-/* Why the session cannot go on with its server, or REASON_NONE. */
-static enum reason find_loss(const struct udp_session *session)
+enum reason udp_session_find_loss(const struct udp_session *session)
 {
 	const struct server *server = session->server;
 	uint32_t state = atomic_load_explicit(&server->state, memory_order_relaxed);
@@ -265,6 +266,7 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 {
 	struct udp_session *session = LIST_OWNER(timer, struct udp_session, timer);
 	const struct service_policy *policy = service_policy(session->service);
+	udp_offload_fold(session);
 	uint64_t limit_ms = session->is_answered ? policy->session_idle_ms : policy->session_new_ms;
 	if (udp_throttle_holds_any(session)) /* that is not being idle */
 		session->last_activity_ms = now_ms;
@@ -549,7 +551,7 @@ struct udp_session *udp_session_find(struct udp_listener *listener, const struct
 	struct udp_session *session = look_up(listener->relay, &key, hash_of(listener->relay, &key));
 	if (session == NULL)
 		return begin_or_refuse(listener, datagram, NULL);
-	enum reason loss = find_loss(session);
+	enum reason loss = udp_session_find_loss(session);
 	struct server *avoid = NULL;
 	if (loss != REASON_NONE) {
 		udp_session_end(session, loss);
@@ -591,6 +593,8 @@ void udp_session_forward(struct udp_session *session, struct datagram *datagrams
 	counter_add(&counters->bytes_in, bytes);
 	counter_add(&counters->packets_in, packets);
 	counter_add(&server_counters_of(session)->bytes_in, bytes);
+	if (udp_offload_is_due(session))
+		udp_offload_begin(session);
 	bool is_throttled = udp_throttle_is_needed(session);
 	if (packets == 1) {
 		if (!is_throttled || udp_throttle_admit(session, datagrams))

@@ -32,6 +32,8 @@ struct udp_session {
 	struct udp_listener *listener;
 	struct service *service;
 	struct server *server;         /* entered */
+	struct kernel_flow *kernel;    /* while the kernel carries it, else NULL; see udp_offload.h */
+	uint64_t offload_at_ms;        /* when it may be moved there at the earliest */
 	struct udp_throttle *throttle; /* where bandwidth is limited, else NULL */
 	struct endpoint client;
 	struct endpoint peer; /* who sends for the client and gets its replies: itself, or a proxy */
@@ -56,6 +58,7 @@ struct udp_session {
 	bool is_own_flow;    /* noted in own_flows */
 	bool has_delivered;  /* a reply was sent to the client */
 	bool is_verified;    /* the client has sent something after that */
+	bool was_offloaded;  /* the kernel carries it, or did */
 	bool is_ended;
 };
 static_assert(sizeof(struct udp_session) <= 512, "promised to users");
@@ -96,6 +99,9 @@ void udp_session_note_replies(struct udp_session *session, int received, uint64_
 uint32_t udp_session_admit_reply(struct udp_session *session, const struct datagram *reply);
 /* Replies that had to wait for their bandwidth are on their way to the client. May end the session. */
 void udp_session_note_delivered(struct udp_session *session);
+
+/* Why the session cannot go on with its server, or REASON_NONE. */
+enum reason udp_session_find_loss(const struct udp_session *session);
 
 void udp_session_end(struct udp_session *session, enum reason reason);
 

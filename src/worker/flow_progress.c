@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "relay/flow_report.h"
 #include "relay/tcp_connection.h"
+#include "relay/udp_offload.h"
 #include "relay/udp_session.h"
 
 enum {
@@ -34,11 +35,13 @@ static void tell_connection(const struct flow_progress *progress, const struct t
 		flow_report_connection_progress(connection, &moment);
 }
 
-static void tell_session(const struct flow_progress *progress, const struct udp_session *session)
+static void tell_session(const struct flow_progress *progress, struct udp_session *session)
 {
 	struct flow_moment moment = moment_of(progress);
-	if (!session->is_ended && is_old_enough(progress, session->start_ns))
-		flow_report_session_progress(session, &moment);
+	if (session->is_ended || !is_old_enough(progress, session->start_ns))
+		return;
+	udp_offload_fold(session);
+	flow_report_session_progress(session, &moment);
 }
 
 static void *next_flow(struct flow_progress *progress)

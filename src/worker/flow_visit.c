@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "relay/flow_report.h"
 #include "relay/tcp_connection.h"
+#include "relay/udp_offload.h"
 #include "relay/udp_session.h"
 
 #include <stdlib.h>
@@ -91,8 +92,10 @@ static void visit_session(struct flow_visit *visit, struct udp_session *session)
 	visit->match_count++;
 	if (visit->action == FLOW_VISIT_CLOSE)
 		udp_session_end(session, visit->close_reason);
-	else if ((record = next_record(visit)) != NULL)
+	else if ((record = next_record(visit)) != NULL) {
+		udp_offload_fold(session);
 		flow_describe_session(session, record);
+	}
 }
 
 void flow_visit_continue(struct flow_visit *visit, struct relay *relay)

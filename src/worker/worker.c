@@ -482,6 +482,8 @@ void worker_read_usage(const struct worker *worker, struct worker_usage *ret_usa
 	*ret_usage = (struct worker_usage){
 		.connections = connections,
 		.sessions = sessions,
+		.kernel_flows = counter_read(&relay->kernel_flows.active),
+		.kernel_bytes = counter_read(&relay->kernel_flows.bytes),
 		.connection_bytes = connections * relay->connections.object_bytes +
 				    counter_read(&relay->tcp_throttles_active) * relay->tcp_throttles.object_bytes,
 		.session_bytes = sessions * (relay->sessions.object_bytes + sizeof(uint32_t)) +

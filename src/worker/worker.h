@@ -31,6 +31,8 @@ struct worker_load {
 struct worker_usage {
 	uint64_t connections;
 	uint64_t sessions;
+	uint64_t kernel_flows;     /* those of them that the kernel carries */
+	uint64_t kernel_bytes;     /* that it has carried */
 	uint64_t connection_bytes; /* user memory of the connections and sessions that there are */
 	uint64_t session_bytes;
 	uint64_t tail_bytes;           /* what a slow side has not taken, and datagrams that wait for their bandwidth */
@@ -38,8 +40,11 @@ struct worker_usage {
 	uint64_t records_dropped;      /* flow records that the log writer was too slow for */
 };
 
-/* What a worker has open before any listener and flow: epoll, mailbox, bell and io_uring, and a pipe for streams. */
-enum { WORKER_DESCRIPTORS = 5 + TCP_PIPES_DESCRIPTORS };
+/*
+ * What a worker has open before any listener and flow: epoll, mailbox, bell and io_uring, a socket that asks for routes,
+ * and a pipe for streams.
+ */
+enum { WORKER_DESCRIPTORS = 6 + TCP_PIPES_DESCRIPTORS };
 
 /* User memory that one flow of each kind takes, and one buffer for bytes that a slow side has not taken. */
 struct worker_sizes {

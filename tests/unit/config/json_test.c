@@ -121,7 +121,7 @@ static const struct {
 	  "request:/pool/b: error: an object is expected here, not a number\n" },
 	{ "{'include':['a.conf']}", "request:/include/0: error: nothing can be included here\n" },
 	{ "{'worker':1}", "request:/worker: error: unknown directive 'worker'\n   did you mean 'workers'?\n"
-			  "   accepted: admin log block workers io-uring packet-guard limit timeout trends resolver "
+			  "   accepted: admin log block workers io-uring packet-guard kernel-path limit timeout trends resolver "
 			  "include service pool\n" },
 	{ "{'to':'a'}", "request:/to: error: 'to' belongs inside a service\n" },
 	{ "{'service':{'a b':{'listen':['*:1'],'to':'a'}}," POOL_A "}",

@@ -93,6 +93,8 @@ static bool is_same_field(const struct schema_value *value, const void *a, const
 		return addr_equal(a, b);
 	case SCHEMA_PREFIXES:
 		return memcmp(a, b, sizeof(struct config_prefixes)) == 0;
+	case SCHEMA_THRESHOLD:
+		return memcmp(a, b, sizeof(struct config_threshold)) == 0;
 	case SCHEMA_NETWORK:
 		return memcmp(a, b, sizeof(struct network)) == 0;
 	case SCHEMA_NETWORKS:

@@ -33,6 +33,8 @@ static int set_up(void **state)
 	daemon_state.snapshot = snapshot_build(daemon_state.config, 7, 1, NULL);
 	daemon_state.blocks = blocks_new(&daemon_state.loop, &daemon_state.wheel, NULL, NULL, NULL);
 	daemon_state.ingress_guard = ingress_guard_new(&daemon_state.loop, &daemon_state.wheel, NULL);
+	daemon_state.kernel_path =
+		kernel_path_new(&daemon_state.loop, &daemon_state.wheel, NULL, &daemon_state.relay_settings);
 	return log_writer_new(daemon_state.config, &daemon_state.log, &failed);
 }
 
@@ -44,6 +46,7 @@ static int tear_down(void **state)
 	log_writer_free(&daemon_state.log);
 	blocks_free(&daemon_state.blocks);
 	ingress_guard_free(&daemon_state.ingress_guard);
+	kernel_path_free(&daemon_state.kernel_path);
 	snapshot_free(&daemon_state.snapshot);
 	config_free(&daemon_state.config);
 	return 0;

@@ -118,7 +118,7 @@ static void packet_guard_is_set_aside_for(void **state)
 	uint64_t with_guard = ceilings_compute(&config, &resources).descriptors;
 	config.packet_guard.mode = CONFIG_PACKET_GUARD_OFF;
 	assert_int_equal(ceilings_compute(&config, &resources).descriptors,
-			 with_guard + PACKET_GUARD_DESCRIPTORS + PACKET_GUARD_INTERFACES_MAX);
+			 with_guard + PACKET_GUARD_DESCRIPTORS + INGRESS_PLACES_MAX);
 }
 
 int main(void)

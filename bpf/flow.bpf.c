@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * The flow program: at tc ingress, before the system's network stack sees a packet, it finds the flow that the packet
+ * belongs to, gives it the addresses of the other side, and sends it on. Packets of no flow, and those that it cannot send
+ * on, go to whatever comes next at this hook, and then to the stack. Loaded and attached by src/kernel/flow_table.h.
+ *
+ * A packet goes through four steps, each of them a function: read it (flow_packet.h), find its flow, check that it can leave
+ * by the interface, change it (flow_rewrite.h).
+ *
+ * Checksums of layer 4 are not looked at, only moved on by the difference, because those of packets that this machine, or a
+ * virtual one on it, has sent are not complete; the kernel's helper knows which (net/core/filter.c, bpf_l4_csum_replace).
+ */
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/flow_abi.h"
+#include "bpf/flow_packet.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2); /* set when it is loaded, as those of flow_slots */
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct flow_key);
+	__type(value, struct flow_place);
+} strait_flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct flow_slot);
+} strait_slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FLOW_COUNT_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} strait_counts SEC(".maps");
+
+static __always_inline void count(__u32 what)
+{
+	__u64 *value = bpf_map_lookup_elem(&strait_counts, &what);
+	if (value != NULL)
+		(*value)++;
+}
+
+#include "bpf/flow_rewrite.h"
+
+enum { PACKET_FOR_US = 0 }; /* PACKET_HOST of linux/if_packet.h */
+
+/* --- counting ---------------------------------------------------------------------------------------------------- */
+
+static __always_inline void note_packet(struct __sk_buff *skb, struct flow_side *side, const struct flow_packet *packet)
+{
+	__u32 tick = bpf_ktime_get_coarse_ns() >> FLOW_TICK_SHIFT;
+	__sync_fetch_and_add(&side->packets, skb->gso_segs > 1 ? skb->gso_segs : 1);
+	__sync_fetch_and_add(&side->bytes, packet->payload_bytes);
+	if (side->seen_tick != tick)
+		side->seen_tick = tick;
+}
+
+/* --- all --------------------------------------------------------------------------------------------------------- */
+
+/* Is it narrow enough for the interface? The segments of a super-packet are looked at one by one. */
+static __always_inline bool fits(struct __sk_buff *skb, const struct flow_packet *packet, __u32 interface_index)
+{
+	enum { ALWAYS_FITS = 1280 }; /* what every link of IPv6 carries (RFC 8200, section 5) */
+	__u32 mtu = 0;
+	if (packet->ip_bytes <= ALWAYS_FITS && skb->gso_segs <= 1)
+		return true;
+	return bpf_check_mtu(skb, interface_index, &mtu, 0, skb->gso_segs > 1 ? BPF_MTU_CHK_SEGS : 0) == 0;
+}
+
+static __always_inline int leave_to_stack(__u32 why)
+{
+	count(why);
+	return TC_ACT_UNSPEC;
+}
+
+SEC("tc") int strait_flow(struct __sk_buff *skb)
+{
+	struct flow_packet packet = { 0 };
+	struct flow_key key = { 0 };
+	/* Of another host, which an interface in promiscuous mode lets in. */
+	if (skb->pkt_type != PACKET_FOR_US)
+		return TC_ACT_UNSPEC;
+	if (flow_packet_read(skb, &packet, &key) != FLOW_PACKET_READ)
+		return TC_ACT_UNSPEC;
+	struct flow_place *place = bpf_map_lookup_elem(&strait_flows, &key);
+	if (place == NULL)
+		return TC_ACT_UNSPEC;
+	struct flow_slot *slot = bpf_map_lookup_elem(&strait_slots, &place->slot);
+	if (slot == NULL || place->way >= FLOW_WAY_COUNT || slot->state != FLOW_SLOT_ACTIVE)
+		return leave_to_stack(FLOW_COUNT_RETURNED);
+	struct flow_side *side = &slot->sides[place->way & 1];
+	if (packet.has_obstacle)
+		return leave_to_stack(packet.obstacle);
+	if (!fits(skb, &packet, side->interface_index))
+		return leave_to_stack(FLOW_COUNT_TOO_BIG);
+	if (!flow_rewrite(skb, &packet, &key, side))
+		return leave_to_stack(FLOW_COUNT_FAILED);
+	note_packet(skb, side, &packet);
+	count(FLOW_COUNT_FORWARDED);
+	return bpf_redirect_neigh(side->interface_index, NULL, 0, 0);
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

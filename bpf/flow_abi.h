@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * What the flow program (flow.bpf.c) and user space (src/kernel/flow_table.h) have in common: the layouts of its maps. They
+ * are pinned and outlive both sides, so a change here is another FLOW_ABI_VERSION. Compiled as BPF and as C; plain types
+ * only. Numbers are in host order where the name does not say _be16.
+ *
+ * A flow is a slot, and two keys that lead to it, one for each way its packets go. Addresses of IPv4 take the first four
+ * bytes, and all others are zero.
+ */
+#ifndef BPF_FLOW_ABI_H
+#define BPF_FLOW_ABI_H
+
+#include <linux/types.h>
+
+enum {
+	FLOW_ABI_VERSION = 1,
+	FLOW_TICK_SHIFT = 24, /* a tick is 2^24 ns of CLOCK_MONOTONIC, 16.8 ms; 32 bits of them are two years */
+};
+
+/* A packet as it arrives. */
+struct flow_key {
+	__u8 source[16];
+	__u8 dest[16];
+	__be16 source_port_be16;
+	__be16 dest_port_be16;
+	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	__u8 version;  /* 4 or 6 */
+	__u16 zero;
+};
+
+enum flow_way { FLOW_TO_SERVER, FLOW_TO_CLIENT, FLOW_WAY_COUNT };
+
+/* What a key leads to. */
+struct flow_place {
+	__u32 slot;
+	__u32 way;
+};
+
+/* What happens to the packets that go one way, and what did. */
+struct flow_side {
+	/* What they get. */
+	__u8 source[16];
+	__u8 dest[16];
+	__be16 source_port_be16;
+	__be16 dest_port_be16;
+	__u32 interface_index; /* where they leave */
+	/* TCP whose two connections were joined, see tcp_translate.h; else zero. */
+	__u32 seq_delta; /* added to sequence numbers; that of the other side is taken from acknowledgements */
+	__u32 tsval_delta;
+	__u32 tsecr_since;
+	__u8 shift_in;
+	__u8 shift_out;
+	__u8 tcp_flags; /* all that were seen */
+	__u8 reserved;
+	/* Counts. The program adds, user space only reads. */
+	__u64 bytes;   /* of payload; TCP: where the next new byte stands, whose low 32 bits are its sequence number */
+	__u32 packets; /* wraps around */
+	__u32 seen_tick;
+};
+
+enum flow_slot_state {
+	FLOW_SLOT_FREE,
+	FLOW_SLOT_TAKEN,  /* user space is filling or emptying it; the program leaves its packets to the stack */
+	FLOW_SLOT_ACTIVE, /* packets are sent on */
+};
+
+enum flow_slot_flags {
+	FLOW_SLOT_TRANSLATES_TCP = 1, /* sequence numbers and the rest of joined connections */
+	FLOW_SLOT_HAS_TIMESTAMPS = 2,
+	FLOW_SLOT_HAS_SOCKET = 4, /* what the program cannot send on, the stack takes to a socket */
+};
+
+struct flow_slot {
+	__u32 state;
+	__u8 version;
+	__u8 protocol;
+	__u8 flags;
+	__u8 service;   /* reserved */
+	__u64 start_ns; /* CLOCK_MONOTONIC, when the flow began */
+	struct flow_side sides[FLOW_WAY_COUNT];
+};
+
+/* What became of packets that belong to flows. Counters for each CPU. */
+#define FLOW_COUNT_LIST(X)                                                                                             \
+	X(FORWARDED, "forwarded", "sent on in the kernel")                                                             \
+	X(FRAGMENT, "fragment", "left to the network stack: a fragment")                                               \
+	X(OPTIONS, "options", "left to the network stack: it has IP options or extension headers")                     \
+	X(LIFETIME, "lifetime", "left to the network stack: its time to live is over")                                 \
+	X(TOO_BIG, "too_big", "left to the network stack: larger than the way on can carry")                           \
+	X(RETURNED, "returned", "left to the network stack: its flow goes back to user space")                         \
+	X(FAILED, "failed", "left to the network stack: it could not be changed")
+
+enum flow_count {
+#define FLOW_COUNT_ENUM(name, word, meaning) FLOW_COUNT_##name,
+	FLOW_COUNT_LIST(FLOW_COUNT_ENUM)
+#undef FLOW_COUNT_ENUM
+		FLOW_COUNT_COUNT
+};
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The kernel path as a whole (kernel/flow_table.h): opens the table when the first service wants it, tells workers of it, and
+ * keeps the program at the interfaces that carry listen addresses and lead to servers, as interfaces, addresses and routes
+ * come and go. Where eBPF is not allowed all flows stay in user space, and why is told.
+ *
+ * The table is opened once and stays until the end, because workers have flows in it; without a service that wants it, the
+ * program is at no interface, and workers take their flows back. Control thread.
+ */
+#ifndef CONTROL_KERNEL_PATH_H
+#define CONTROL_KERNEL_PATH_H
+
+#include "config/config.h"
+#include "event/loop.h"
+#include "event/timer_wheel.h"
+#include "kernel/flow_table.h"
+#include "pool/snapshot.h"
+#include "worker/worker.h"
+
+struct kernel_path;
+struct log_writer;
+
+enum kernel_path_state {
+	KERNEL_PATH_OFF,    /* nobody wants it */
+	KERNEL_PATH_ACTIVE, /* it is everywhere where it should be, or else why is said */
+	KERNEL_PATH_UNAVAILABLE,
+};
+
+/* "off", "active" or "unavailable". */
+const char *kernel_path_state_word(enum kernel_path_state state);
+
+/* settings are those of the workers. */
+struct kernel_path *kernel_path_new(struct loop *loop, struct timer_wheel *wheel, struct log_writer *log,
+				    struct relay_settings *settings);
+/* Workers have stopped. Ends what is left in the kernel. Accepts NULL; clears the pointer. */
+void kernel_path_free(struct kernel_path **path);
+
+/*
+ * What is in force now; both stay until the next call. Never fails: what cannot be done is told by state, cause and events.
+ */
+void kernel_path_apply(struct kernel_path *path, const struct config *config, const struct snapshot *snapshot);
+/* Servers have come or gone: looks in a moment where the program has to be. */
+void kernel_path_review(struct kernel_path *path);
+
+enum kernel_path_state kernel_path_state(const struct kernel_path *path);
+/* What keeps it from being everywhere where it should be; NULL: nothing. Stays until the next turn. */
+const char *kernel_path_cause(const struct kernel_path *path);
+/* Whether flows outlive a daemon that is killed, or why they do not; NULL: they do. */
+const char *kernel_path_pins_cause(const struct kernel_path *path);
+
+/* NULL as long as it was never opened. */
+const struct flow_table *kernel_path_table(const struct kernel_path *path);
+
+#endif
