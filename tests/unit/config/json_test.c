@@ -120,9 +120,10 @@ static const struct {
 	  "request:/service/a: error: an object is expected here, not null\n   what is not set is left out\n"
 	  "request:/pool/b: error: an object is expected here, not a number\n" },
 	{ "{'include':['a.conf']}", "request:/include/0: error: nothing can be included here\n" },
-	{ "{'worker':1}", "request:/worker: error: unknown directive 'worker'\n   did you mean 'workers'?\n"
-			  "   accepted: admin log block workers io-uring packet-guard kernel-path limit timeout trends resolver "
-			  "include service pool\n" },
+	{ "{'worker':1}",
+	  "request:/worker: error: unknown directive 'worker'\n   did you mean 'workers'?\n"
+	  "   accepted: admin log block workers io-uring packet-guard kernel-path limit timeout trends resolver "
+	  "include service pool\n" },
 	{ "{'to':'a'}", "request:/to: error: 'to' belongs inside a service\n" },
 	{ "{'service':{'a b':{'listen':['*:1'],'to':'a'}}," POOL_A "}",
 	  "request:/service/a b: error: 'a b' is not a name\n   a name has letters, digits, '.', '_' and '-'\n" },
