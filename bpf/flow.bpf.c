@@ -56,11 +56,46 @@ enum { PACKET_FOR_US = 0 }; /* PACKET_HOST of linux/if_packet.h */
 
 /* --- counting ---------------------------------------------------------------------------------------------------- */
 
-static __always_inline void note_packet(struct __sk_buff *skb, struct flow_side *side, const struct flow_packet *packet)
+/*
+ * Moves the position of a stream on to the end of what this packet carries. What was sent before, and is sent again, does not
+ * count; nor does what no window can have let through. Another CPU may move it meanwhile.
+ */
+static __always_inline void note_stream(struct flow_side *side, const struct flow_packet *packet)
 {
+	enum { TRIES = 4, WINDOW_MAX = 1 << 30 };
+	__u32 end = packet->tcp_seq + packet->payload_bytes;
+	for (int i = 0; i < TRIES; i++) {
+		__u64 position = side->bytes;
+		__u32 more = end - (__u32)position;
+		if (more == 0 || more > WINDOW_MAX)
+			return;
+		if (__sync_val_compare_and_swap(&side->bytes, position, position + more) == position)
+			return;
+	}
+}
+
+static __always_inline void note_tcp_flags(struct flow_side *side, const struct flow_side *other, __u8 flags)
+{
+	__u8 seen = flags & (FLOW_TCP_FIN | FLOW_TCP_RST);
+	if (seen == 0 || (side->tcp_flags & seen) == seen)
+		return;
+	if ((seen & FLOW_TCP_FIN) && !(other->tcp_flags & FLOW_TCP_FIN))
+		seen |= FLOW_TCP_FIN_FIRST;
+	side->tcp_flags |= seen;
+}
+
+static __always_inline void note_packet(struct __sk_buff *skb, struct flow_slot *slot, __u32 way,
+					const struct flow_packet *packet)
+{
+	struct flow_side *side = &slot->sides[way & 1];
 	__u32 tick = bpf_ktime_get_coarse_ns() >> FLOW_TICK_SHIFT;
 	__sync_fetch_and_add(&side->packets, skb->gso_segs > 1 ? skb->gso_segs : 1);
-	__sync_fetch_and_add(&side->bytes, packet->payload_bytes);
+	if (packet->protocol == IPPROTO_TCP) {
+		note_stream(side, packet);
+		note_tcp_flags(side, &slot->sides[(way & 1) ^ 1], packet->tcp_flags);
+	} else {
+		__sync_fetch_and_add(&side->bytes, packet->payload_bytes);
+	}
 	if (side->seen_tick != tick)
 		side->seen_tick = tick;
 }
@@ -105,7 +140,7 @@ SEC("tc") int strait_flow(struct __sk_buff *skb)
 		return leave_to_stack(FLOW_COUNT_TOO_BIG);
 	if (!flow_rewrite(skb, &packet, &key, side))
 		return leave_to_stack(FLOW_COUNT_FAILED);
-	note_packet(skb, side, &packet);
+	note_packet(skb, slot, place->way, &packet);
 	count(FLOW_COUNT_FORWARDED);
 	return bpf_redirect_neigh(side->interface_index, NULL, 0, 0);
 }

@@ -50,12 +50,21 @@ struct flow_side {
 	__u32 tsecr_since;
 	__u8 shift_in;
 	__u8 shift_out;
-	__u8 tcp_flags; /* all that were seen */
+	__u8 tcp_flags; /* all of enum flow_tcp_flags that were seen */
 	__u8 reserved;
 	/* Counts. The program adds, user space only reads. */
 	__u64 bytes;   /* of payload; TCP: where the next new byte stands, whose low 32 bits are its sequence number */
 	__u32 packets; /* wraps around */
 	__u32 seen_tick;
+};
+
+/* The first five as in the TCP header. */
+enum flow_tcp_flags {
+	FLOW_TCP_FIN = 0x01,
+	FLOW_TCP_SYN = 0x02,
+	FLOW_TCP_RST = 0x04,
+	FLOW_TCP_ACK = 0x10,
+	FLOW_TCP_FIN_FIRST = 0x80, /* the other side had sent none before */
 };
 
 enum flow_slot_state {

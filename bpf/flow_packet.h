@@ -36,7 +36,10 @@ struct flow_packet {
 	__u8 has_obstacle;
 	__u8 version; /* 4 or 6 */
 	__u8 protocol;
-	__u8 tcp_header_bytes; /* of TCP */
+	/* Of TCP. */
+	__u8 tcp_header_bytes;
+	__u8 tcp_flags;
+	__u32 tcp_seq; /* of the first byte of payload, as if a SYN were none */
 };
 
 static __always_inline void flow_packet_set_obstacle(struct flow_packet *packet, __u32 obstacle)
@@ -44,6 +47,24 @@ static __always_inline void flow_packet_set_obstacle(struct flow_packet *packet,
 	if (!packet->has_obstacle)
 		packet->obstacle = obstacle;
 	packet->has_obstacle = true;
+}
+
+/*
+ * The packet's bytes that can be read directly, from here to there. Both are 32 bits wide in struct __sk_buff, and the kernel
+ * makes pointers of them when they are loaded; the compiler, which does not know, would copy their lower halves.
+ */
+static __always_inline void *flow_data(struct __sk_buff *skb)
+{
+	void *data;
+	__asm__ volatile("%0 = *(u32 *)(%1 + %2)" : "=r"(data) : "r"(skb), "i"(offsetof(struct __sk_buff, data)));
+	return data;
+}
+
+static __always_inline void *flow_data_end(struct __sk_buff *skb)
+{
+	void *end;
+	__asm__ volatile("%0 = *(u32 *)(%1 + %2)" : "=r"(end) : "r"(skb), "i"(offsetof(struct __sk_buff, data_end)));
+	return end;
 }
 
 /* Lengths that a super-packet of more than 64 KiB has are 0 in its header. */
@@ -55,9 +76,9 @@ static __always_inline __u32 flow_packet_length(struct __sk_buff *skb, __u32 fro
 static __always_inline bool flow_packet_read_ipv4(struct __sk_buff *skb, struct flow_packet *packet,
 						  struct flow_key *key)
 {
-	void *data = (void *)(long)skb->data;
+	void *data = flow_data(skb);
 	struct iphdr *ip = data + ETH_HLEN;
-	if ((void *)(ip + 1) > (void *)(long)skb->data_end)
+	if ((void *)(ip + 1) > flow_data_end(skb))
 		return false;
 	if (ip->version != 4 || ip->ihl < 5 || (ip->frag_off & bpf_htons(FLOW_IP_OFFSET_BITS)) != 0)
 		return false;
@@ -79,9 +100,9 @@ static __always_inline bool flow_packet_read_ipv4(struct __sk_buff *skb, struct 
 static __always_inline bool flow_packet_read_ipv6(struct __sk_buff *skb, struct flow_packet *packet,
 						  struct flow_key *key)
 {
-	void *data = (void *)(long)skb->data;
+	void *data = flow_data(skb);
 	struct ipv6hdr *ip = data + ETH_HLEN;
-	if ((void *)(ip + 1) > (void *)(long)skb->data_end)
+	if ((void *)(ip + 1) > flow_data_end(skb))
 		return false;
 	if (ip->version != 6)
 		return false;
@@ -101,20 +122,22 @@ static __always_inline bool flow_packet_read_ports(struct __sk_buff *skb, struct
 						   struct flow_key *key)
 {
 	__u32 at = packet->l4_at;
-	void *data = (void *)(long)skb->data;
+	void *data = flow_data(skb);
 	if (at > ETH_HLEN + 60)
 		return false;
 	struct tcphdr *tcp = data + at;
 	struct udphdr *udp = data + at;
 	__u32 header_bytes = sizeof(*udp);
-	if ((void *)(udp + 1) > (void *)(long)skb->data_end)
+	if ((void *)(udp + 1) > flow_data_end(skb))
 		return false;
 	key->source_port_be16 = udp->source;
 	key->dest_port_be16 = udp->dest;
 	if (packet->protocol == IPPROTO_TCP) {
-		if ((void *)(tcp + 1) > (void *)(long)skb->data_end)
+		if ((void *)(tcp + 1) > flow_data_end(skb))
 			return false;
 		packet->tcp_header_bytes = tcp->doff * 4;
+		packet->tcp_flags = ((const __u8 *)tcp)[13];
+		packet->tcp_seq = bpf_ntohl(tcp->seq) + tcp->syn;
 		header_bytes = packet->tcp_header_bytes;
 	}
 	__u32 before = at - ETH_HLEN + header_bytes;
@@ -127,7 +150,7 @@ static __always_inline void flow_packet_pull(struct __sk_buff *skb)
 {
 	enum { LONGEST = ETH_HLEN + sizeof(struct ipv6hdr) + sizeof(struct tcphdr) };
 	__u32 wanted = skb->len < LONGEST ? skb->len : LONGEST;
-	if ((void *)(long)skb->data + wanted > (void *)(long)skb->data_end)
+	if (flow_data(skb) + wanted > flow_data_end(skb))
 		bpf_skb_pull_data(skb, wanted);
 }
 

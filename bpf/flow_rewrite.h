@@ -42,8 +42,8 @@ static __always_inline __u32 flow_difference_ipv4(const struct flow_key *key, co
 
 static __always_inline bool flow_rewrite_ipv4(struct __sk_buff *skb, const struct flow_side *side, __u32 difference)
 {
-	struct iphdr *ip = (void *)(long)skb->data + ETH_HLEN;
-	if ((void *)(ip + 1) > (void *)(long)skb->data_end)
+	struct iphdr *ip = flow_data(skb) + ETH_HLEN;
+	if ((void *)(ip + 1) > flow_data_end(skb))
 		return false;
 	__builtin_memcpy(&ip->saddr, side->source, sizeof(ip->saddr));
 	__builtin_memcpy(&ip->daddr, side->dest, sizeof(ip->daddr));
@@ -57,8 +57,8 @@ static __always_inline bool flow_rewrite_ipv4(struct __sk_buff *skb, const struc
 
 static __always_inline bool flow_rewrite_ipv6(struct __sk_buff *skb, const struct flow_side *side)
 {
-	struct ipv6hdr *ip = (void *)(long)skb->data + ETH_HLEN;
-	if ((void *)(ip + 1) > (void *)(long)skb->data_end)
+	struct ipv6hdr *ip = flow_data(skb) + ETH_HLEN;
+	if ((void *)(ip + 1) > flow_data_end(skb))
 		return false;
 	__u8 hops = ip->hop_limit - 1;
 	const __u32 hop_limit_at = ETH_HLEN + offsetof(struct ipv6hdr, hop_limit);
@@ -70,8 +70,8 @@ static __always_inline bool flow_rewrite_ipv6(struct __sk_buff *skb, const struc
 /* l4_at: of a packet without IP options. */
 static __always_inline bool flow_rewrite_ports(struct __sk_buff *skb, const struct flow_side *side, __u32 l4_at)
 {
-	struct udphdr *udp = (void *)(long)skb->data + l4_at;
-	if ((void *)(udp + 1) > (void *)(long)skb->data_end)
+	struct udphdr *udp = flow_data(skb) + l4_at;
+	if ((void *)(udp + 1) > flow_data_end(skb))
 		return false;
 	udp->source = side->source_port_be16;
 	udp->dest = side->dest_port_be16;

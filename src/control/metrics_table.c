@@ -196,6 +196,8 @@ static struct worker_usage sum_usage(const struct daemon *daemon)
 		sum.connections += usage.connections;
 		sum.sessions += usage.sessions;
 		sum.kernel_flows += usage.kernel_flows;
+		for (int path = 0; path < FLOW_PATH_COUNT; path++)
+			sum.bare_flows[path] += usage.bare_flows[path];
 		sum.kernel_bytes += usage.kernel_bytes;
 	}
 	return sum;
@@ -210,8 +212,10 @@ static uint64_t without(uint64_t whole, uint64_t part)
 WRITER(write_path_flows)
 {
 	struct worker_usage usage = sum_usage(subject->daemon);
-	put(text, metric, subject, "path=\"relay\"", without(usage.connections + usage.sessions, usage.kernel_flows));
-	put(text, metric, subject, "path=\"offload\"", usage.kernel_flows);
+	uint64_t nat = usage.bare_flows[FLOW_PATH_NAT];
+	uint64_t with_sockets = without(usage.kernel_flows, usage.bare_flows[FLOW_PATH_OFFLOAD] + nat);
+	put(text, metric, subject, "path=\"relay\"", without(usage.connections + usage.sessions, with_sockets));
+	put(text, metric, subject, "path=\"offload\"", without(usage.kernel_flows, nat));
 }
 
 WRITER(write_path_bytes)

@@ -2,6 +2,7 @@
 #include "relay/flow_report.h"
 
 #include "base/clock.h"
+#include "kernel/flow_table.h"
 #include "net/socket.h"
 #include "relay/flow_observe.h"
 
@@ -107,6 +108,35 @@ static void describe_session(const struct udp_session *session, enum reason reas
 	copy_name(record->chosen_by, sizeof(record->chosen_by), pool_algorithm_word(session->algorithm));
 }
 
+/* Its server may not be known any more; its address is. */
+static void describe_bare(const struct bare_flow *flow, enum reason reason, struct flow_record *record)
+{
+	const struct flow_slot *slot = flow->kernel->slot;
+	begin_record(record, flow->service, (enum flow_protocol)flow->protocol, reason);
+	record->id = flow->id;
+	record->path = flow->path;
+	record->client = flow->client;
+	record->listen = bare_flow_listen_endpoint(flow);
+	record->local = bare_flow_local_endpoint(flow);
+	record->connect_us = flow->connect_us;
+	record->duration_us = microseconds_since(flow->relay, flow->start_ns);
+	record->bytes_in = flow->bytes_in;
+	record->bytes_out = flow->bytes_out;
+	record->packets_in = flow->packets_in;
+	record->packets_out = flow->packets_out;
+	record->retries = flow->retries;
+	add_server(record, flow->pool, flow->server);
+	record->server = flow_side_dest(&slot->sides[FLOW_TO_SERVER], slot->version);
+	if (flow->server != NULL)
+		copy_name(record->chosen_by, sizeof(record->chosen_by),
+			  pool_algorithm_word((enum pool_algorithm)flow->algorithm));
+}
+
+void flow_describe_bare(const struct bare_flow *flow, struct flow_record *ret_record)
+{
+	describe_bare(flow, REASON_NONE, ret_record);
+}
+
 void flow_describe_connection(const struct tcp_connection *connection, struct flow_record *ret_record)
 {
 	describe_connection(connection, REASON_NONE, ret_record);
@@ -135,6 +165,15 @@ void flow_report_session(const struct udp_session *session, enum reason reason)
 	put_record(session->relay, &record);
 }
 
+void flow_report_bare(const struct bare_flow *flow, enum reason reason)
+{
+	struct flow_record record;
+	if (!relay_settings_write_records(flow->relay->settings))
+		return;
+	describe_bare(flow, reason, &record);
+	put_record(flow->relay, &record);
+}
+
 static void put_progress(struct relay *relay, struct flow_record *record, uint64_t start_ns,
 			 const struct flow_moment *moment)
 {
@@ -161,6 +200,15 @@ void flow_report_session_progress(const struct udp_session *session, const struc
 		return;
 	describe_session(session, REASON_NONE, &record);
 	put_progress(session->relay, &record, session->start_ns, moment);
+}
+
+void flow_report_bare_progress(const struct bare_flow *flow, const struct flow_moment *moment)
+{
+	struct flow_record record;
+	if (!relay_settings_write_records(flow->relay->settings))
+		return;
+	describe_bare(flow, REASON_NONE, &record);
+	put_progress(flow->relay, &record, flow->start_ns, moment);
 }
 
 static bool is_limit(enum reason reason)

@@ -130,9 +130,12 @@ struct kernel_flow *kernel_flow_new(struct relay *relay, const struct kernel_flo
 int kernel_flow_begin(struct kernel_flow *flow)
 {
 	struct kernel_flows *flows = &flow->relay->kernel_flows;
+	const uint64_t first[] = { flow->slot->sides[FLOW_TO_SERVER].bytes, flow->slot->sides[FLOW_TO_CLIENT].bytes };
 	int result = flow_table_begin(flow->table, flow->number);
 	if (result < 0)
 		return result;
+	for (int way = 0; way < FLOW_WAY_COUNT; way++)
+		flow->bytes[way] = first[way];
 	list_add_last(&flows->all, &flow->link);
 	counter_add(&flows->active, 1);
 	if (!timer_is_armed(&flows->timer))

@@ -2,6 +2,8 @@
 #include "relay/relay.h"
 
 #include "base/memory.h"
+#include "kernel/flow_table.h"
+#include "relay/bare_flow.h"
 #include "relay/flow_observe.h"
 #include "relay/tcp_connection.h"
 #include "relay/tcp_greeting.h"
@@ -51,7 +53,8 @@ void relay_init(struct relay *relay, const struct relay_settings *settings, uint
 	slab_init(&relay->udp_throttles, sizeof(struct udp_throttle), sessions_max);
 	datagram_chunks_init(&relay->chunks, (uint64_t)settings->tails_capacity * sizeof(struct tcp_tail) / HELD_SHARE);
 	hash_table_init(&relay->session_index, &relay->sessions, offsetof(struct udp_session, index));
-	kernel_flows_init(relay, connections_max + sessions_max);
+	kernel_flows_init(relay, FLOW_TABLE_FLOWS_MAX + ENDED_IN_A_TURN_MAX);
+	slab_init(&relay->bare_flows, sizeof(struct bare_flow), FLOW_TABLE_FLOWS_MAX + ENDED_IN_A_TURN_MAX);
 	list_init(&relay->unanswered);
 	datagram_batch_init(&relay->requests);
 	datagram_batch_init(&relay->replies);
@@ -61,6 +64,7 @@ void relay_done(struct relay *relay)
 {
 	datagram_batch_done(&relay->replies);
 	datagram_batch_done(&relay->requests);
+	slab_done(&relay->bare_flows);
 	kernel_flows_done(relay);
 	hash_table_done(&relay->session_index);
 	datagram_chunks_done(&relay->chunks);

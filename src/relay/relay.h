@@ -75,6 +75,7 @@ struct relay {
 	struct udp_listener *reply_listeners[DATAGRAM_BATCH_MAX]; /* which carries which reply */
 	struct loop_deferred reply_flush;
 	struct kernel_flows kernel_flows;
+	struct slab bare_flows;
 	struct udp_requests requests_out; /* to servers, until their batch is sent */
 	uint32_t replying_count;
 	struct udp_session *replying[LOOP_EVENTS_PER_TURN]; /* whose sockets have something */
@@ -86,6 +87,7 @@ struct relay {
 	counter piped_bytes; /* held by pipes, as tails hold others */
 	counter tcp_throttles_active;
 	counter udp_throttles_active;
+	counter bare_active[FLOW_PATH_COUNT]; /* flows that live in the kernel only, by the way they took there */
 	counter observations_dropped;
 };
 

@@ -3,6 +3,7 @@
 
 #include "net/socket.h"
 #include "relay/flow_admission.h"
+#include "relay/flow_loss.h"
 #include "relay/kernel_flow.h"
 #include "relay/udp_throttle.h"
 
@@ -61,7 +62,7 @@ static void on_look(struct kernel_flow *flow)
 {
 	struct udp_session *session = flow->owner;
 	udp_offload_fold(session);
-	enum reason loss = is_blocked(session) ? REASON_BLOCKED : udp_session_find_loss(session);
+	enum reason loss = is_blocked(session) ? REASON_BLOCKED : flow_loss_of_session(session->server);
 	if (loss != REASON_NONE)
 		udp_session_end(session, loss);
 	else if (!may_stay(session))

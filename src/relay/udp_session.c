@@ -9,6 +9,7 @@
 #include "guard/reflection.h"
 #include "net/socket.h"
 #include "relay/flow_admission.h"
+#include "relay/flow_loss.h"
 #include "relay/flow_observe.h"
 #include "relay/flow_report.h"
 #include "relay/own_flows.h"
@@ -165,24 +166,6 @@ static void note_icmp_error(struct udp_session *session, int error)
 		return;
 	count_connect_failure(session->relay, session->server, error);
 	session->is_unreachable = !session->is_answered;
-}
-
-enum reason udp_session_find_loss(const struct udp_session *session)
-{
-	const struct server *server = session->server;
-	uint32_t state = atomic_load_explicit(&server->state, memory_order_relaxed);
-	if (state == 0)
-		return REASON_NONE;
-	if ((state & SERVER_MAINT) ||
-	    ((state & (SERVER_DRAIN | SERVER_REMOVED)) && pool_policy(server->pool)->closes_tcp_on_down))
-		return REASON_DRAINED;
-	/* A pool that panics uses its primaries whatever their health says. */
-	const struct balance_view *view = published_read(server->pool->view);
-	uint32_t ignored = server->is_backup || view == NULL ? 0 : view->ignored_bits;
-	if (pool_policy(server->pool)->keeps_sessions_on_down ||
-	    (state & ~(ignored | SERVER_DRAIN | SERVER_REMOVED)) == 0)
-		return REASON_NONE;
-	return REASON_SERVER_DOWN;
 }
 
 /* --- replies ----------------------------------------------------------------------------------------------------- */
@@ -551,7 +534,7 @@ struct udp_session *udp_session_find(struct udp_listener *listener, const struct
 	struct udp_session *session = look_up(listener->relay, &key, hash_of(listener->relay, &key));
 	if (session == NULL)
 		return begin_or_refuse(listener, datagram, NULL);
-	enum reason loss = udp_session_find_loss(session);
+	enum reason loss = flow_loss_of_session(session->server);
 	struct server *avoid = NULL;
 	if (loss != REASON_NONE) {
 		udp_session_end(session, loss);

@@ -100,9 +100,6 @@ uint32_t udp_session_admit_reply(struct udp_session *session, const struct datag
 /* Replies that had to wait for their bandwidth are on their way to the client. May end the session. */
 void udp_session_note_delivered(struct udp_session *session);
 
-/* Why the session cannot go on with its server, or REASON_NONE. */
-enum reason udp_session_find_loss(const struct udp_session *session);
-
 void udp_session_end(struct udp_session *session, enum reason reason);
 
 /* Counts and reports a datagram that is not taken. */

@@ -23,7 +23,7 @@ enum flow_protocol { FLOW_TCP, FLOW_UDP, FLOW_PROTOCOL_COUNT };
 /* From the client, and to it. */
 enum flow_direction { FLOW_IN, FLOW_OUT, FLOW_DIRECTION_COUNT };
 
-enum flow_path { FLOW_PATH_RELAY, FLOW_PATH_OFFLOAD, FLOW_PATH_NAT };
+enum flow_path { FLOW_PATH_RELAY, FLOW_PATH_OFFLOAD, FLOW_PATH_NAT, FLOW_PATH_COUNT };
 
 struct flow_record {
 	uint64_t id; /* unique while the daemon runs; written as hexadecimal digits */

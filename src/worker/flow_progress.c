@@ -2,6 +2,7 @@
 #include "worker/flow_progress.h"
 
 #include "base/clock.h"
+#include "relay/bare_flow.h"
 #include "relay/flow_report.h"
 #include "relay/tcp_connection.h"
 #include "relay/udp_offload.h"
@@ -44,30 +45,28 @@ static void tell_session(const struct flow_progress *progress, struct udp_sessio
 	flow_report_session_progress(session, &moment);
 }
 
-static void *next_flow(struct flow_progress *progress)
+static void tell_bare(const struct flow_progress *progress, struct bare_flow *flow)
 {
-	const struct relay *relay = progress->relay;
-	const struct slab *slab = progress->protocol == FLOW_TCP ? &relay->connections : &relay->sessions;
-	void *flow = slab_next(slab, &progress->index);
-	progress->index++;
-	return flow;
+	struct flow_moment moment = moment_of(progress);
+	if (flow->is_ended || !is_old_enough(progress, flow->start_ns))
+		return;
+	bare_flow_fold(flow);
+	flow_report_bare_progress(flow, &moment);
 }
 
 /* Returns true when the round is over. */
 static bool do_slice(struct flow_progress *progress)
 {
+	struct flow_met flow;
 	for (int i = 0; i < FLOW_PROGRESS_SLOTS; i++) {
-		void *flow = next_flow(progress);
-		if (flow != NULL && progress->protocol == FLOW_TCP) {
-			tell_connection(progress, flow);
-		} else if (flow != NULL) {
-			tell_session(progress, flow);
-		} else if (progress->protocol == FLOW_UDP) {
+		if (!flow_walk_next(&progress->walk, progress->relay, &flow))
 			return true;
-		} else {
-			progress->protocol = FLOW_UDP;
-			progress->index = 0;
-		}
+		if (flow.connection != NULL)
+			tell_connection(progress, flow.connection);
+		else if (flow.session != NULL)
+			tell_session(progress, flow.session);
+		else
+			tell_bare(progress, flow.bare);
 	}
 	return false;
 }
@@ -117,8 +116,7 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 	}
 	if (!progress->is_under_way) {
 		progress->is_under_way = true;
-		progress->protocol = FLOW_TCP;
-		progress->index = 0;
+		progress->walk = (struct flow_walk){ 0 };
 	}
 	go_on(progress, now_ms);
 }

@@ -12,7 +12,7 @@
 #ifndef WORKER_FLOW_PROGRESS_H
 #define WORKER_FLOW_PROGRESS_H
 
-#include "relay/relay.h"
+#include "worker/flow_walk.h"
 
 enum { FLOW_PROGRESS_SLOTS = 512 };
 
@@ -23,8 +23,7 @@ struct flow_progress {
 	uint64_t round_ns;    /* when the round under way was due, or the next one is; monotonic */
 	uint64_t previous_ns; /* the same of the round before; 0: there was none */
 	bool is_under_way;
-	enum flow_protocol protocol; /* where the round goes on */
-	uint32_t index;
+	struct flow_walk walk; /* where the round goes on */
 };
 
 void flow_progress_start(struct flow_progress *progress, struct relay *relay);

@@ -2,6 +2,7 @@
 #include "worker/flow_sweep.h"
 
 #include "relay/flow_admission.h"
+#include "relay/flow_loss.h"
 #include "relay/tcp_connection.h"
 #include "relay/udp_session.h"
 
@@ -16,10 +17,7 @@ static enum reason find_loss(const struct tcp_connection *connection)
 		return REASON_BLOCKED;
 	if (connection->target == NULL)
 		return REASON_NONE;
-	uint32_t state = atomic_load_explicit(&connection->target->state, memory_order_relaxed);
-	if ((state & (SERVER_DOWN | SERVER_REMOVED)) == 0 || !pool_policy(connection->pool)->closes_tcp_on_down)
-		return REASON_NONE;
-	return state & SERVER_REMOVED ? REASON_DRAINED : REASON_SERVER_DOWN;
+	return flow_loss_of_connection(connection->target);
 }
 
 static void sweep_connection(struct tcp_connection *connection)
@@ -43,23 +41,21 @@ static void sweep_session(struct udp_session *session)
 
 void flow_sweep_begin(struct flow_sweep *sweep)
 {
-	*sweep = (struct flow_sweep){ .is_under_way = true, .protocol = FLOW_TCP };
+	*sweep = (struct flow_sweep){ .is_under_way = true };
 }
 
+/* Flows that live in the kernel only find out when they are looked at (relay/bare_flow.h). */
 bool flow_sweep_continue(struct flow_sweep *sweep, struct relay *relay)
 {
+	struct flow_met flow;
 	for (int i = 0; i < SWEPT_PER_TURN && sweep->is_under_way; i++) {
-		bool is_tcp = sweep->protocol == FLOW_TCP;
-		void *flow = slab_next(is_tcp ? &relay->connections : &relay->sessions, &sweep->index);
-		if (flow != NULL && is_tcp)
-			sweep_connection(flow);
-		else if (flow != NULL)
-			sweep_session(flow);
-		else if (is_tcp)
-			*sweep = (struct flow_sweep){ .is_under_way = true, .protocol = FLOW_UDP };
+		sweep->is_under_way = flow_walk_next(&sweep->walk, relay, &flow) && flow.bare == NULL;
+		if (!sweep->is_under_way)
+			break;
+		if (flow.connection != NULL)
+			sweep_connection(flow.connection);
 		else
-			sweep->is_under_way = false;
-		sweep->index += flow != NULL;
+			sweep_session(flow.session);
 	}
 	return sweep->is_under_way;
 }

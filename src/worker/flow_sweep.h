@@ -7,15 +7,14 @@
 #ifndef WORKER_FLOW_SWEEP_H
 #define WORKER_FLOW_SWEEP_H
 
-#include "relay/relay.h"
+#include "worker/flow_walk.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct flow_sweep {
 	bool is_under_way;
-	enum flow_protocol protocol;
-	uint32_t index; /* of the next flow to look at */
+	struct flow_walk walk;
 };
 
 /* From the first flow on, whatever has been done before. */

@@ -2,6 +2,7 @@
 #include "worker/flow_visit.h"
 
 #include "base/memory.h"
+#include "relay/bare_flow.h"
 #include "relay/flow_report.h"
 #include "relay/tcp_connection.h"
 #include "relay/udp_offload.h"
@@ -98,23 +99,47 @@ static void visit_session(struct flow_visit *visit, struct udp_session *session)
 	}
 }
 
+static bool fits_bare(const struct flow_filter *filter, const struct bare_flow *flow)
+{
+	return !flow->is_ended && (filter->id == 0 || filter->id == flow->id) &&
+	       fits_name(filter->service, flow->service->name) && fits_name(filter->pool, flow->pool->name) &&
+	       fits_server(filter, flow->server) && fits_client(filter, &flow->client);
+}
+
+static void visit_bare(struct flow_visit *visit, struct bare_flow *flow)
+{
+	struct flow_record *record;
+	if (!fits_bare(&visit->filter, flow))
+		return;
+	visit->match_count++;
+	if (visit->action == FLOW_VISIT_CLOSE) {
+		bare_flow_end(flow, visit->close_reason);
+	} else if ((record = next_record(visit)) != NULL) {
+		bare_flow_fold(flow);
+		flow_describe_bare(flow, record);
+	}
+}
+
+static void visit_flow(struct flow_visit *visit, const struct flow_met *flow)
+{
+	if (flow->connection != NULL)
+		visit_connection(visit, flow->connection);
+	else if (flow->session != NULL)
+		visit_session(visit, flow->session);
+	else
+		visit_bare(visit, flow->bare);
+}
+
 void flow_visit_continue(struct flow_visit *visit, struct relay *relay)
 {
-	const struct slab *slab = visit->protocol == FLOW_TCP ? &relay->connections : &relay->sessions;
+	struct flow_met flow;
 	size_t told_max = visit->record_max > 0 ? visit->record_max : FLOW_VISIT_SLOTS;
 	visit->match_count = visit->record_count = 0;
 	for (int i = 0; i < FLOW_VISIT_SLOTS && visit->match_count < told_max; i++) {
-		void *flow = slab_next(slab, &visit->index);
-		if (flow == NULL) {
-			visit->is_over = visit->protocol == FLOW_UDP;
-			visit->protocol = FLOW_UDP;
-			visit->index = 0;
+		if (!flow_walk_next(&visit->walk, relay, &flow)) {
+			visit->is_over = true;
 			return;
 		}
-		visit->index++;
-		if (visit->protocol == FLOW_TCP)
-			visit_connection(visit, flow);
-		else
-			visit_session(visit, flow);
+		visit_flow(visit, &flow);
 	}
 }

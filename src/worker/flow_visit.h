@@ -10,8 +10,8 @@
 #define WORKER_FLOW_VISIT_H
 
 #include "base/addr.h"
-#include "relay/relay.h"
 #include "stats/flow_record.h"
+#include "worker/flow_walk.h"
 
 #include <semaphore.h>
 #include <stdatomic.h>
@@ -41,8 +41,7 @@ struct flow_visit {
 	enum flow_visit_action action;
 	enum reason close_reason;
 	/* Where it goes on; the worker moves it. */
-	enum flow_protocol protocol;
-	uint32_t index;
+	struct flow_walk walk;
 	bool is_over;
 	/* What came of the last slice. */
 	size_t match_count;

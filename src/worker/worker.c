@@ -9,6 +9,7 @@
 #include "event/loop.h"
 #include "event/mailbox.h"
 #include "event/timer_wheel.h"
+#include "relay/bare_flow.h"
 #include "relay/relay.h"
 #include "relay/tcp_connection.h"
 #include "relay/tcp_listener.h"
@@ -80,7 +81,11 @@ struct worker {
 
 static bool has_flows(const struct worker *worker)
 {
-	return counter_read(&worker->relay.connections_active) + counter_read(&worker->relay.sessions_active) > 0;
+	const struct relay *relay = &worker->relay;
+	uint64_t count = counter_read(&relay->connections_active) + counter_read(&relay->sessions_active);
+	for (int path = 0; path < FLOW_PATH_COUNT; path++)
+		count += counter_read(&relay->bare_active[path]);
+	return count > 0;
 }
 
 static void report_drained(struct worker *worker)
@@ -151,19 +156,24 @@ static void run(struct worker *worker)
 	}
 }
 
+static void end_flow(const struct flow_met *flow)
+{
+	if (flow->connection != NULL && flow->connection->state != TCP_CLOSED)
+		tcp_connection_close(flow->connection, REASON_SHUTDOWN);
+	else if (flow->session != NULL && !flow->session->is_ended)
+		udp_session_end(flow->session, REASON_SHUTDOWN);
+	else if (flow->bare != NULL && !flow->bare->is_ended)
+		bare_flow_end(flow->bare, REASON_SHUTDOWN);
+}
+
 static void end_all_flows(struct worker *worker)
 {
-	struct relay *relay = &worker->relay;
-	struct tcp_connection *connection;
-	struct udp_session *session;
-	for (uint32_t i = 0; (connection = slab_next(&relay->connections, &i)) != NULL; i++)
-		if (connection->state != TCP_CLOSED)
-			tcp_connection_close(connection, REASON_SHUTDOWN);
-	for (uint32_t i = 0; (session = slab_next(&relay->sessions, &i)) != NULL; i++)
-		if (!session->is_ended)
-			udp_session_end(session, REASON_SHUTDOWN);
+	struct flow_walk walk = { 0 };
+	struct flow_met flow;
+	while (flow_walk_next(&walk, &worker->relay, &flow))
+		end_flow(&flow);
 	loop_end_turn(&worker->loop);
-	relay_wake_log(relay);
+	relay_wake_log(&worker->relay);
 }
 
 static void *thread_main(void *argument)
@@ -483,6 +493,9 @@ void worker_read_usage(const struct worker *worker, struct worker_usage *ret_usa
 		.connections = connections,
 		.sessions = sessions,
 		.kernel_flows = counter_read(&relay->kernel_flows.active),
+		.bare_flows = { counter_read(&relay->bare_active[FLOW_PATH_RELAY]),
+				counter_read(&relay->bare_active[FLOW_PATH_OFFLOAD]),
+				counter_read(&relay->bare_active[FLOW_PATH_NAT]) },
 		.kernel_bytes = counter_read(&relay->kernel_flows.bytes),
 		.connection_bytes = connections * relay->connections.object_bytes +
 				    counter_read(&relay->tcp_throttles_active) * relay->tcp_throttles.object_bytes,

@@ -31,9 +31,10 @@ struct worker_load {
 struct worker_usage {
 	uint64_t connections;
 	uint64_t sessions;
-	uint64_t kernel_flows;     /* those of them that the kernel carries */
-	uint64_t kernel_bytes;     /* that it has carried */
-	uint64_t connection_bytes; /* user memory of the connections and sessions that there are */
+	uint64_t kernel_flows;                /* that the kernel carries: those of them, and bare ones */
+	uint64_t bare_flows[FLOW_PATH_COUNT]; /* flows that live in the kernel only, by their path */
+	uint64_t kernel_bytes;                /* that it has carried */
+	uint64_t connection_bytes;            /* user memory of the connections and sessions that there are */
 	uint64_t session_bytes;
 	uint64_t tail_bytes;           /* what a slow side has not taken, and datagrams that wait for their bandwidth */
 	uint64_t observations_dropped; /* for the trends, which control was too slow for */
