@@ -103,13 +103,15 @@ static __always_inline void note_packet(struct __sk_buff *skb, struct flow_slot 
 /* --- all --------------------------------------------------------------------------------------------------------- */
 
 /* Is it narrow enough for the interface? The segments of a super-packet are looked at one by one. */
-static __always_inline bool fits(struct __sk_buff *skb, const struct flow_packet *packet, __u32 interface_index)
+static __always_inline bool fits(struct __sk_buff *skb, const struct flow_packet *packet, const struct flow_side *side)
 {
 	enum { ALWAYS_FITS = 1280 }; /* what every link of IPv6 carries (RFC 8200, section 5) */
 	__u32 mtu = 0;
+	if (side->path_mtu != 0 && packet->ip_bytes > side->path_mtu)
+		return false;
 	if (packet->ip_bytes <= ALWAYS_FITS && skb->gso_segs <= 1)
 		return true;
-	return bpf_check_mtu(skb, interface_index, &mtu, 0, skb->gso_segs > 1 ? BPF_MTU_CHK_SEGS : 0) == 0;
+	return bpf_check_mtu(skb, side->interface_index, &mtu, 0, skb->gso_segs > 1 ? BPF_MTU_CHK_SEGS : 0) == 0;
 }
 
 static __always_inline int leave_to_stack(__u32 why)
@@ -136,7 +138,7 @@ SEC("tc") int strait_flow(struct __sk_buff *skb)
 	struct flow_side *side = &slot->sides[place->way & 1];
 	if (packet.has_obstacle)
 		return leave_to_stack(packet.obstacle);
-	if (!fits(skb, &packet, side->interface_index))
+	if (!fits(skb, &packet, side))
 		return leave_to_stack(FLOW_COUNT_TOO_BIG);
 	if (!flow_rewrite(skb, &packet, &key, side))
 		return leave_to_stack(FLOW_COUNT_FAILED);

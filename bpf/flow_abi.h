@@ -56,6 +56,9 @@ struct flow_side {
 	__u64 bytes;   /* of payload; TCP: where the next new byte stands, whose low 32 bits are its sequence number */
 	__u32 packets; /* wraps around */
 	__u32 seen_tick;
+	/* The largest IP packet that the path takes, where that is known to be less than the interface's; else 0. */
+	__u32 path_mtu;
+	__u32 zero;
 };
 
 /* The first five as in the TCP header. */

@@ -94,6 +94,9 @@ struct kernel_flow_counts kernel_flow_fold(struct kernel_flow *flow);
 /* May it stay in the kernel, as far as interfaces and routes go? Looks for them anew when they have changed. */
 bool kernel_flow_has_way(struct kernel_flow *flow);
 
+/* What is larger than so many bytes, of the whole IP packet, is left to the stack; 0: what the interface cannot carry. */
+void kernel_flow_set_path_mtu(struct kernel_flow *flow, enum flow_way way, uint32_t mtu);
+
 /* When its last packet passed; of the loop's clock. */
 uint64_t kernel_flow_last_ms(const struct kernel_flow *flow);
 

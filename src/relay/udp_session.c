@@ -162,8 +162,10 @@ static void count_connect_failure(struct relay *relay, struct server *server, in
  */
 static void note_icmp_error(struct udp_session *session, int error)
 {
-	if (error == EMSGSIZE)
+	if (error == EMSGSIZE) {
+		udp_offload_note_narrow_path(session);
 		return;
+	}
 	count_connect_failure(session->relay, session->server, error);
 	session->is_unreachable = !session->is_answered;
 }
