@@ -88,15 +88,22 @@ class Program(Candidate):
 
 class Strait(Program):
     name = "strait"
+    configuration = "strait.conf"
 
     def words(self):
-        return [str(ROOT / os.environ.get("STRAIT", "build/strait")), "run", "-c", str(RIVALS / "strait.conf")]
-
+        return [str(ROOT / os.environ.get("STRAIT", "build/strait")), "run", "-c", str(RIVALS / self.configuration)]
 
     def missing(self):
         """Without strait there is nothing to compare."""
         if not Path(self.words()[0]).exists():
             raise SystemExit(f"{self.words()[0]} does not exist: build strait, or set STRAIT")
+
+
+class Offload(Strait):
+    """strait with established flows in the kernel."""
+    name = "offload"
+    configuration = "strait_offload.conf"
+    is_proxy = False
 
 
 class Haproxy(Program):
@@ -187,7 +194,7 @@ class Floor(Program):
         return workload.name.startswith("udp_rr")
 
 
-ALL = [Strait, Haproxy, Nginx, Nat, Direct, Floor]
+ALL = [Strait, Offload, Haproxy, Nginx, Nat, Direct, Floor]
 
 
 def descendants(pid):

@@ -110,7 +110,7 @@ def text_line(workload, name, result):
 
 def markdown(summary):
     """One row for each workload: medians, and in brackets how many times better strait is."""
-    names = ["strait", "haproxy", "nginx", "nftables", "direct", "floor"]
+    names = ["strait", "offload", "haproxy", "nginx", "nftables", "direct", "floor"]
     lines = ["| work | unit | " + " | ".join(names) + " |", "|---|---|" + "---:|" * len(names)]
     for workload in summary["workloads"]:
         cells = [markdown_cell(workload, workload["results"].get(name)) for name in names]

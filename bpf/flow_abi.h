@@ -58,7 +58,7 @@ struct flow_side {
 	__u32 seen_tick;
 	/* The largest IP packet that the path takes, where that is known to be less than the interface's; else 0. */
 	__u32 path_mtu;
-	__u32 zero;
+	__u32 first; /* what `bytes` was when the flow began */
 };
 
 /* The first five as in the TCP header. */
@@ -79,6 +79,7 @@ enum flow_slot_state {
 enum flow_slot_flags {
 	FLOW_SLOT_TRANSLATES_TCP = 1, /* sequence numbers and the rest of joined connections */
 	FLOW_SLOT_HAS_TIMESTAMPS = 2,
+	FLOW_SLOT_IS_NAT = 8,     /* it began in the kernel */
 	FLOW_SLOT_HAS_SOCKET = 4, /* what the program cannot send on, the stack takes to a socket */
 };
 
@@ -87,7 +88,7 @@ struct flow_slot {
 	__u8 version;
 	__u8 protocol;
 	__u8 flags;
-	__u8 service;   /* reserved */
+	__u8 algorithm; /* by which user space has chosen the server */
 	__u64 start_ns; /* CLOCK_MONOTONIC, when the flow began */
 	struct flow_side sides[FLOW_WAY_COUNT];
 };

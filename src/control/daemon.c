@@ -346,7 +346,12 @@ static bool start(struct daemon *daemon)
 	daemon->ingress_guard = ingress_guard_new(&daemon->loop, &daemon->wheel, daemon->log);
 	ingress_guard_apply(daemon->ingress_guard, daemon->config, daemon->snapshot);
 	blocks_use_guard(daemon->blocks, ingress_guard_packets(daemon->ingress_guard));
-	daemon->kernel_path = kernel_path_new(&daemon->loop, &daemon->wheel, daemon->log, &daemon->relay_settings);
+	const struct kernel_path_carriers carriers = {
+		.settings = &daemon->relay_settings,
+		.workers = daemon->workers,
+		.worker_count = daemon->worker_count,
+	};
+	daemon->kernel_path = kernel_path_new(&daemon->loop, &daemon->wheel, daemon->log, &carriers);
 	kernel_path_apply(daemon->kernel_path, daemon->config, daemon->snapshot);
 	pool_sources_report_problems(daemon);
 	/* What the system's files say of names is there before the first client. */

@@ -3,6 +3,7 @@
 
 #include "base/list.h"
 #include "base/memory.h"
+#include "control/adopted_flows.h"
 #include "control/interface_watch.h"
 #include "control/listen_interfaces.h"
 #include "control/log_writer.h"
@@ -30,7 +31,7 @@ enum {
 
 struct kernel_path {
 	struct log_writer *log;
-	struct relay_settings *settings;
+	struct kernel_path_carriers carriers;
 	const struct config *config;
 	const struct snapshot *snapshot;
 	struct flow_table *table;
@@ -226,7 +227,7 @@ static void place(struct kernel_path *path)
 	attach_wanted(path, &list, wanted);
 	free(wanted);
 	interfaces_done(&list);
-	atomic_fetch_add_explicit(&path->settings->routes_epoch, 1, memory_order_release);
+	atomic_fetch_add_explicit(&path->carriers.settings->routes_epoch, 1, memory_order_release);
 }
 
 /* --- the state --------------------------------------------------------------------------------------------------- */
@@ -254,7 +255,6 @@ static bool open_table(struct kernel_path *path)
 {
 	if (path->table != NULL)
 		return true;
-	find_pins(path);
 	const struct flow_table_settings settings = {
 		.flows_max = (uint32_t)path->config->kernel_path.flows,
 		.pins = path->pins[0] != '\0' ? path->pins : NULL,
@@ -263,6 +263,34 @@ static bool open_table(struct kernel_path *path)
 	if (result < 0)
 		snprintf(path->cause, sizeof(path->cause), "the eBPF program: %s", open_problem(result));
 	return result == 0;
+}
+
+static void close_table(struct kernel_path *path)
+{
+	if (path->table == NULL)
+		return;
+	flow_table_close(&path->table);
+	remove_pins_directory(path);
+}
+
+static void adopt(struct kernel_path *path)
+{
+	if (flow_table_flows(path->table) == 0)
+		return;
+	struct adopted_counts counts = adopted_flows_hand_out(path->table, path->snapshot, path->carriers.workers,
+							      path->carriers.worker_count);
+	log_event(path->log, CONFIG_LEVEL_INFO, "flows_adopted", record_number("count", counts.adopted),
+		  record_number("ended", counts.ended));
+}
+
+/* Nobody wants what a daemon before this one has left. */
+static void drop_leftovers(struct kernel_path *path)
+{
+	if (path->table != NULL || !flow_table_is_pinned(path->pins) || !open_table(path))
+		return;
+	log_event(path->log, CONFIG_LEVEL_WARNING, "flows_dropped",
+		  record_number("count", flow_table_flows(path->table)));
+	close_table(path);
 }
 
 /* After it was placed, or could not be. former_cause: of the time before. */
@@ -276,7 +304,7 @@ static void conclude(struct kernel_path *path, const char *former_cause)
 
 static void tell_workers(struct kernel_path *path, struct flow_table *table)
 {
-	atomic_store_explicit(&path->settings->flow_table, table, memory_order_release);
+	atomic_store_explicit(&path->carriers.settings->flow_table, table, memory_order_release);
 }
 
 void kernel_path_review(struct kernel_path *path)
@@ -297,11 +325,11 @@ static void on_change(struct interface_watch *watch)
 /* --- life -------------------------------------------------------------------------------------------------------- */
 
 struct kernel_path *kernel_path_new(struct loop *loop, struct timer_wheel *wheel, struct log_writer *log,
-				    struct relay_settings *settings)
+				    const struct kernel_path_carriers *carriers)
 {
 	struct kernel_path *path = memory_alloc_zeroed(1, sizeof(*path));
 	path->log = log;
-	path->settings = settings;
+	path->carriers = *carriers;
 	interface_watch_init(&path->watch, loop, wheel, on_change);
 	path->watch.pause_ms = ROUTES_PAUSE_MS;
 	return path;
@@ -314,10 +342,7 @@ void kernel_path_free(struct kernel_path **path)
 		return;
 	interface_watch_stop(&doomed->watch);
 	tell_workers(doomed, NULL);
-	if (doomed->table != NULL) {
-		flow_table_close(&doomed->table);
-		remove_pins_directory(doomed);
-	}
+	close_table(doomed);
 	route_finder_close(&doomed->routes);
 	free(doomed);
 	*path = NULL;
@@ -337,8 +362,12 @@ void kernel_path_apply(struct kernel_path *path, const struct config *config, co
 	char former_cause[CAUSE_BYTES];
 	path->config = config;
 	path->snapshot = snapshot;
+	bool is_first = path->table == NULL;
+	if (is_first)
+		find_pins(path);
 	if (!is_wanted(config)) {
 		turn_off(path);
+		drop_leftovers(path);
 		return;
 	}
 	take_cause(path, former_cause);
@@ -350,6 +379,9 @@ void kernel_path_apply(struct kernel_path *path, const struct config *config, co
 				 strerror(-result));
 		place(path);
 		tell_workers(path, path->table);
+		if (is_first)
+			adopt(path);
+		flow_table_detach_strays(path->table);
 	}
 	conclude(path, former_cause);
 }

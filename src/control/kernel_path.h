@@ -4,6 +4,9 @@
  * keeps the program at the interfaces that carry listen addresses and lead to servers, as interfaces, addresses and routes
  * come and go. Where eBPF is not allowed all flows stay in user space, and why is told.
  *
+ * Flows that a daemon before this one has left in the kernel, because it was killed, are given to the workers when the table
+ * is opened (control/adopted_flows.h); where nobody wants the kernel path any more they end.
+ *
  * The table is opened once and stays until the end, because workers have flows in it; without a service that wants it, the
  * program is at no interface, and workers take their flows back. Control thread.
  */
@@ -18,6 +21,7 @@
 #include "worker/worker.h"
 
 struct kernel_path;
+struct worker;
 struct log_writer;
 
 enum kernel_path_state {
@@ -29,9 +33,15 @@ enum kernel_path_state {
 /* "off", "active" or "unavailable". */
 const char *kernel_path_state_word(enum kernel_path_state state);
 
-/* settings are those of the workers. */
+/* Who carries flows. All stays the caller's. */
+struct kernel_path_carriers {
+	struct relay_settings *settings;
+	struct worker *const *workers; /* that have been started */
+	uint32_t worker_count;
+};
+
 struct kernel_path *kernel_path_new(struct loop *loop, struct timer_wheel *wheel, struct log_writer *log,
-				    struct relay_settings *settings);
+				    const struct kernel_path_carriers *carriers);
 /* Workers have stopped. Ends what is left in the kernel. Accepts NULL; clears the pointer. */
 void kernel_path_free(struct kernel_path **path);
 

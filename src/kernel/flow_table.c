@@ -11,6 +11,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -73,6 +74,20 @@ static uint32_t read_pinned_size(const struct flow_table *table)
 	int result = bpf_obj_get_info_by_fd(fd, &info, &info_bytes);
 	fd_close(&fd);
 	return result == 0 ? info.max_entries : 0;
+}
+
+bool flow_table_find_adopted(const struct flow_table *table, uint32_t *number)
+{
+	while (*number < table->fresh_next && table->slots[*number].state != FLOW_SLOT_ACTIVE)
+		++*number;
+	return *number < table->fresh_next;
+}
+
+bool flow_table_is_pinned(const char *pins)
+{
+	char path[PATH_BYTES + 32];
+	snprintf(path, sizeof(path), "%.250s/strait_slots", pins);
+	return pins[0] != '\0' && access(path, F_OK) == 0;
 }
 
 static void remove_pins(const struct flow_table *table)
@@ -243,6 +258,7 @@ void flow_table_close(struct flow_table **table)
 		return;
 	while ((*table)->places.count > 0)
 		flow_table_detach(*table, (*table)->places.count - 1);
+	flow_table_detach_strays(*table);
 	remove_pins(*table);
 	free_table(*table);
 	*table = NULL;
@@ -288,6 +304,20 @@ void flow_table_detach(struct flow_table *table, size_t number)
 {
 	ingress_places_detach(&table->places, number);
 	tell_interfaces(table);
+}
+
+void flow_table_detach_strays(struct flow_table *table)
+{
+	DIR *directory = table->pins[0] != '\0' ? opendir(table->pins) : NULL;
+	if (directory == NULL)
+		return;
+	for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+		unsigned int interface_index;
+		if (sscanf(entry->d_name, "link-%u", &interface_index) == 1 &&
+		    ingress_places_find(&table->places, interface_index) == NULL)
+			unlinkat(dirfd(directory), entry->d_name, 0);
+	}
+	closedir(directory);
 }
 
 bool flow_table_is_at(const struct flow_table *table, uint32_t interface_index)

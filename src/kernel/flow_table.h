@@ -12,7 +12,7 @@
  * another CPU can meet another flow in it.
  *
  * With pins, maps and links stay when the process ends in any way but flow_table_close, and whoever opens the table next
- * finds all flows again (flow_table_adopt).
+ * finds all flows again (flow_table_find_adopted).
  *
  * Control opens, closes and attaches. Flows: any thread.
  */
@@ -46,6 +46,9 @@ struct flow_table_settings {
  * a process before keeps its size.
  */
 int flow_table_open(const struct flow_table_settings *settings, struct flow_table **ret_table);
+/* Is there a table of a process before? pins: may be empty or not there. */
+bool flow_table_is_pinned(const char *pins);
+
 /* Detaches the program everywhere and forgets all flows, pinned or not. Accepts NULL; clears the pointer. */
 void flow_table_close(struct flow_table **table);
 
@@ -55,6 +58,8 @@ void flow_table_close(struct flow_table **table);
 int flow_table_attach(struct flow_table *table, const struct interface *interface);
 const struct ingress_places *flow_table_places(const struct flow_table *table);
 void flow_table_detach(struct flow_table *table, size_t number);
+/* Takes the program away from where a process before had it, and this one does not. */
+void flow_table_detach_strays(struct flow_table *table);
 /* Any thread. */
 bool flow_table_is_at(const struct flow_table *table, uint32_t interface_index);
 
@@ -71,6 +76,9 @@ void flow_table_give(struct flow_table *table, uint32_t number);
 int flow_table_begin(struct flow_table *table, uint32_t number);
 /* The program does not know it any more; what it has counted stays in the slot. */
 void flow_table_end(struct flow_table *table, uint32_t number);
+
+/* Of a table that was just opened: the first active slot from number *number on; false when there is none. Control. */
+bool flow_table_find_adopted(const struct flow_table *table, uint32_t *number);
 
 struct flow_slot *flow_table_slot(const struct flow_table *table, uint32_t number);
 

@@ -63,6 +63,11 @@ bool server_enter(struct server *server, uint32_t ignored_bits)
 	return server_enter_below(server, ignored_bits, UINT32_MAX);
 }
 
+void server_enter_always(struct server *server)
+{
+	total_change(server, atomic_fetch_add_explicit(&server->places, 1, memory_order_relaxed), 1);
+}
+
 bool server_enter_below(struct server *server, uint32_t ignored_bits, uint32_t flows_max)
 {
 	if (!server_is_available(server, ignored_bits))

@@ -132,6 +132,8 @@ static inline bool server_has_room_now(const struct server *server)
 
 /* Takes a place for one flow if the server is eligible. Any worker. The flow gives it back with server_leave. */
 bool server_enter(struct server *server, uint32_t ignored_bits);
+/* The same, whatever its state, for a flow that it has already. */
+void server_enter_always(struct server *server);
 /* The same, but only while it has less than flows_max flows. */
 bool server_enter_below(struct server *server, uint32_t ignored_bits, uint32_t flows_max);
 void server_leave(struct server *server);

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/fd.h"
 #include "kernel/flow_table.h"
 #include "relay/flow_admission.h"
 #include "relay/flow_loss.h"
@@ -60,6 +61,10 @@ void bare_flow_fold(struct bare_flow *flow)
 static void release_memory(struct loop_deferred *deferred)
 {
 	struct bare_flow *flow = LIST_OWNER(deferred, struct bare_flow, deferred);
+	if (flow->port_fd >= 0) {
+		fd_close(&flow->port_fd);
+		flow_ceiling_give(&flow->relay->settings->budget->descriptors, 1);
+	}
 	kernel_flow_free(&flow->kernel);
 	slab_give(&flow->relay->bare_flows, flow);
 }
@@ -182,6 +187,7 @@ struct bare_flow *bare_flow_new(struct relay *relay, struct kernel_flow *kernel,
 		.protocol = (uint8_t)origin->protocol,
 		.retries = origin->retries,
 		.has_ticket = origin->has_ticket,
+		.port_fd = origin->has_port_fd ? origin->port_fd : -1,
 	};
 	kernel->owner = flow;
 	kernel->on_look = on_look;

@@ -49,6 +49,7 @@ struct bare_flow {
 	uint8_t algorithm;    /* enum pool_algorithm that chose the server */
 	uint8_t protocol;     /* enum flow_protocol */
 	uint8_t retries;
+	int port_fd; /* a socket that keeps the port from others; -1: none, it is not one that the kernel gives away */
 	bool has_ticket;
 	bool is_ended;
 };
@@ -73,6 +74,8 @@ struct bare_flow_origin {
 	uint8_t algorithm;
 	uint8_t retries;
 	bool has_ticket;
+	bool has_port_fd;
+	int port_fd; /* is taken over, together with its place under the ceiling of descriptors */
 };
 
 /*

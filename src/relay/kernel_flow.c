@@ -127,20 +127,42 @@ struct kernel_flow *kernel_flow_new(struct relay *relay, const struct kernel_flo
 	return flow;
 }
 
-int kernel_flow_begin(struct kernel_flow *flow)
+static void watch(struct kernel_flow *flow)
 {
 	struct kernel_flows *flows = &flow->relay->kernel_flows;
-	const uint64_t first[] = { flow->slot->sides[FLOW_TO_SERVER].bytes, flow->slot->sides[FLOW_TO_CLIENT].bytes };
-	int result = flow_table_begin(flow->table, flow->number);
-	if (result < 0)
-		return result;
-	for (int way = 0; way < FLOW_WAY_COUNT; way++)
-		flow->bytes[way] = first[way];
 	list_add_last(&flows->all, &flow->link);
 	counter_add(&flows->active, 1);
 	if (!timer_is_armed(&flows->timer))
 		timer_arm(flow->relay->wheel, &flows->timer, flow->relay->loop->now_ms + KERNEL_FLOWS_ROUND_MS);
+}
+
+int kernel_flow_begin(struct kernel_flow *flow)
+{
+	for (int way = 0; way < FLOW_WAY_COUNT; way++)
+		flow->bytes[way] = flow->slot->sides[way].bytes = flow->slot->sides[way].first;
+	int result = flow_table_begin(flow->table, flow->number);
+	if (result < 0)
+		return result;
+	watch(flow);
 	return 0;
+}
+
+struct kernel_flow *kernel_flow_adopt(struct relay *relay, struct flow_table *table, uint32_t number)
+{
+	struct kernel_flow *flow = slab_take(&relay->kernel_flows.slab);
+	if (flow == NULL)
+		return NULL;
+	*flow = (struct kernel_flow){
+		.relay = relay,
+		.table = table,
+		.slot = flow_table_slot(table, number),
+		.number = number,
+		.routes_epoch = relay_settings_routes_epoch(relay->settings) - 1,
+	};
+	for (int way = 0; way < FLOW_WAY_COUNT; way++)
+		flow->bytes[way] = flow->slot->sides[way].first;
+	watch(flow);
+	return flow;
 }
 
 /* --- the way out ------------------------------------------------------------------------------------------------- */

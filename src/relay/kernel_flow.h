@@ -77,8 +77,16 @@ struct kernel_flow_ends {
  */
 struct kernel_flow *kernel_flow_new(struct relay *relay, const struct kernel_flow_ends *ends, void *owner,
 				    void (*on_look)(struct kernel_flow *flow));
-/* From here on the kernel sends its packets on. Returns 0 or -errno, and then it is still not in force. */
+/*
+ * From here on the kernel sends its packets on; streams of TCP stand where sides[].first of the slot says. Returns 0 or
+ * -errno, and then it is still not in force.
+ */
 int kernel_flow_begin(struct kernel_flow *flow);
+/*
+ * One that was in force before this process began, or that began in the kernel: nothing of it is folded yet. The caller sets
+ * owner and on_look at once. NULL when there is no memory for it.
+ */
+struct kernel_flow *kernel_flow_adopt(struct relay *relay, struct flow_table *table, uint32_t number);
 /* The kernel leaves its packets to the stack. What it has counted is not folded yet. */
 void kernel_flow_end(struct kernel_flow *flow);
 /* One that is not in force. Accepts NULL; clears the pointer. */

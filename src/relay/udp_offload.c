@@ -99,6 +99,7 @@ void udp_offload_begin(struct udp_session *session)
 	if (flow == NULL)
 		return;
 	flow->slot->flags = FLOW_SLOT_HAS_SOCKET;
+	flow->slot->algorithm = session->algorithm;
 	if (kernel_flow_begin(flow) == 0) {
 		session->kernel = flow;
 		session->was_offloaded = true;

@@ -43,6 +43,7 @@ enum worker_order {
 	ORDER_ASSIGN_LISTENER,  /* number: id; subject: the service */
 	ORDER_REMOVE_LISTENER,  /* number: id */
 	ORDER_DRAIN,
+	ORDER_ADOPT, /* subject: the struct adopted_flows, which the worker frees */
 	ORDER_CLOSE_LOST,
 	ORDER_VISIT, /* subject: the struct flow_visit, held for the worker */
 	ORDER_REVIEW_QUEUE,
@@ -284,6 +285,13 @@ static void visit(struct worker *worker, struct flow_visit *visit)
 	flow_visit_release(visit);
 }
 
+static void adopt(struct worker *worker, struct adopted_flows *flows)
+{
+	for (size_t i = 0; i < flows->count; i++)
+		adopted_flow_take(&worker->relay, flows->table, &flows->all[i]);
+	free(flows);
+}
+
 static void carry_out(struct worker *worker, const struct message *message)
 {
 	switch ((enum worker_order)message->kind) {
@@ -299,6 +307,9 @@ static void carry_out(struct worker *worker, const struct message *message)
 	case ORDER_DRAIN:
 		close_tcp_listeners(worker);
 		worker->relay.is_draining = true;
+		break;
+	case ORDER_ADOPT:
+		adopt(worker, message->subject);
 		break;
 	case ORDER_CLOSE_LOST:
 		flow_sweep_begin(&worker->sweep);
@@ -407,6 +418,11 @@ uint64_t worker_orders_done(const struct worker *worker)
 void worker_drain(struct worker *worker)
 {
 	give_order(worker, (struct message){ .kind = ORDER_DRAIN });
+}
+
+void worker_adopt(struct worker *worker, struct adopted_flows *flows)
+{
+	give_order(worker, (struct message){ .kind = ORDER_ADOPT, .subject = flows });
 }
 
 void worker_close_lost(struct worker *worker)

@@ -11,6 +11,7 @@
 
 #include "base/ring.h"
 #include "pool/service.h"
+#include "relay/adopted_flow.h"
 #include "relay/own_flows.h"
 #include "relay/relay_settings.h"
 #include "relay/tcp_pipes.h"
@@ -96,6 +97,17 @@ int worker_start(struct worker *worker);
  * when no flow is left.
  */
 void worker_drain(struct worker *worker);
+
+/*
+ * Flows of the kernel that were there before this process are the worker's from now on (relay/adopted_flow.h). The list is
+ * taken over, and freed with free().
+ */
+struct adopted_flows {
+	struct flow_table *table;
+	size_t count;
+	struct adopted_flow all[];
+};
+void worker_adopt(struct worker *worker, struct adopted_flows *flows);
 
 /* Servers have gone down or away, or clients were blocked: close the flows that this concerns (flow_sweep.h). */
 void worker_close_lost(struct worker *worker);

@@ -33,8 +33,8 @@ static int set_up(void **state)
 	daemon_state.snapshot = snapshot_build(daemon_state.config, 7, 1, NULL);
 	daemon_state.blocks = blocks_new(&daemon_state.loop, &daemon_state.wheel, NULL, NULL, NULL);
 	daemon_state.ingress_guard = ingress_guard_new(&daemon_state.loop, &daemon_state.wheel, NULL);
-	daemon_state.kernel_path =
-		kernel_path_new(&daemon_state.loop, &daemon_state.wheel, NULL, &daemon_state.relay_settings);
+	const struct kernel_path_carriers carriers = { .settings = &daemon_state.relay_settings };
+	daemon_state.kernel_path = kernel_path_new(&daemon_state.loop, &daemon_state.wheel, NULL, &carriers);
 	return log_writer_new(daemon_state.config, &daemon_state.log, &failed);
 }
 
