@@ -109,6 +109,16 @@ static const struct config_pool *find_transparent(const struct config *config)
 	return NULL;
 }
 
+/* One whose flows may go into the kernel, or NULL. */
+static const struct config_service *find_kernel_service(const struct config *config)
+{
+	bool is_off = config == NULL || config->kernel_path.mode == CONFIG_KERNEL_PATH_OFF;
+	for (size_t i = 0; !is_off && i < config->service_count; i++)
+		if (config->services[i].path != CONFIG_PATH_RELAY)
+			return &config->services[i];
+	return NULL;
+}
+
 static uint64_t greater(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
@@ -284,6 +294,7 @@ static void examine_capabilities(struct examination *examination)
 {
 	const struct system_facts *facts = examination->facts;
 	const struct config_pool *transparent = find_transparent(examination->config);
+	const struct config_service *kernel = find_kernel_service(examination->config);
 	uint16_t port = lowest_port(examination->config);
 	int64_t unprivileged = facts->unprivileged_port != FACT_UNKNOWN ? facts->unprivileged_port : 1024;
 	struct doctor_check *check = add_capability(examination, "CAP_NET_BIND_SERVICE", PROC_CAP_NET_BIND_SERVICE);
@@ -293,13 +304,33 @@ static void examine_capabilities(struct examination *examination)
 		find(examination, check, "AmbientCapabilities=CAP_NET_BIND_SERVICE");
 	}
 	check = add_capability(examination, "CAP_NET_ADMIN", PROC_CAP_NET_ADMIN);
-	explain(check, "for source client, the packet guard, and larger buffers of UDP listeners");
-	if (transparent != NULL && !proc_may_be_transparent(facts->capabilities)) {
+	explain(check, "for source client, the packet guard, the kernel path, and larger buffers of UDP listeners");
+	if (kernel != NULL && !may(examination, PROC_CAP_NET_ADMIN)) {
+		explain(check, "without it flows of service \"%.64s\" stay in user space", kernel->name);
+		find(examination, check, "AmbientCapabilities=CAP_NET_ADMIN CAP_BPF (docs/kernel-path.md)");
+	} else if (transparent != NULL && !proc_may_be_transparent(facts->capabilities)) {
 		explain(check, "source client of pool \"%.64s\" needs it", transparent->name);
 		find(examination, check, "AmbientCapabilities=CAP_NET_ADMIN (docs/source.md)");
 	}
 	check = add_capability(examination, "CAP_BPF", PROC_CAP_BPF);
-	explain(check, "for the packet guard, with CAP_NET_ADMIN (docs/packet-guard.md)");
+	explain(check, "for the packet guard and the kernel path, with CAP_NET_ADMIN");
+	if (kernel != NULL && !may(examination, PROC_CAP_BPF)) {
+		explain(check, "without it flows of service \"%.64s\" stay in user space", kernel->name);
+		find(examination, check, "AmbientCapabilities=CAP_NET_ADMIN CAP_BPF (docs/kernel-path.md)");
+	}
+}
+
+/* --- the kernel path --------------------------------------------------------------------------------------------- */
+
+static void examine_bpf_mount(struct examination *examination)
+{
+	const struct system_facts *facts = examination->facts;
+	const struct config *config = examination->config;
+	struct doctor_check *check = add(examination, "BPF file system");
+	snprintf(check->state, sizeof(check->state), "%s", facts->bpf_mount[0] != '\0' ? facts->bpf_mount : "none");
+	explain(check, "by it flows in the kernel outlive a daemon that is killed (docs/kernel-path.md)");
+	if (facts->bpf_mount[0] == '\0' && find_kernel_service(config) != NULL && config->kernel_path.pins == NULL)
+		find(examination, check, "mount -t bpf bpf /sys/fs/bpf");
 }
 
 /* --- transparent sources ----------------------------------------------------------------------------------------- */
@@ -337,5 +368,6 @@ void doctor_examine(const struct system_facts *facts, const struct config *confi
 	examine_ports(&examination);
 	examine_io_uring(&examination);
 	examine_capabilities(&examination);
+	examine_bpf_mount(&examination);
 	examine_reverse_path(&examination);
 }

@@ -98,6 +98,20 @@ static void find_unguarded(const json_t *status, struct status_attention *attent
 		add(attention, LOOK_CAUTION, "packet guard: %s", why);
 }
 
+/* A part of what was asked for is missing. */
+static void find_kernel_path(const json_t *status, struct status_attention *attention)
+{
+	const json_t *path = json_object_get(status, "kernel_path");
+	const char *why = document_find_text(path, "why");
+	const char *why_not_pinned = document_find_text(path, "why_not_pinned");
+	if (strcmp(document_text(path, "state"), "active") != 0)
+		return;
+	if (why != NULL)
+		add(attention, LOOK_CAUTION, "kernel path: %s", why);
+	if (why_not_pinned != NULL)
+		add(attention, LOOK_CAUTION, "flows in the kernel end when the daemon is killed: %s", why_not_pinned);
+}
+
 /* --- services ---------------------------------------------------------------------------------------------------- */
 
 static void find_trials(const json_t *status, struct status_attention *attention)
@@ -244,6 +258,7 @@ void status_attention_find(const json_t *status, const json_t *history, const js
 		find_limit(status, limits[i], ret_attention);
 	find_reload(status, history, ret_attention);
 	find_log_drops(status, ret_attention);
+	find_kernel_path(status, ret_attention);
 	find_unguarded(status, ret_attention);
 	for_each(status, "names", find_troubled_name, ret_attention);
 	for_each(status, "servers", find_down, ret_attention);

@@ -218,6 +218,27 @@ static void put_packet_guard(struct page *page)
 		      places[0] != '\0' ? places : "no interface", dropped[0] != '\0' ? dropped : "nothing");
 }
 
+/* Where flows can go into the kernel and how many are there; or why they cannot. */
+static void put_kernel_path(struct page *page)
+{
+	char places[STATUS_WORDS_BYTES];
+	char numbers[2][TABLE_NUMBER_BYTES];
+	const json_t *path = json_object_get(page->screen->status, "kernel_path");
+	const json_t *flows = json_object_get(path, "flows");
+	const char *state = document_text(path, "state");
+	const char *why = document_find_text(path, "why");
+	if (strcmp(state, "unavailable") == 0)
+		canvas_format(&page->canvas, line(page), LOOK_PLAIN,
+			      "kernel path unavailable, all flows are in user space: %s", why != NULL ? why : "");
+	if (strcmp(state, "active") != 0)
+		return;
+	status_words_guarded(path, places);
+	canvas_format(&page->canvas, line(page), LOOK_PLAIN, "kernel path at %s; flows there: %s of %s",
+		      places[0] != '\0' ? places : "no interface",
+		      table_count(document_number(flows, "used"), numbers[0]),
+		      table_count(document_number(flows, "max"), numbers[1]));
+}
+
 /* Where a line of so many columns has to end: behind a space if there is one. */
 static size_t find_break(const char *text, int width)
 {
@@ -477,6 +498,7 @@ void status_screen_print(const struct status_screen *screen, FILE *out)
 	put_refused(&page);
 	put_blocks(&page);
 	put_packet_guard(&page);
+	put_kernel_path(&page);
 	put_attention(&page, larger(screen->height - page.row - 3 - 2 * LIST_LINES_MIN, 2));
 	put_lists(&page, smaller(screen->height, CANVAS_LINES / 2) - page.row - 2 - 1);
 	page.canvas.height = page.row;

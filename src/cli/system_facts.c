@@ -63,6 +63,23 @@ static int64_t read_descriptor_limit(const char *proc)
 	return hard;
 }
 
+/* The first of them: "bpf /sys/fs/bpf bpf rw,nosuid 0 0" */
+static void read_bpf_mount(const char *proc, struct system_facts *facts)
+{
+	char path[PATH_BYTES];
+	char line[1024];
+	char type[16] = "";
+	FILE *file = fopen(path_of(proc, "self/mounts", path), "re");
+	if (file == NULL)
+		return;
+	while (fgets(line, sizeof(line), file) != NULL && strcmp(type, "bpf") != 0)
+		if (sscanf(line, "%*s %63s %15s", facts->bpf_mount, type) < 2)
+			type[0] = '\0';
+	if (strcmp(type, "bpf") != 0)
+		facts->bpf_mount[0] = '\0';
+	fclose(file);
+}
+
 static bool has_value(const char *proc, const char *interface, const char *setting, int64_t value)
 {
 	char name[64 + IF_NAMESIZE];
@@ -103,4 +120,5 @@ void system_facts_read(const char *proc, struct system_facts *ret_facts)
 	read_kernel(proc, ret_facts);
 	read_ports(proc, ret_facts);
 	read_interfaces(proc, ret_facts);
+	read_bpf_mount(proc, ret_facts);
 }

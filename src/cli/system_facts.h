@@ -24,6 +24,7 @@ struct system_facts {
 	int64_t io_uring_disabled;          /* kernel.io_uring_disabled, Linux 6.6 */
 	int64_t descriptor_limit;           /* the hard one, which strait raises its own to */
 	uint64_t capabilities;              /* in effect; bit n for capability n */
+	char bpf_mount[FACT_TEXT_BYTES];    /* where a BPF file system is mounted; empty: nowhere */
 	char strict_interface[IF_NAMESIZE]; /* one with rp_filter=1; empty: none */
 	char marked_interface[IF_NAMESIZE]; /* one with src_valid_mark=1; empty: none */
 };

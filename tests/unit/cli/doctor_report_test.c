@@ -34,6 +34,7 @@ static struct system_facts good_facts(void)
 		.io_uring_disabled = FACT_UNKNOWN,
 		.descriptor_limit = 1048576,
 		.capabilities = MAY_ALL,
+		.bpf_mount = "/sys/fs/bpf",
 		.strict_interface = "eth0",
 		.marked_interface = "eth0",
 	};
@@ -155,6 +156,24 @@ static void transparent_pools_need_more(void **state)
 	assert_string_equal(found(&facts, text), "");
 }
 
+static void services_in_the_kernel_need_more(void **state)
+{
+	(void)state;
+	static const char text[] = "service fast { listen udp *:5353; path auto; to web }\n" WEB;
+	struct system_facts facts = good_facts();
+	assert_string_equal(found(&facts, text), "");
+	facts.bpf_mount[0] = '\0';
+	assert_string_equal(found(&facts, text), "BPF file system");
+	assert_string_equal(found(&facts, "kernel-path auto pins=/run/bpf/strait\n" WEB), "");
+	assert_string_equal(found(&facts, WEB), "");
+	facts = good_facts();
+	facts.capabilities = 0;
+	assert_string_equal(found(&facts, text), "CAP_NET_ADMIN,CAP_BPF");
+	facts.bpf_mount[0] = '\0';
+	static const char off[] = "kernel-path off\nservice fast { listen udp *:5353; path auto; to web }\n" WEB;
+	assert_string_equal(found(&facts, off), "");
+}
+
 static void what_cannot_be_read_is_no_finding(void **state)
 {
 	(void)state;
@@ -180,6 +199,7 @@ int main(void)
 		cmocka_unit_test(a_configuration_says_what_is_needed),
 		cmocka_unit_test(sessions_need_ports),
 		cmocka_unit_test(transparent_pools_need_more),
+		cmocka_unit_test(services_in_the_kernel_need_more),
 		cmocka_unit_test(what_cannot_be_read_is_no_finding),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -50,7 +50,9 @@ static void reads_what_is_there(void **state)
 	write_file("self/limits", "Limit                     Soft Limit           Hard Limit           Units     \n"
 				  "Max processes             100                  200                  processes \n"
 				  "Max open files            1024                 20000                files     \n");
+	write_file("self/mounts", "proc /proc proc rw 0 0\nbpf /sys/fs/bpf bpf rw,mode=700 0 0\nx /bpf tmpfs rw 0 0\n");
 	system_facts_read(proc, &facts);
+	assert_string_equal(facts.bpf_mount, "/sys/fs/bpf");
 	assert_string_equal(facts.kernel, "6.18.4-fc");
 	assert_int_equal(facts.kernel_major, 6);
 	assert_int_equal(facts.kernel_minor, 18);
