@@ -9,7 +9,7 @@
 
 #include <netinet/in.h>
 
-enum { RETRY_MS = 2000 };
+enum { RETRY_MS = 500 };
 
 void udp_offload_fold(struct udp_session *session)
 {
@@ -90,9 +90,10 @@ static struct kernel_flow_ends ends_of(const struct udp_session *session)
 void udp_offload_begin(struct udp_session *session)
 {
 	const struct relay *relay = session->relay;
+	if (relay_settings_flow_table(relay->settings) == NULL)
+		return;
 	session->offload_at_ms = relay->loop->now_ms + RETRY_MS;
-	if (relay_settings_flow_table(relay->settings) == NULL || relay->is_draining || session->throttle != NULL ||
-	    !endpoint_equal(&session->peer, &session->client))
+	if (relay->is_draining || session->throttle != NULL || !endpoint_equal(&session->peer, &session->client))
 		return;
 	struct kernel_flow_ends ends = ends_of(session);
 	struct kernel_flow *flow = kernel_flow_new(session->relay, &ends, session, on_look);
