@@ -44,6 +44,7 @@ enum {
 	TCP_HEADER_BYTES_MAX = 60, /* the data offset has four bits */
 	TCP_SCALE_MAX = 14,        /* RFC 7323 2.3 */
 	TCP_WINDOW_MAX = 65535,
+	TCP_CLOCK_AHEAD_MS = 100, /* less than the least retransmission time-out of anybody */
 
 	TCP_OPTION_END = 0,
 	TCP_OPTION_NOTHING = 1,
@@ -61,8 +62,11 @@ enum {
 
 /*
  * The clock of one side as the other side is shown it. It is chosen by the first of its segments that is translated, because
- * nothing tells a socket's owner what the peer's clock says. One word, so that processors that meet here agree:
- * tcp_clock_make. 0: no segment has been translated yet.
+ * nothing tells a socket's owner what the peer's clock says. In one word, so that processors that meet here agree:
+ *
+ *   chosen      the high half is added to TSval; the low half, which is odd, is the TSval that was shown first
+ *   not chosen  the high half is what strait's own clock says to that other side when CLOCK_MONOTONIC is 0, in
+ *               milliseconds; the low half is 0
  */
 typedef __u64 tcp_clock;
 
@@ -105,20 +109,37 @@ enum tcp_translated {
 	 * be dropped: the stack has no socket for the segment any more and would answer with a reset.
 	 */
 	TCP_BROKEN,
-	/* There is a timestamp, and the sender's clock is not chosen yet: tcp_found_tsval, tcp_clock_make, and again. */
+	/* There is a timestamp, and the sender's clock is not chosen yet: tcp_found_tsval, tcp_clock_choose, and again. */
 	TCP_WANTS_CLOCK,
 };
 
 /* --- clocks ------------------------------------------------------------------------------------------------------ */
 
-/*
- * The clock by which a segment that says tsval says `wanted`. What X is told is an echo of less than `wanted` is an echo of
- * what strait's own socket had said to Y before, in a clock that X knows nothing of.
- */
-static __always_inline tcp_clock tcp_clock_make(__u32 tsval, __u32 wanted)
+static __always_inline tcp_clock tcp_clock_before(__u32 at_zero_ms)
 {
-	tcp_clock clock = (__u64)(wanted - tsval) << 32 | wanted;
-	return clock != 0 ? clock : 1; /* both 0: the same clock, and an echo of 0 is none anyway */
+	return (__u64)at_zero_ms << 32;
+}
+
+static __always_inline bool tcp_clock_is_chosen(tcp_clock clock)
+{
+	return (__u32)clock != 0;
+}
+
+/* The clock by which a segment that says tsval says shown. */
+static __always_inline tcp_clock tcp_clock_make(__u32 tsval, __u32 shown)
+{
+	return (__u64)(shown - tsval) << 32 | shown | 1;
+}
+
+/*
+ * Chooses: the clock goes on from strait's own, and a little ahead of it. Segments that are translated then are never behind
+ * what strait's socket said before, or says at the same time, even when they were under way longer than the first one; and
+ * the socket's last segments, which are behind, are taken when they are sent again at the latest (docs/joining.md).
+ */
+static __always_inline tcp_clock tcp_clock_choose(tcp_clock before, __u32 tsval, __u64 monotonic_ns)
+{
+	__u32 own = (__u32)(before >> 32) + (__u32)(monotonic_ns / 1000000);
+	return tcp_clock_make(tsval, own + TCP_CLOCK_AHEAD_MS);
 }
 
 static __always_inline __u32 tcp_clock_delta(tcp_clock clock)
@@ -132,12 +153,12 @@ static __always_inline __u32 tcp_clock_since(tcp_clock clock)
 }
 
 /*
- * An echo of a time before the receiver's clock was chosen, or of nothing (RFC 7323 3.2: 0 where nothing is echoed), is 0:
- * who gets a 0 measures nothing with it. What would become 0 by chance is an echo of one tick later.
+ * An echo from before the receiver's clock was chosen is an echo of what strait's own socket had said, in a clock of which
+ * the receiver knows nothing. It becomes 0, as does an echo of nothing (RFC 7323 3.2): who gets a 0 measures nothing with it.
  */
 static __always_inline __u32 tcp_translate_tsecr(tcp_clock clock, __u32 tsecr)
 {
-	if (tsecr == 0 || clock == 0 || (__s32)(tsecr - tcp_clock_since(clock)) < 0)
+	if (tsecr == 0 || !tcp_clock_is_chosen(clock) || (__s32)(tsecr - tcp_clock_since(clock)) < 0)
 		return 0;
 	return tsecr - tcp_clock_delta(clock);
 }
@@ -268,7 +289,7 @@ static __always_inline enum tcp_translated tcp_translate_options(const struct tc
 	if (header->is_broken)
 		return TCP_BROKEN;
 	if (header->tsval_places != 0 && translation->has_timestamps) {
-		if (translation->sender_clock == 0)
+		if (!tcp_clock_is_chosen(translation->sender_clock))
 			return TCP_WANTS_CLOCK;
 		tcp_translate_timestamps(translation, header);
 	}
@@ -283,7 +304,7 @@ static __always_inline bool tcp_translate_usual_options(const struct tcp_transla
 {
 	if (header_bytes == TCP_HEADER_BYTES_MIN)
 		return true;
-	if (header_bytes != TCP_HEADER_BYTES_MIN + 12 || translation->sender_clock == 0 ||
+	if (header_bytes != TCP_HEADER_BYTES_MIN + 12 || !tcp_clock_is_chosen(translation->sender_clock) ||
 	    translation->has_timestamps == 0 ||
 	    header->words[TCP_USUAL_OPTIONS_AT] != bpf_htonl(TCP_ALIGNED_TIMESTAMPS))
 		return false;

@@ -9,7 +9,7 @@
 static struct tcp_model_clock model_clock(tcp_clock clock)
 {
 	return (struct tcp_model_clock){
-		.is_known = clock != 0,
+		.is_known = tcp_clock_is_chosen(clock),
 		.shown_ahead = tcp_clock_delta(clock),
 		.first_shown = tcp_clock_since(clock),
 	};

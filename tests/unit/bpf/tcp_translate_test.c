@@ -83,8 +83,8 @@ static struct header header_make(uint8_t flags, const void *options, uint32_t op
 #define HEADER(flags, literal) header_make(flags, literal, sizeof(literal) - 1)
 
 static const struct tcp_translation usual = {
-	.sender_clock = 7000ULL << 32 | 8000, /* 7000 more, from 8000 on */
-	.receiver_clock = 300ULL << 32 | 900,
+	.sender_clock = 7000ULL << 32 | 8001, /* 7000 more, from 8001 on */
+	.receiver_clock = 300ULL << 32 | 901,
 	.seq_delta = 5000,
 	.ack_delta = 50,
 	.shift_in = 7,
@@ -239,12 +239,12 @@ static void echoes_from_before_the_clock_are_0(void **state)
 {
 	(void)state;
 	struct tcp_translation translation = usual;
-	assert_int_equal(echo_of(&translation, 900), 600);
-	assert_int_equal(echo_of(&translation, 899), 0);
+	assert_int_equal(echo_of(&translation, 901), 601);
+	assert_int_equal(echo_of(&translation, 900), 0);
 	assert_int_equal(echo_of(&translation, 0), 0);
-	assert_int_equal(echo_of(&translation, 0x80000000 + 899), 0x80000000 + 599);
-	assert_int_equal(echo_of(&translation, 0x80000000 + 900), 0);
-	translation.receiver_clock = 0;
+	assert_int_equal(echo_of(&translation, 0x80000000 + 900), 0x80000000 + 600);
+	assert_int_equal(echo_of(&translation, 0x80000000 + 901), 0);
+	translation.receiver_clock = tcp_clock_before(77);
 	assert_int_equal(echo_of(&translation, 5000), 0);
 }
 
@@ -282,13 +282,19 @@ static void clock_is_asked_for_once(void **state)
 	assert_int_equal(translate(&translation, &header), TCP_TRANSLATED);
 }
 
-static void no_clock_is_0(void **state)
+static void clocks_go_on_from_those_of_sockets(void **state)
 {
 	(void)state;
-	assert_true(tcp_clock_make(0, 0) != 0);
-	assert_int_equal(tcp_clock_delta(tcp_clock_make(0, 0)), 0);
-	assert_int_equal(tcp_clock_delta(tcp_clock_make(10, 4)), 0xfffffffa);
-	assert_int_equal(tcp_clock_since(tcp_clock_make(10, 4)), 4);
+	tcp_clock clock = tcp_clock_make(10, 4);
+	assert_int_equal(tcp_clock_delta(clock), 0xfffffffa);
+	assert_int_equal(tcp_clock_since(clock), 5);
+	assert_true(tcp_clock_is_chosen(tcp_clock_make(0, 0)));
+	assert_false(tcp_clock_is_chosen(tcp_clock_before(0xffffffff)));
+	/* The socket's clock began at 5000 and is at 5700 now; the peer's says 20. */
+	clock = tcp_clock_choose(tcp_clock_before(5000), 20, 700 * 1000000ULL);
+	assert_int_equal(20 + tcp_clock_delta(clock), 5700 + TCP_CLOCK_AHEAD_MS);
+	clock = tcp_clock_choose(tcp_clock_before(0xffffff00), 20, (5ULL << 32) * 1000000 + 400 * 1000000ULL);
+	assert_int_equal(20 + tcp_clock_delta(clock), 144 + TCP_CLOCK_AHEAD_MS);
 }
 
 static void timestamps_that_nobody_agreed_on_are_left_alone(void **state)
@@ -446,7 +452,7 @@ static struct header any_header(void)
 
 static tcp_clock any_clock(void)
 {
-	return below(8) == 0 ? 0 : tcp_clock_make(any_number(), any_number());
+	return below(8) == 0 ? tcp_clock_before(any_number()) : tcp_clock_make(any_number(), any_number());
 }
 
 static void model_says_the_same_of_any_header(void **state)
@@ -480,7 +486,7 @@ static void both_directions_belong_together(void **state)
 	back.receiver_clock = usual.sender_clock;
 	back.seq_delta = usual.ack_delta;
 	back.ack_delta = usual.seq_delta;
-	struct header sent = times_of(1000, 0, true);
+	struct header sent = times_of(1001, 0, true);
 	assert_int_equal(translate(&usual, &sent), TCP_TRANSLATED);
 	struct header answer = times_of(600, number_at(&sent, 24), true);
 	put_number(answer.bytes + 8, number_at(&sent, 4));
@@ -488,7 +494,7 @@ static void both_directions_belong_together(void **state)
 	assert_int_equal(translate(&back, &answer), TCP_TRANSLATED);
 	assert_int_equal(number_at(&answer, 8), 1000);
 	assert_int_equal(number_at(&answer, 4), 2000);
-	assert_int_equal(number_at(&answer, 28), 1000);
+	assert_int_equal(number_at(&answer, 28), 1001);
 	assert_int_equal(number_at(&answer, 24), 900);
 }
 
@@ -568,7 +574,7 @@ int main(void)
 		TEST(echoes_from_before_the_clock_are_0),
 		TEST(timestamps_wrap),
 		TEST(clock_is_asked_for_once),
-		TEST(no_clock_is_0),
+		TEST(clocks_go_on_from_those_of_sockets),
 		TEST(timestamps_that_nobody_agreed_on_are_left_alone),
 		TEST(sack_blocks_in_every_layout),
 		TEST(sack_edges_wrap),
