@@ -51,6 +51,7 @@ static __always_inline void count(__u32 what)
 }
 
 #include "bpf/flow_rewrite.h"
+#include "bpf/flow_tcp.h"
 
 enum { PACKET_FOR_US = 0 }; /* PACKET_HOST of linux/if_packet.h */
 
@@ -140,6 +141,10 @@ SEC("tc") int strait_flow(struct __sk_buff *skb)
 		return leave_to_stack(packet.obstacle);
 	if (!fits(skb, &packet, side))
 		return leave_to_stack(FLOW_COUNT_TOO_BIG);
+	if ((slot->flags & FLOW_SLOT_TRANSLATES_TCP) != 0 && !flow_translate_tcp(skb, slot, place->way, packet.l4_at)) {
+		count(FLOW_COUNT_DROPPED);
+		return TC_ACT_SHOT;
+	}
 	if (!flow_rewrite(skb, &packet, &key, side))
 		return leave_to_stack(FLOW_COUNT_FAILED);
 	note_packet(skb, slot, place->way, &packet);

@@ -45,20 +45,18 @@ struct flow_side {
 	__be16 dest_port_be16;
 	__u32 interface_index; /* where they leave */
 	/* TCP whose two connections were joined, see tcp_translate.h; else zero. */
+	__u64 clock;     /* tcp_clock of who sends these; the program chooses it with the first segment */
 	__u32 seq_delta; /* added to sequence numbers; that of the other side is taken from acknowledgements */
-	__u32 tsval_delta;
-	__u32 tsecr_since;
-	__u8 shift_in;
-	__u8 shift_out;
+	__u8 shift_in : 4; /* of windows, at most 14 */
+	__u8 shift_out : 4;
 	__u8 tcp_flags; /* all of enum flow_tcp_flags that were seen */
-	__u8 reserved;
+	__u16 path_mtu; /* the largest IP packet that the path takes, if that is known to be less than the interface's; else 0 */
 	/* Counts. The program adds, user space only reads. */
 	__u64 bytes;   /* of payload; TCP: where the next new byte stands, whose low 32 bits are its sequence number */
 	__u32 packets; /* wraps around */
 	__u32 seen_tick;
-	/* The largest IP packet that the path takes, where that is known to be less than the interface's; else 0. */
-	__u32 path_mtu;
 	__u32 first; /* what `bytes` was when the flow began */
+	__u32 acked; /* TCP whose connections were joined: the highest acknowledgement in these packets */
 };
 
 /* The first five as in the TCP header. */
@@ -101,6 +99,7 @@ struct flow_slot {
 	X(LIFETIME, "lifetime", "left to the network stack: its time to live is over")                                 \
 	X(TOO_BIG, "too_big", "left to the network stack: larger than the way on can carry")                           \
 	X(RETURNED, "returned", "left to the network stack: its flow goes back to user space")                         \
+	X(DROPPED, "dropped", "dropped: a TCP header of a joined flow that cannot be read")                            \
 	X(FAILED, "failed", "left to the network stack: it could not be changed")
 
 enum flow_count {

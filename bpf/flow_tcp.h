@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * TCP flows whose two connections were joined: their headers are translated (tcp_translate.h), and what they acknowledge is
+ * noted in the slot, for user space. A segment that cannot be translated is dropped: no socket would know
+ * it, and the stack would answer with a reset.
+ */
+#ifndef BPF_FLOW_TCP_H
+#define BPF_FLOW_TCP_H
+
+#include "bpf/flow_abi.h"
+#include "bpf/flow_packet.h"
+#include "bpf/flow_rewrite.h"
+#include "bpf/tcp_translate.h"
+
+struct flow_tcp_copy {
+	struct tcp_header header;
+	__u8 before[TCP_HEADER_BYTES_MAX];
+	__u32 reserved;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct flow_tcp_copy);
+} tcp_copies SEC(".maps");
+
+static __always_inline bool flow_load_tcp(struct __sk_buff *skb, __u32 l4_at, struct flow_tcp_copy *copy,
+					  __u32 *ret_bytes)
+{
+	struct tcp_header *header = &copy->header;
+	if (bpf_skb_load_bytes(skb, l4_at, header, TCP_HEADER_BYTES_MIN) < 0)
+		return false;
+	__u32 bytes = header->fixed.doff * 4;
+	if (bytes < TCP_HEADER_BYTES_MIN)
+		return false;
+	*ret_bytes = bytes;
+	if (bytes > TCP_HEADER_BYTES_MIN &&
+	    bpf_skb_load_bytes(skb, l4_at + TCP_HEADER_BYTES_MIN, header->bytes + TCP_HEADER_BYTES_MIN,
+			       bytes - TCP_HEADER_BYTES_MIN) < 0)
+		return false;
+	__builtin_memcpy(copy->before, header->bytes, TCP_HEADER_BYTES_MAX);
+	return true;
+}
+
+/* Acknowledgements that came in another order than they were sent in do not go back. */
+static __always_inline void flow_note_acked(struct flow_side *side, const struct tcp_header *header)
+{
+	__u32 acked = bpf_ntohl(header->fixed.ack_seq);
+	if (header->fixed.ack && (__s32)(acked - side->acked) > 0)
+		side->acked = acked;
+}
+
+/* The first segment of a side chooses its clock; of two at the same time, the one that is first here. */
+static __always_inline tcp_clock flow_choose_clock(struct flow_side *side, const struct tcp_header *header)
+{
+	tcp_clock before = side->clock;
+	if (tcp_clock_is_chosen(before))
+		return before;
+	tcp_clock chosen = tcp_clock_choose(before, tcp_found_tsval(header), bpf_ktime_get_ns());
+	tcp_clock found = __sync_val_compare_and_swap(&side->clock, before, chosen);
+	return found == before ? chosen : found;
+}
+
+/* Returns false when the segment is to be dropped. l4_at: of a packet without IP options. */
+static __always_inline bool flow_translate_tcp(struct __sk_buff *skb, struct flow_slot *slot, __u32 way, __u32 l4_at)
+{
+	__u32 key = 0;
+	__u32 bytes;
+	struct flow_side *side = &slot->sides[way & 1];
+	const struct flow_side *back = &slot->sides[(way & 1) ^ 1];
+	struct flow_tcp_copy *copy = bpf_map_lookup_elem(&tcp_copies, &key);
+	if (copy == NULL || !flow_load_tcp(skb, l4_at, copy, &bytes))
+		return false;
+	struct tcp_translation translation = {
+		.sender_clock = side->clock,
+		.receiver_clock = back->clock,
+		.seq_delta = side->seq_delta,
+		.ack_delta = back->seq_delta,
+		.shift_in = side->shift_in,
+		.shift_out = side->shift_out,
+		.has_timestamps = (slot->flags & FLOW_SLOT_HAS_TIMESTAMPS) != 0,
+	};
+	flow_note_acked(side, &copy->header);
+	enum tcp_translated result = TCP_WANTS_CLOCK;
+	for (int i = 0; i < 2 && result == TCP_WANTS_CLOCK; i++) {
+		if (i > 0)
+			translation.sender_clock = flow_choose_clock(side, &copy->header);
+		result = tcp_translate(&translation, &copy->header, bytes);
+	}
+	if (result != TCP_TRANSLATED)
+		return false;
+	__u32 difference = flow_difference(copy->before, copy->header.bytes, bytes, 0);
+	return bpf_skb_store_bytes(skb, l4_at, copy->header.bytes, bytes, 0) == 0 &&
+	       bpf_l4_csum_replace(skb, l4_at + offsetof(struct tcphdr, check), 0, difference, 0) == 0;
+}
+
+#endif
