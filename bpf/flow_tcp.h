@@ -13,6 +13,7 @@
 #include "bpf/tcp_translate.h"
 
 struct flow_tcp_copy {
+	struct tcp_translation translation;
 	struct tcp_header header;
 	__u8 before[TCP_HEADER_BYTES_MAX];
 	__u32 reserved;
@@ -62,8 +63,15 @@ static __always_inline tcp_clock flow_choose_clock(struct flow_side *side, const
 	return found == before ? chosen : found;
 }
 
+/* A function that the verifier follows apart. It wants the pointer to be looked at. */
+int flow_translate_header(struct flow_tcp_copy *copy, __u32 bytes)
+{
+	return copy != NULL ? (int)tcp_translate(&copy->translation, &copy->header, bytes) : TCP_BROKEN;
+}
+
 /* Returns false when the segment is to be dropped. l4_at: of a packet without IP options. */
-static __always_inline bool flow_translate_tcp(struct __sk_buff *skb, struct flow_slot *slot, __u32 way, __u32 l4_at)
+static __attribute__((noinline)) bool flow_translate_tcp(struct __sk_buff *skb, struct flow_slot *slot, __u32 way,
+							 __u32 l4_at)
 {
 	__u32 key = 0;
 	__u32 bytes;
@@ -72,7 +80,8 @@ static __always_inline bool flow_translate_tcp(struct __sk_buff *skb, struct flo
 	struct flow_tcp_copy *copy = bpf_map_lookup_elem(&tcp_copies, &key);
 	if (copy == NULL || !flow_load_tcp(skb, l4_at, copy, &bytes))
 		return false;
-	struct tcp_translation translation = {
+	flow_note_acked(side, &copy->header);
+	copy->translation = (struct tcp_translation){
 		.sender_clock = side->clock,
 		.receiver_clock = back->clock,
 		.seq_delta = side->seq_delta,
@@ -81,12 +90,10 @@ static __always_inline bool flow_translate_tcp(struct __sk_buff *skb, struct flo
 		.shift_out = side->shift_out,
 		.has_timestamps = (slot->flags & FLOW_SLOT_HAS_TIMESTAMPS) != 0,
 	};
-	flow_note_acked(side, &copy->header);
-	enum tcp_translated result = TCP_WANTS_CLOCK;
-	for (int i = 0; i < 2 && result == TCP_WANTS_CLOCK; i++) {
-		if (i > 0)
-			translation.sender_clock = flow_choose_clock(side, &copy->header);
-		result = tcp_translate(&translation, &copy->header, bytes);
+	int result = flow_translate_header(copy, bytes);
+	if (result == TCP_WANTS_CLOCK) {
+		copy->translation.sender_clock = flow_choose_clock(side, &copy->header);
+		result = flow_translate_header(copy, bytes);
 	}
 	if (result != TCP_TRANSLATED)
 		return false;
