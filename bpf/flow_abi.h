@@ -45,8 +45,8 @@ struct flow_side {
 	__be16 dest_port_be16;
 	__u32 interface_index; /* where they leave */
 	/* TCP whose two connections were joined, see tcp_translate.h; else zero. */
-	__u64 clock;     /* tcp_clock of who sends these; the program chooses it with the first segment */
-	__u32 seq_delta; /* added to sequence numbers; that of the other side is taken from acknowledgements */
+	__u64 clock;       /* tcp_clock of who sends these; the program chooses it with the first segment */
+	__u32 seq_delta;   /* added to sequence numbers; that of the other side is taken from acknowledgements */
 	__u8 shift_in : 4; /* of windows, at most 14 */
 	__u8 shift_out : 4;
 	__u8 tcp_flags; /* all of enum flow_tcp_flags that were seen */

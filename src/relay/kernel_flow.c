@@ -233,7 +233,7 @@ bool kernel_flow_has_way(struct kernel_flow *flow)
 
 void kernel_flow_set_path_mtu(struct kernel_flow *flow, enum flow_way way, uint32_t mtu)
 {
-	__atomic_store_n(&flow->slot->sides[way].path_mtu, mtu, __ATOMIC_RELAXED);
+	__atomic_store_n(&flow->slot->sides[way].path_mtu, (uint16_t)(mtu < UINT16_MAX ? mtu : 0), __ATOMIC_RELAXED);
 }
 
 uint64_t kernel_flow_last_ms(const struct kernel_flow *flow)
