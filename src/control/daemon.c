@@ -220,6 +220,7 @@ static void fill_relay_settings(struct daemon *daemon)
 		.reflection = own_addresses_build_reflection(daemon->snapshot),
 		.blocks = blocks_list(daemon->blocks),
 		.to_control = &daemon->reports,
+		.worker_count = daemon->worker_count,
 		.relays = daemon->relays,
 		.writes_records = log_writer_wants_flows(daemon->log),
 		.progress_ms = log_writer_progress_ms(daemon->log),

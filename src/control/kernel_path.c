@@ -7,6 +7,7 @@
 #include "control/interface_watch.h"
 #include "control/listen_interfaces.h"
 #include "control/log_writer.h"
+#include "kernel/own_ports.h"
 #include "kernel/route.h"
 
 #include <errno.h>
@@ -35,6 +36,7 @@ struct kernel_path {
 	const struct config *config;
 	const struct snapshot *snapshot;
 	struct flow_table *table;
+	struct own_ports *own_ports; /* once the table was open */
 	struct interface_watch watch;
 	struct route_finder routes;
 	enum kernel_path_state state;
@@ -250,6 +252,15 @@ static const char *open_problem(int error)
 	}
 }
 
+static void find_own_ports(struct kernel_path *path)
+{
+	struct relay_settings *settings = path->carriers.settings;
+	if (path->own_ports != NULL)
+		return;
+	path->own_ports = own_ports_new(atomic_load(&settings->ephemeral_ports), OWN_PORTS_OF_CONNECTIONS);
+	atomic_store_explicit(&settings->own_ports, path->own_ports, memory_order_release);
+}
+
 /* Opens the table when it is not there. Returns false when that fails, with the cause. */
 static bool open_table(struct kernel_path *path)
 {
@@ -262,6 +273,8 @@ static bool open_table(struct kernel_path *path)
 	int result = flow_table_open(&settings, &path->table);
 	if (result < 0)
 		snprintf(path->cause, sizeof(path->cause), "the eBPF program: %s", open_problem(result));
+	else
+		find_own_ports(path);
 	return result == 0;
 }
 
@@ -344,6 +357,7 @@ void kernel_path_free(struct kernel_path **path)
 	tell_workers(doomed, NULL);
 	close_table(doomed);
 	route_finder_close(&doomed->routes);
+	free(doomed->own_ports);
 	free(doomed);
 	*path = NULL;
 }

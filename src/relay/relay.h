@@ -54,6 +54,8 @@ struct relay {
 	uint8_t *scratch; /* TCP_SCRATCH_BYTES, what has just been read and is sent at once */
 	struct slab connections;
 	struct slab tails;
+	uint32_t own_port_turn;     /* which of the own ports is next */
+	uint64_t own_ports_rest_ms; /* until when none is asked for, because they are used up */
 	struct tcp_pipes pipes;
 	struct tcp_batch batch;
 	struct slab attempts;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct flow_table;
+struct own_ports;
 struct relay;
 
 struct relay_settings {
@@ -19,7 +20,8 @@ struct relay_settings {
 	struct reflection *reflection; /* likewise; published, control replaces it */
 	struct block_list *blocks;     /* likewise; control changes it */
 	struct mailbox *to_control;    /* takes messages of enum relay_report */
-	struct relay **relays;         /* by worker; each enters itself before any of them runs */
+	uint32_t worker_count;
+	struct relay **relays; /* by worker; each enters itself before any of them runs */
 	/* As many as there can ever be, whatever the configuration will say: the sizes of tables. */
 	uint32_t connections_capacity;
 	uint32_t sessions_capacity;
@@ -29,6 +31,8 @@ struct relay_settings {
 	_Atomic uint32_t ephemeral_ports; /* that the kernel gives away: first | last << 16; control changes it */
 	_Atomic bool wants_ring;          /* workers may use io_uring; control changes it */
 	_Atomic(struct flow_table *) flow_table; /* where flows may go into the kernel, else NULL; control changes it */
+	/* For connections that may go into the kernel; NULL as long as none may. Control writes it once. */
+	_Atomic(const struct own_ports *) own_ports;
 	_Atomic uint32_t routes_epoch; /* another one when routes or interfaces have changed; control changes it */
 	void (*wake_log)(void *log);   /* cheap; called after turns that wrote records */
 	void *log;

@@ -411,7 +411,7 @@ static enum reason find_route(struct udp_listener *listener, const struct endpoi
 		route->server = balance_enter(policy->pool, &request);
 		if (route->server == NULL)
 			return reason;
-		struct upstream_request upstream = { route->server, client, SOCK_DGRAM };
+		struct upstream_request upstream = { .server = route->server, .client = client, .type = SOCK_DGRAM };
 		int result = upstream_connect(listener->relay, &upstream, &route->fd);
 		if (result == 0) {
 			prepare_for_headers(route);

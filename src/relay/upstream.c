@@ -2,12 +2,15 @@
 #include "relay/upstream.h"
 
 #include "base/fd.h"
+#include "kernel/own_ports.h"
 #include "net/socket.h"
 #include "pool/pool.h"
 #include "relay/relay.h"
 
 enum {
 	CLIENT_SOURCES = 2, /* its address and port, then its address */
+	OWN_PORT_TRIES = 4, /* ports of connections that have just ended are not free for a minute */
+	OWN_PORT_REST_MS = 1000,
 	REPORT_INTERVAL_MS = 60 * 1000,
 };
 
@@ -90,6 +93,55 @@ static bool is_used_up(int error)
 	return error == -EADDRNOTAVAIL || error == -EADDRINUSE || error == -EAGAIN;
 }
 
+/* --- own ports --------------------------------------------------------------------------------------------------- */
+
+/* Each worker has its share, and goes through it so that a port comes back as late as possible. */
+static uint16_t next_own_port(struct relay *relay, const struct own_ports *ports)
+{
+	uint32_t share = (uint32_t)ports->count / relay->settings->worker_count;
+	uint32_t turn = relay->own_port_turn++ % share;
+	return ports->all[turn * relay->settings->worker_count + relay->worker_index];
+}
+
+static struct addr any_address(sa_family_t family)
+{
+	if (family == AF_INET6)
+		return (struct addr){ .len = sizeof(struct sockaddr_in6), .in6.sin6_family = AF_INET6 };
+	return (struct addr){ .len = sizeof(struct sockaddr_in), .in.sin_family = AF_INET };
+}
+
+/* Returns as upstream_connect, or -EADDRINUSE when no own port can be had. */
+static int connect_from_own_port(struct relay *relay, const struct addr *addr, const struct addr *source, int *ret_fd)
+{
+	const struct own_ports *ports = atomic_load_explicit(&relay->settings->own_ports, memory_order_acquire);
+	if (ports == NULL || ports->count < relay->settings->worker_count ||
+	    relay->loop->now_ms < relay->own_ports_rest_ms)
+		return -EADDRINUSE;
+	for (int i = 0; i < OWN_PORT_TRIES; i++) {
+		struct socket_source from = { .addr = source != NULL ? *source : any_address(addr->sa.sa_family) };
+		addr_set_port(&from.addr, next_own_port(relay, ports));
+		int fd = socket_open_from(addr->sa.sa_family, SOCK_STREAM, &from);
+		int result = fd < 0 ? fd : socket_connect(fd, addr);
+		if (result == 0 || result == -EINPROGRESS) {
+			*ret_fd = fd;
+			return result;
+		}
+		fd_close(&fd);
+		if (!is_used_up(result))
+			return result;
+	}
+	relay->own_ports_rest_ms = relay->loop->now_ms + OWN_PORT_REST_MS;
+	return -EADDRINUSE;
+}
+
+/* The first of the pool's addresses in turn, or NULL: the kernel chooses. */
+static const struct addr *first_address(const struct sources *sources)
+{
+	return sources->addrs != NULL ? &sources->addrs->addrs[sources->first] : NULL;
+}
+
+/* --- connecting -------------------------------------------------------------------------------------------------- */
+
 int upstream_connect(struct relay *relay, const struct upstream_request *request, int *ret_fd)
 {
 	const struct addr *addr = &request->server->addr;
@@ -98,6 +150,11 @@ int upstream_connect(struct relay *relay, const struct upstream_request *request
 	int bind_error = 0;
 	int connect_error = 0;
 	find_sources(relay, request, &sources);
+	if (request->wants_own_port && sources.client == NULL && !addr_is_unix(addr)) {
+		int result = connect_from_own_port(relay, addr, first_address(&sources), ret_fd);
+		if (result != -EADDRINUSE && result != -EADDRNOTAVAIL)
+			return result;
+	}
 	for (uint32_t i = 0; i < sources.count; i++) {
 		source_at(&sources, i, &source);
 		int fd = socket_open_from(addr->sa.sa_family, request->type, &source);

@@ -15,6 +15,7 @@
 #include "pool/server.h"
 
 #include <errno.h>
+#include <stdbool.h>
 
 struct relay;
 
@@ -22,6 +23,11 @@ struct upstream_request {
 	const struct server *server; /* entered */
 	const struct endpoint *client;
 	int type; /* SOCK_STREAM or SOCK_DGRAM */
+	/*
+	 * It comes from a port that the system gives to nobody (kernel/own_ports.h), so that it can go on without its socket.
+	 * When they are used up it gets another one, as others do.
+	 */
+	bool wants_own_port;
 };
 
 /* None of the pool's sources can be used: no fault of the server's, and control is told. Not an errno of connect(2). */
