@@ -256,6 +256,9 @@ void flow_table_close(struct flow_table **table)
 {
 	if (*table == NULL)
 		return;
+	/* The kernel takes its time to let go of a program, which leaves all packets to the stack from now on. */
+	for (uint32_t i = 0; i < (*table)->fresh_next; i++)
+		__atomic_store_n(&(*table)->slots[i].state, FLOW_SLOT_FREE, __ATOMIC_RELEASE);
 	while ((*table)->places.count > 0)
 		flow_table_detach(*table, (*table)->places.count - 1);
 	flow_table_detach_strays(*table);
