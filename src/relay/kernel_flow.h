@@ -29,7 +29,7 @@ struct relay;
 
 enum {
 	KERNEL_FLOWS_ROUND_MS = 250, /* from one look at a flow to the next, while there is time */
-	KERNEL_FLOWS_SLICE = 256,    /* looked at in one go, each millisecond */
+	KERNEL_FLOWS_SLICE = 128,    /* looked at in one go, each millisecond */
 };
 
 struct kernel_flow {

@@ -8,7 +8,7 @@ import pytest
 from lab import command, temporary_directory
 from servers import small_server, tool
 from test_offload_udp import ask, configuration, flows_used, is_forwarded, settle
-from waiting import eventually
+from waiting import eventually, thread
 
 
 @pytest.fixture
@@ -177,3 +177,28 @@ def test_two_daemons(strait, lab, pins, server):
     with lab.client.udp(("10.1.0.1", 8002)) as s:
         settle(s, third)
         assert is_forwarded(s, third)
+
+
+def test_daemon_replaced_under_load(strait, lab, pins, server):
+    """Datagrams that pass while the daemon is killed and the next one takes over: none is lost, none comes twice."""
+    daemon = strait(lab.proxy, configure(lab, pins))
+    with lab.client.udp((lab.front[4], 8000)) as s:
+        settle(s, daemon)
+        received, is_over = [], False
+
+        def ping():
+            while not is_over:
+                data = b"%d" % len(received)
+                received.append(ask(s, data) == data)
+        work = thread(ping)
+        for _ in range(3):
+            kill(daemon)
+            daemon = strait(lab.proxy, configure(lab, pins))
+            daemon.wait_for_event("flows_adopted")
+        is_over = True
+        work.join(10)
+        assert len(received) > 100
+        assert all(received)
+        s.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            s.recv(100)
