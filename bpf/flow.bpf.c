@@ -121,6 +121,12 @@ static __always_inline int leave_to_stack(__u32 why)
 	return TC_ACT_UNSPEC;
 }
 
+static __always_inline int drop(__u32 why)
+{
+	count(why);
+	return TC_ACT_SHOT;
+}
+
 SEC("tc") int strait_flow(struct __sk_buff *skb)
 {
 	struct flow_packet packet = { 0 };
@@ -141,9 +147,12 @@ SEC("tc") int strait_flow(struct __sk_buff *skb)
 		return leave_to_stack(packet.obstacle);
 	if (!fits(skb, &packet, side))
 		return leave_to_stack(FLOW_COUNT_TOO_BIG);
-	if ((slot->flags & FLOW_SLOT_TRANSLATES_TCP) != 0 && !flow_translate_tcp(skb, slot, place->way, packet.l4_at)) {
-		count(FLOW_COUNT_DROPPED);
-		return TC_ACT_SHOT;
+	if ((slot->flags & FLOW_SLOT_TRANSLATES_TCP) != 0) {
+		int verdict = flow_translate_tcp(skb, slot, place->way, packet.l4_at, packet.payload_bytes);
+		if (verdict == FLOW_TCP_FOR_SOCKET)
+			return leave_to_stack(FLOW_COUNT_SOCKET);
+		if (verdict == FLOW_TCP_DROPPED)
+			return drop(FLOW_COUNT_DROPPED);
 	}
 	if (!flow_rewrite(skb, &packet, &key, side))
 		return leave_to_stack(FLOW_COUNT_FAILED);

@@ -55,7 +55,11 @@ struct flow_side {
 	__u64 bytes;   /* of payload; TCP: where the next new byte stands, whose low 32 bits are its sequence number */
 	__u32 packets; /* wraps around */
 	__u32 seen_tick;
-	__u32 first; /* what `bytes` was when the flow began */
+	/*
+	 * What `bytes` was when the flow began. TCP whose connections were joined: the number of the first byte that did not go
+	 * through the sockets. User space moves it on before a socket sends more.
+	 */
+	__u32 first;
 	__u32 acked; /* TCP whose connections were joined: the highest acknowledgement in these packets */
 };
 
@@ -78,6 +82,7 @@ enum flow_slot_flags {
 	FLOW_SLOT_TRANSLATES_TCP = 1, /* sequence numbers and the rest of joined connections */
 	FLOW_SLOT_HAS_TIMESTAMPS = 2,
 	FLOW_SLOT_IS_NAT = 8,     /* it began in the kernel */
+	FLOW_SLOT_HAS_TAIL = 16,  /* the sockets of joined connections have sent what is not acknowledged */
 	FLOW_SLOT_HAS_SOCKET = 4, /* what the program cannot send on, the stack takes to a socket */
 };
 
@@ -99,6 +104,7 @@ struct flow_slot {
 	X(LIFETIME, "lifetime", "left to the network stack: its time to live is over")                                 \
 	X(TOO_BIG, "too_big", "left to the network stack: larger than the way on can carry")                           \
 	X(RETURNED, "returned", "left to the network stack: its flow goes back to user space")                         \
+	X(SOCKET, "socket", "left to the network stack: it acknowledges what a socket of the flow has sent")           \
 	X(DROPPED, "dropped", "dropped: a TCP header of a joined flow that cannot be read")                            \
 	X(FAILED, "failed", "left to the network stack: it could not be changed")
 

@@ -52,6 +52,20 @@ static __always_inline void flow_note_acked(struct flow_side *side, const struct
 		side->acked = acked;
 }
 
+/*
+ * While strait's socket still sends the sender something, it needs its acknowledgements: for its window, and to send again
+ * what was lost. They tell the other side nothing that it has not heard before; so they are the socket's alone, unless they
+ * carry something for the other side as well.
+ */
+static __always_inline bool flow_is_for_socket(const struct flow_side *side, const struct tcp_header *header,
+					       __u32 payload_bytes)
+{
+	const struct tcphdr *tcp = &header->fixed;
+	if (!side->has_tail || payload_bytes > 0 || tcp->syn || tcp->fin || tcp->rst || !tcp->ack)
+		return false;
+	return (__s32)(bpf_ntohl(tcp->ack_seq) - side->tail_end) < 0;
+}
+
 /* The first segment of a side chooses its clock; of two at the same time, the one that is first here. */
 static __always_inline tcp_clock flow_choose_clock(struct flow_side *side, const struct tcp_header *header)
 {
@@ -69,9 +83,11 @@ int flow_translate_header(struct flow_tcp_copy *copy, __u32 bytes)
 	return copy != NULL ? (int)tcp_translate(&copy->translation, &copy->header, bytes) : TCP_BROKEN;
 }
 
-/* Returns false when the segment is to be dropped. l4_at: of a packet without IP options. */
-static __attribute__((noinline)) bool flow_translate_tcp(struct __sk_buff *skb, struct flow_slot *slot, __u32 way,
-							 __u32 l4_at)
+enum flow_tcp_verdict { FLOW_TCP_TRANSLATED, FLOW_TCP_FOR_SOCKET, FLOW_TCP_DROPPED };
+
+/* l4_at: of a packet without IP options. A function of its own, with a stack of its own. */
+static __attribute__((noinline)) int flow_translate_tcp(struct __sk_buff *skb, struct flow_slot *slot, __u32 way,
+							__u32 l4_at, __u32 payload_bytes)
 {
 	__u32 key = 0;
 	__u32 bytes;
@@ -79,8 +95,10 @@ static __attribute__((noinline)) bool flow_translate_tcp(struct __sk_buff *skb, 
 	const struct flow_side *back = &slot->sides[(way & 1) ^ 1];
 	struct flow_tcp_copy *copy = bpf_map_lookup_elem(&tcp_copies, &key);
 	if (copy == NULL || !flow_load_tcp(skb, l4_at, copy, &bytes))
-		return false;
+		return FLOW_TCP_DROPPED;
 	flow_note_acked(side, &copy->header);
+	if (flow_is_for_socket(side, &copy->header, payload_bytes))
+		return FLOW_TCP_FOR_SOCKET;
 	copy->translation = (struct tcp_translation){
 		.sender_clock = side->clock,
 		.receiver_clock = back->clock,
@@ -96,10 +114,12 @@ static __attribute__((noinline)) bool flow_translate_tcp(struct __sk_buff *skb, 
 		result = flow_translate_header(copy, bytes);
 	}
 	if (result != TCP_TRANSLATED)
-		return false;
+		return FLOW_TCP_DROPPED;
 	__u32 difference = flow_difference(copy->before, copy->header.bytes, bytes, 0);
-	return bpf_skb_store_bytes(skb, l4_at, copy->header.bytes, bytes, 0) == 0 &&
-	       bpf_l4_csum_replace(skb, l4_at + offsetof(struct tcphdr, check), 0, difference, 0) == 0;
+	if (bpf_skb_store_bytes(skb, l4_at, copy->header.bytes, bytes, 0) < 0 ||
+	    bpf_l4_csum_replace(skb, l4_at + offsetof(struct tcphdr, check), 0, difference, 0) < 0)
+		return FLOW_TCP_DROPPED;
+	return FLOW_TCP_TRANSLATED;
 }
 
 #endif

@@ -242,6 +242,20 @@ static bool may_send_to(const struct tcp_numbers *from, const struct tcp_numbers
 	return from->receive_segment_bytes <= to->send_segment_bytes;
 }
 
+/*
+ * A peer that was told that it may send more than the other takes will have its window shrunk, which every sender has to
+ * bear (RFC 9293 3.8.6, MUST-34): it learns of it with the first bytes that are acknowledged. So some have to be taken, and what
+ * comes too much, and is sent twice, should not be much.
+ */
+static bool may_promise(const struct tcp_numbers *from, const struct tcp_numbers *to)
+{
+	enum { SEGMENTS_MIN = 4 };
+	if (from->own_window <= to->peer_window)
+		return true;
+	return to->peer_window >= (uint32_t)SEGMENTS_MIN * to->send_segment_bytes &&
+	       from->own_window / 2 <= to->peer_window;
+}
+
 enum tcp_obstacle tcp_match(const struct tcp_numbers *client, const struct tcp_numbers *server)
 {
 	if (client->has_timestamps != server->has_timestamps)
@@ -252,7 +266,7 @@ enum tcp_obstacle tcp_match(const struct tcp_numbers *client, const struct tcp_n
 		return TCP_OBSTACLE_ECN;
 	if (!may_send_to(client, server) || !may_send_to(server, client))
 		return TCP_OBSTACLE_SEGMENTS;
-	if (client->own_window > server->peer_window || server->own_window > client->peer_window)
+	if (!may_promise(client, server) || !may_promise(server, client))
 		return TCP_OBSTACLE_WINDOW;
 	return TCP_NO_OBSTACLE;
 }

@@ -51,7 +51,7 @@ struct tcp_numbers {
 	X(SACK, "sack", "only one of both uses selective acknowledgements")                                            \
 	X(ECN, "ecn", "only one of both uses explicit congestion notification")                                        \
 	X(SEGMENTS, "segments", "one peer may send segments that are too long for the other")                          \
-	X(WINDOW, "window", "one peer was told that it may send more than the other takes")
+	X(WINDOW, "window", "one peer was told that it may send far more than the other takes")
 
 enum tcp_obstacle {
 	TCP_NO_OBSTACLE,

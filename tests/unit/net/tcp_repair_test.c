@@ -301,12 +301,34 @@ static void connections_have_to_match(void **state)
 	other = usual;
 	other.send_segment_bytes = 1447;
 	assert_mismatch(other, TCP_OBSTACLE_SEGMENTS);
-	other = usual;
-	other.own_window = 60001;
+}
+
+/* What is promised too much may be some, but neither most of it nor all. */
+static void windows_have_to_match(void **state)
+{
+	(void)state;
+	struct tcp_numbers other = usual;
+	other.own_window = 120001;
+	assert_mismatch(other, TCP_NO_OBSTACLE);
+	other.own_window = 120002;
 	assert_mismatch(other, TCP_OBSTACLE_WINDOW);
 	other = usual;
-	other.peer_window = 59999;
+	other.peer_window = 30000;
+	assert_mismatch(other, TCP_NO_OBSTACLE);
+	other.peer_window = 29999;
 	assert_mismatch(other, TCP_OBSTACLE_WINDOW);
+	other = usual;
+	other.peer_window = 0;
+	assert_mismatch(other, TCP_OBSTACLE_WINDOW);
+	struct tcp_numbers little = usual;
+	little.own_window = 5000;
+	other.peer_window = 5000;
+	assert_int_equal(tcp_match(&little, &other), TCP_NO_OBSTACLE);
+	other.peer_window = 4999;
+	assert_int_equal(tcp_match(&little, &other), TCP_OBSTACLE_WINDOW);
+	little.own_window = 0;
+	other.peer_window = 0;
+	assert_int_equal(tcp_match(&little, &other), TCP_NO_OBSTACLE);
 }
 
 static void every_obstacle_has_a_word(void **state)
@@ -366,6 +388,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(bytes_that_nobody_takes_are_in_the_way, open_pair, close_pair),
 		cmocka_unit_test_setup_teardown(urgent_data_is_in_the_way, open_pair, close_pair),
 		cmocka_unit_test(connections_have_to_match),
+		cmocka_unit_test(windows_have_to_match),
 		cmocka_unit_test(every_obstacle_has_a_word),
 		cmocka_unit_test_setup_teardown(reading_sends_what_is_to_be_acknowledged, open_pair, close_pair),
 		cmocka_unit_test_setup_teardown(peer_does_not_hear_of_a_quiet_close, open_pair, close_pair),

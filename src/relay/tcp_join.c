@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "relay/tcp_join.h"
+
+#include "bpf/tcp_translate.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+
+enum {
+	TURNS_MAX = 16,         /* of passing on in one step */
+	QUICK_ACKNOWLEDGE = 12, /* TCP_QUICKACK; <netinet/tcp.h> and <linux/tcp.h> cannot both be included */
+};
+
+/* --- before ------------------------------------------------------------------------------------------------------ */
+
+int tcp_join_read(int client_fd, int server_fd, struct tcp_join_numbers *ret_numbers, enum tcp_obstacle *ret_obstacle)
+{
+	struct tcp_join_numbers numbers;
+	int result = tcp_repair_read(client_fd, &numbers.client, ret_obstacle);
+	if (result == 0)
+		result = tcp_repair_read(server_fd, &numbers.server, ret_obstacle);
+	if (result < 0)
+		return result;
+	*ret_obstacle = tcp_match(&numbers.client, &numbers.server);
+	if (*ret_obstacle != TCP_NO_OBSTACLE)
+		return -EAGAIN;
+	*ret_numbers = numbers;
+	return 0;
+}
+
+/* Segments that come from one peer, whose connection is `from`, and go to the other. */
+static void fill_side(const struct tcp_numbers *from, const struct tcp_numbers *to, struct flow_side *side)
+{
+	side->seq_delta = to->send_next - from->read_next;
+	side->clock = tcp_clock_before(to->clock_ms);
+	side->shift_in = from->peer_scale;
+	side->shift_out = to->own_scale;
+	side->bytes = from->read_next;
+	side->acked = from->send_next;
+	side->tail_end = from->send_next;
+	side->has_tail = 1;
+}
+
+void tcp_join_fill(const struct tcp_join_numbers *numbers, struct flow_slot *slot)
+{
+	fill_side(&numbers->client, &numbers->server, &slot->sides[FLOW_TO_SERVER]);
+	fill_side(&numbers->server, &numbers->client, &slot->sides[FLOW_TO_CLIENT]);
+	slot->flags |= FLOW_SLOT_TRANSLATES_TCP | FLOW_SLOT_HAS_SOCKET;
+	if (numbers->client.has_timestamps)
+		slot->flags |= FLOW_SLOT_HAS_TIMESTAMPS;
+}
+
+void tcp_join_start(struct tcp_join *join, struct flow_slot *slot, int client_fd, int server_fd, uint64_t now_ms)
+{
+	*join = (struct tcp_join){
+		.slot = slot,
+		.sockets = { [FLOW_TO_SERVER] = client_fd, [FLOW_TO_CLIENT] = server_fd },
+		.start_ms = now_ms,
+	};
+}
+
+/* --- the tail ---------------------------------------------------------------------------------------------------- */
+
+static enum flow_way other(enum flow_way way)
+{
+	return way == FLOW_TO_SERVER ? FLOW_TO_CLIENT : FLOW_TO_SERVER;
+}
+
+/*
+ * The program reads it while segments come: it has to know of bytes before they can be acknowledged. What goes to the
+ * server through its socket is acknowledged by segments that go to the client.
+ */
+static void set_tail_end(struct tcp_join *join, enum flow_way way, uint32_t tail_end)
+{
+	__atomic_store_n(&join->slot->sides[other(way)].tail_end, tail_end, __ATOMIC_SEQ_CST);
+}
+
+static uint32_t tail_end_of(const struct tcp_join *join, enum flow_way way)
+{
+	return join->slot->sides[other(way)].tail_end;
+}
+
+static bool is_tail_acknowledged(const struct tcp_join *join, enum flow_way way)
+{
+	uint32_t acked = __atomic_load_n(&join->slot->sides[other(way)].acked, __ATOMIC_RELAXED);
+	return (int32_t)(acked - tail_end_of(join, way)) >= 0;
+}
+
+/* The end of the stream is a number of the sequence like a byte. */
+static enum tcp_join_state pass_end(struct tcp_join *join, enum flow_way way)
+{
+	join->has_ended[way] = true;
+	set_tail_end(join, way, tail_end_of(join, way) + 1);
+	return shutdown(join->sockets[other(way)], SHUT_WR) < 0 ? TCP_JOIN_FAILED : TCP_JOIN_DONE;
+}
+
+/* Sends bytes that are still in the receive queue, and takes those out of it that were sent. Returns their number or -1. */
+static ssize_t pass_bytes(struct tcp_join *join, enum flow_way way, void *scratch, size_t count)
+{
+	uint32_t tail_end = tail_end_of(join, way);
+	set_tail_end(join, way, tail_end + (uint32_t)count);
+	ssize_t sent = send(join->sockets[other(way)], scratch, count, MSG_DONTWAIT | MSG_NOSIGNAL);
+	size_t taken = sent > 0 ? (size_t)sent : 0;
+	set_tail_end(join, way, tail_end + (uint32_t)taken);
+	join->tail_bytes[way] += taken;
+	if (taken > 0 && recv(join->sockets[way], scratch, taken, MSG_DONTWAIT) != (ssize_t)taken)
+		return -1;
+	return sent < 0 && errno != EAGAIN ? -1 : (ssize_t)taken;
+}
+
+/* TCP_JOIN_DONE: nothing is left in the socket. */
+static enum tcp_join_state pass_tail(struct tcp_join *join, enum flow_way way, void *scratch, size_t scratch_bytes)
+{
+	for (int i = 0; i < TURNS_MAX && !join->has_ended[way]; i++) {
+		ssize_t count = recv(join->sockets[way], scratch, scratch_bytes, MSG_DONTWAIT | MSG_PEEK);
+		if (count == 0)
+			return pass_end(join, way);
+		if (count < 0)
+			return errno == EAGAIN ? TCP_JOIN_DONE : TCP_JOIN_FAILED;
+		ssize_t passed = pass_bytes(join, way, scratch, (size_t)count);
+		if (passed < 0)
+			return TCP_JOIN_FAILED;
+		if (passed == 0)
+			return TCP_JOIN_GOES_ON;
+	}
+	return join->has_ended[way] ? TCP_JOIN_DONE : TCP_JOIN_GOES_ON;
+}
+
+/* --- the end ----------------------------------------------------------------------------------------------------- */
+
+/* What a peer has sent to the socket, and is not acknowledged yet, it would send again later. */
+static void acknowledge(int fd)
+{
+	int one = 1;
+	setsockopt(fd, IPPROTO_TCP, QUICK_ACKNOWLEDGE, &one, sizeof(one));
+}
+
+static enum tcp_join_state close_sockets(struct tcp_join *join)
+{
+	/* First nobody is sent to the sockets any more: the stack answers for those that are not there. */
+	for (enum flow_way way = 0; way < FLOW_WAY_COUNT; way++)
+		__atomic_store_n(&join->slot->sides[way].has_tail, 0, __ATOMIC_SEQ_CST);
+	join->slot->flags &= (uint8_t)~FLOW_SLOT_HAS_SOCKET;
+	for (enum flow_way way = 0; way < FLOW_WAY_COUNT; way++) {
+		if (join->sockets[way] < 0)
+			continue;
+		acknowledge(join->sockets[way]);
+		if (tcp_repair_close(&join->sockets[way]) < 0)
+			return TCP_JOIN_GOES_ON;
+	}
+	return TCP_JOIN_DONE;
+}
+
+enum tcp_join_state tcp_join_step(struct tcp_join *join, uint64_t now_ms, void *scratch, size_t scratch_bytes)
+{
+	bool is_done = now_ms - join->start_ms >= TCP_JOIN_SETTLE_MS;
+	for (enum flow_way way = 0; way < FLOW_WAY_COUNT; way++) {
+		enum tcp_join_state state = pass_tail(join, way, scratch, scratch_bytes);
+		if (state == TCP_JOIN_FAILED)
+			return state;
+		is_done = is_done && state == TCP_JOIN_DONE && is_tail_acknowledged(join, way);
+	}
+	return is_done ? close_sockets(join) : TCP_JOIN_GOES_ON;
+}
