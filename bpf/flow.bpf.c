@@ -151,6 +151,8 @@ SEC("tc") int strait_flow(struct __sk_buff *skb)
 		int verdict = flow_translate_tcp(skb, slot, place->way, packet.l4_at, packet.payload_bytes);
 		if (verdict == FLOW_TCP_FOR_SOCKET)
 			return leave_to_stack(FLOW_COUNT_SOCKET);
+		if (verdict == FLOW_TCP_ENDED)
+			return leave_to_stack(FLOW_COUNT_RETURNED);
 		if (verdict == FLOW_TCP_DROPPED)
 			return drop(FLOW_COUNT_DROPPED);
 	}

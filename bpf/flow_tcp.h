@@ -66,6 +66,23 @@ static __always_inline bool flow_is_for_socket(const struct flow_side *side, con
 	return (__s32)(bpf_ntohl(tcp->ack_seq) - side->tail_end) < 0;
 }
 
+/*
+ * A client that begins a connection with the ports of one that has ended, which is still here for what may be sent again:
+ * from here on the flow's packets are the stack's, until user space ends it. In a flow that has not ended a SYN goes on like
+ * everything else, and is answered by the server as RFC 5961 says, so that a client that has forgotten its connection resets
+ * it.
+ */
+static __always_inline bool flow_begins_anew(struct flow_slot *slot, __u32 way, const struct tcp_header *header)
+{
+	__u8 to_server = slot->sides[FLOW_TO_SERVER].tcp_flags;
+	__u8 to_client = slot->sides[FLOW_TO_CLIENT].tcp_flags;
+	bool has_ended = ((to_server & to_client & FLOW_TCP_FIN) | ((to_server | to_client) & FLOW_TCP_RST)) != 0;
+	if (way != FLOW_TO_SERVER || !header->fixed.syn || header->fixed.ack || !has_ended)
+		return false;
+	slot->state = FLOW_SLOT_TAKEN;
+	return true;
+}
+
 /* The first segment of a side chooses its clock; of two at the same time, the one that is first here. */
 static __always_inline tcp_clock flow_choose_clock(struct flow_side *side, const struct tcp_header *header)
 {
@@ -83,7 +100,7 @@ int flow_translate_header(struct flow_tcp_copy *copy, __u32 bytes)
 	return copy != NULL ? (int)tcp_translate(&copy->translation, &copy->header, bytes) : TCP_BROKEN;
 }
 
-enum flow_tcp_verdict { FLOW_TCP_TRANSLATED, FLOW_TCP_FOR_SOCKET, FLOW_TCP_DROPPED };
+enum flow_tcp_verdict { FLOW_TCP_TRANSLATED, FLOW_TCP_FOR_SOCKET, FLOW_TCP_ENDED, FLOW_TCP_DROPPED };
 
 /* l4_at: of a packet without IP options. A function of its own, with a stack of its own. */
 static __attribute__((noinline)) int flow_translate_tcp(struct __sk_buff *skb, struct flow_slot *slot, __u32 way,
@@ -96,6 +113,8 @@ static __attribute__((noinline)) int flow_translate_tcp(struct __sk_buff *skb, s
 	struct flow_tcp_copy *copy = bpf_map_lookup_elem(&tcp_copies, &key);
 	if (copy == NULL || !flow_load_tcp(skb, l4_at, copy, &bytes))
 		return FLOW_TCP_DROPPED;
+	if (flow_begins_anew(slot, way, &copy->header))
+		return FLOW_TCP_ENDED;
 	flow_note_acked(side, &copy->header);
 	if (flow_is_for_socket(side, &copy->header, payload_bytes))
 		return FLOW_TCP_FOR_SOCKET;

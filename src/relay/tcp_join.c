@@ -52,21 +52,28 @@ void tcp_join_fill(const struct tcp_join_numbers *numbers, struct flow_slot *slo
 		slot->flags |= FLOW_SLOT_HAS_TIMESTAMPS;
 }
 
+static enum flow_way other(enum flow_way way)
+{
+	return way == FLOW_TO_SERVER ? FLOW_TO_CLIENT : FLOW_TO_SERVER;
+}
+
+/* Before anything has passed the flow it has an acknowledgement of every byte that went the other way. */
+static uint32_t first_number(const struct flow_slot *slot, enum flow_way way)
+{
+	return slot->sides[other(way)].tail_end - slot->sides[way].seq_delta;
+}
+
 void tcp_join_start(struct tcp_join *join, struct flow_slot *slot, int client_fd, int server_fd, uint64_t now_ms)
 {
 	*join = (struct tcp_join){
 		.slot = slot,
 		.sockets = { [FLOW_TO_SERVER] = client_fd, [FLOW_TO_CLIENT] = server_fd },
 		.start_ms = now_ms,
+		.first = { first_number(slot, FLOW_TO_SERVER), first_number(slot, FLOW_TO_CLIENT) },
 	};
 }
 
 /* --- the tail ---------------------------------------------------------------------------------------------------- */
-
-static enum flow_way other(enum flow_way way)
-{
-	return way == FLOW_TO_SERVER ? FLOW_TO_CLIENT : FLOW_TO_SERVER;
-}
 
 /*
  * The program reads it while segments come: it has to know of bytes before they can be acknowledged. What goes to the
@@ -88,10 +95,25 @@ static bool is_tail_acknowledged(const struct tcp_join *join, enum flow_way way)
 	return (int32_t)(acked - tail_end_of(join, way)) >= 0;
 }
 
+/* The flow's position in a stream counts what passes through the sockets, too, unless later bytes have overtaken it. */
+static void note_passed(struct tcp_join *join, enum flow_way way)
+{
+	struct flow_side *side = &join->slot->sides[way];
+	uint32_t end = join->first[way] + (uint32_t)join->tail_bytes[way];
+	uint64_t position = __atomic_load_n(&side->bytes, __ATOMIC_RELAXED);
+	while ((int32_t)(end - (uint32_t)position) > 0) {
+		uint64_t moved = position + (end - (uint32_t)position);
+		if (__atomic_compare_exchange_n(&side->bytes, &position, moved, false, __ATOMIC_RELAXED,
+						__ATOMIC_RELAXED))
+			break;
+	}
+}
+
 /* The end of the stream is a number of the sequence like a byte. */
 static enum tcp_join_state pass_end(struct tcp_join *join, enum flow_way way)
 {
 	join->has_ended[way] = true;
+	__atomic_fetch_or(&join->slot->sides[way].tcp_flags, FLOW_TCP_FIN, __ATOMIC_RELAXED);
 	set_tail_end(join, way, tail_end_of(join, way) + 1);
 	return shutdown(join->sockets[other(way)], SHUT_WR) < 0 ? TCP_JOIN_FAILED : TCP_JOIN_DONE;
 }
@@ -105,6 +127,7 @@ static ssize_t pass_bytes(struct tcp_join *join, enum flow_way way, void *scratc
 	size_t taken = sent > 0 ? (size_t)sent : 0;
 	set_tail_end(join, way, tail_end + (uint32_t)taken);
 	join->tail_bytes[way] += taken;
+	note_passed(join, way);
 	if (taken > 0 && recv(join->sockets[way], scratch, taken, MSG_DONTWAIT) != (ssize_t)taken)
 		return -1;
 	return sent < 0 && errno != EAGAIN ? -1 : (ssize_t)taken;

@@ -43,6 +43,7 @@ struct tcp_join {
 	struct flow_slot *slot;
 	int sockets[FLOW_WAY_COUNT];
 	uint64_t start_ms;
+	uint32_t first[FLOW_WAY_COUNT];      /* the sequence number of the first byte that went this way in the flow */
 	uint64_t tail_bytes[FLOW_WAY_COUNT]; /* that went through the sockets after the flow had begun */
 	bool has_ended[FLOW_WAY_COUNT];      /* so did the end of the stream */
 };

@@ -313,6 +313,10 @@ static bool is_end_acknowledged(const struct connection *connection, enum flow_w
 
 static void look_at_joined(struct connection *connection, uint64_t now_ms)
 {
+	if (connection->slot->state != FLOW_SLOT_ACTIVE) {
+		end_flow(connection); /* its client begins anew */
+		return;
+	}
 	bool is_reset =
 		((connection->slot->sides[0].tcp_flags | connection->slot->sides[1].tcp_flags) & FLOW_TCP_RST) != 0;
 	bool has_ended = is_end_acknowledged(connection, 0) && is_end_acknowledged(connection, 1);
