@@ -57,13 +57,16 @@ static __always_inline void flow_note_acked(struct flow_side *side, const struct
  * what was lost. They tell the other side nothing that it has not heard before; so they are the socket's alone, unless they
  * carry something for the other side as well.
  */
-static __always_inline bool flow_is_for_socket(const struct flow_side *side, const struct tcp_header *header,
+static __always_inline bool flow_is_for_socket(const struct flow_slot *slot, __u32 way, const struct tcp_header *header,
 					       __u32 payload_bytes)
 {
 	const struct tcphdr *tcp = &header->fixed;
-	if (!side->has_tail || payload_bytes > 0 || tcp->syn || tcp->fin || tcp->rst || !tcp->ack)
+	const struct flow_side *back = &slot->sides[(way & 1) ^ 1];
+	if ((slot->flags & FLOW_SLOT_HAS_TAIL) == 0)
 		return false;
-	return (__s32)(bpf_ntohl(tcp->ack_seq) - side->tail_end) < 0;
+	if (payload_bytes > 0 || tcp->syn || tcp->fin || tcp->rst || !tcp->ack)
+		return false;
+	return (__s32)(bpf_ntohl(tcp->ack_seq) - (back->first + back->seq_delta)) < 0;
 }
 
 /*
@@ -116,7 +119,7 @@ static __attribute__((noinline)) int flow_translate_tcp(struct __sk_buff *skb, s
 	if (flow_begins_anew(slot, way, &copy->header))
 		return FLOW_TCP_ENDED;
 	flow_note_acked(side, &copy->header);
-	if (flow_is_for_socket(side, &copy->header, payload_bytes))
+	if (flow_is_for_socket(slot, way, &copy->header, payload_bytes))
 		return FLOW_TCP_FOR_SOCKET;
 	copy->translation = (struct tcp_translation){
 		.sender_clock = side->clock,

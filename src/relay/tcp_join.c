@@ -38,29 +38,17 @@ static void fill_side(const struct tcp_numbers *from, const struct tcp_numbers *
 	side->shift_in = from->peer_scale;
 	side->shift_out = to->own_scale;
 	side->bytes = from->read_next;
+	side->first = from->read_next;
 	side->acked = from->send_next;
-	side->tail_end = from->send_next;
-	side->has_tail = 1;
 }
 
 void tcp_join_fill(const struct tcp_join_numbers *numbers, struct flow_slot *slot)
 {
 	fill_side(&numbers->client, &numbers->server, &slot->sides[FLOW_TO_SERVER]);
 	fill_side(&numbers->server, &numbers->client, &slot->sides[FLOW_TO_CLIENT]);
-	slot->flags |= FLOW_SLOT_TRANSLATES_TCP | FLOW_SLOT_HAS_SOCKET;
+	slot->flags |= FLOW_SLOT_TRANSLATES_TCP | FLOW_SLOT_HAS_SOCKET | FLOW_SLOT_HAS_TAIL;
 	if (numbers->client.has_timestamps)
 		slot->flags |= FLOW_SLOT_HAS_TIMESTAMPS;
-}
-
-static enum flow_way other(enum flow_way way)
-{
-	return way == FLOW_TO_SERVER ? FLOW_TO_CLIENT : FLOW_TO_SERVER;
-}
-
-/* Before anything has passed the flow it has an acknowledgement of every byte that went the other way. */
-static uint32_t first_number(const struct flow_slot *slot, enum flow_way way)
-{
-	return slot->sides[other(way)].tail_end - slot->sides[way].seq_delta;
 }
 
 void tcp_join_start(struct tcp_join *join, struct flow_slot *slot, int client_fd, int server_fd, uint64_t now_ms)
@@ -69,40 +57,36 @@ void tcp_join_start(struct tcp_join *join, struct flow_slot *slot, int client_fd
 		.slot = slot,
 		.sockets = { [FLOW_TO_SERVER] = client_fd, [FLOW_TO_CLIENT] = server_fd },
 		.start_ms = now_ms,
-		.first = { first_number(slot, FLOW_TO_SERVER), first_number(slot, FLOW_TO_CLIENT) },
 	};
 }
 
 /* --- the tail ---------------------------------------------------------------------------------------------------- */
 
-/*
- * The program reads it while segments come: it has to know of bytes before they can be acknowledged. What goes to the
- * server through its socket is acknowledged by segments that go to the client.
- */
-static void set_tail_end(struct tcp_join *join, enum flow_way way, uint32_t tail_end)
+static enum flow_way other(enum flow_way way)
 {
-	__atomic_store_n(&join->slot->sides[other(way)].tail_end, tail_end, __ATOMIC_SEQ_CST);
+	return way == FLOW_TO_SERVER ? FLOW_TO_CLIENT : FLOW_TO_SERVER;
 }
 
-static uint32_t tail_end_of(const struct tcp_join *join, enum flow_way way)
+/* What has been passed on until there went through the sockets. The program has to know it before it can be acknowledged. */
+static void set_first(struct tcp_join *join, enum flow_way way, uint32_t first)
 {
-	return join->slot->sides[other(way)].tail_end;
+	__atomic_store_n(&join->slot->sides[way].first, first, __ATOMIC_SEQ_CST);
 }
 
 static bool is_tail_acknowledged(const struct tcp_join *join, enum flow_way way)
 {
+	const struct flow_side *side = &join->slot->sides[way];
 	uint32_t acked = __atomic_load_n(&join->slot->sides[other(way)].acked, __ATOMIC_RELAXED);
-	return (int32_t)(acked - tail_end_of(join, way)) >= 0;
+	return (int32_t)(acked - (side->first + side->seq_delta)) >= 0;
 }
 
-/* The flow's position in a stream counts what passes through the sockets, too, unless later bytes have overtaken it. */
+/* The flow's position in a stream is behind what has passed, unless later bytes have overtaken that. */
 static void note_passed(struct tcp_join *join, enum flow_way way)
 {
 	struct flow_side *side = &join->slot->sides[way];
-	uint32_t end = join->first[way] + (uint32_t)join->tail_bytes[way];
 	uint64_t position = __atomic_load_n(&side->bytes, __ATOMIC_RELAXED);
-	while ((int32_t)(end - (uint32_t)position) > 0) {
-		uint64_t moved = position + (end - (uint32_t)position);
+	while ((int32_t)(side->first - (uint32_t)position) > 0) {
+		uint64_t moved = position + (side->first - (uint32_t)position);
 		if (__atomic_compare_exchange_n(&side->bytes, &position, moved, false, __ATOMIC_RELAXED,
 						__ATOMIC_RELAXED))
 			break;
@@ -114,18 +98,19 @@ static enum tcp_join_state pass_end(struct tcp_join *join, enum flow_way way)
 {
 	join->has_ended[way] = true;
 	__atomic_fetch_or(&join->slot->sides[way].tcp_flags, FLOW_TCP_FIN, __ATOMIC_RELAXED);
-	set_tail_end(join, way, tail_end_of(join, way) + 1);
+	set_first(join, way, join->slot->sides[way].first + 1);
+	note_passed(join, way);
 	return shutdown(join->sockets[other(way)], SHUT_WR) < 0 ? TCP_JOIN_FAILED : TCP_JOIN_DONE;
 }
 
 /* Sends bytes that are still in the receive queue, and takes those out of it that were sent. Returns their number or -1. */
 static ssize_t pass_bytes(struct tcp_join *join, enum flow_way way, void *scratch, size_t count)
 {
-	uint32_t tail_end = tail_end_of(join, way);
-	set_tail_end(join, way, tail_end + (uint32_t)count);
+	uint32_t first = join->slot->sides[way].first;
+	set_first(join, way, first + (uint32_t)count);
 	ssize_t sent = send(join->sockets[other(way)], scratch, count, MSG_DONTWAIT | MSG_NOSIGNAL);
 	size_t taken = sent > 0 ? (size_t)sent : 0;
-	set_tail_end(join, way, tail_end + (uint32_t)taken);
+	set_first(join, way, first + (uint32_t)taken);
 	join->tail_bytes[way] += taken;
 	note_passed(join, way);
 	if (taken > 0 && recv(join->sockets[way], scratch, taken, MSG_DONTWAIT) != (ssize_t)taken)
@@ -163,9 +148,8 @@ static void acknowledge(int fd)
 static enum tcp_join_state close_sockets(struct tcp_join *join)
 {
 	/* First nobody is sent to the sockets any more: the stack answers for those that are not there. */
-	for (enum flow_way way = 0; way < FLOW_WAY_COUNT; way++)
-		__atomic_store_n(&join->slot->sides[way].has_tail, 0, __ATOMIC_SEQ_CST);
-	join->slot->flags &= (uint8_t)~FLOW_SLOT_HAS_SOCKET;
+	uint8_t flags = join->slot->flags & (uint8_t) ~(FLOW_SLOT_HAS_SOCKET | FLOW_SLOT_HAS_TAIL);
+	__atomic_store_n(&join->slot->flags, flags, __ATOMIC_SEQ_CST);
 	for (enum flow_way way = 0; way < FLOW_WAY_COUNT; way++) {
 		if (join->sockets[way] < 0)
 			continue;
