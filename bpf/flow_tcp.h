@@ -79,10 +79,12 @@ static __always_inline bool flow_begins_anew(struct flow_slot *slot, __u32 way, 
 {
 	__u8 to_server = slot->sides[FLOW_TO_SERVER].tcp_flags;
 	__u8 to_client = slot->sides[FLOW_TO_CLIENT].tcp_flags;
+	if (to_server & FLOW_TCP_SYN)
+		return true;
 	bool has_ended = ((to_server & to_client & FLOW_TCP_FIN) | ((to_server | to_client) & FLOW_TCP_RST)) != 0;
 	if (way != FLOW_TO_SERVER || !header->fixed.syn || header->fixed.ack || !has_ended)
 		return false;
-	slot->state = FLOW_SLOT_TAKEN;
+	slot->sides[FLOW_TO_SERVER].tcp_flags = to_server | FLOW_TCP_SYN;
 	return true;
 }
 
@@ -95,6 +97,19 @@ static __always_inline tcp_clock flow_choose_clock(struct flow_side *side, const
 	tcp_clock chosen = tcp_clock_choose(before, tcp_found_tsval(header), bpf_ktime_get_ns());
 	tcp_clock found = __sync_val_compare_and_swap(&side->clock, before, chosen);
 	return found == before ? chosen : found;
+}
+
+/*
+ * A segment from before the tail, which was sent again, or overtaken, must not be ahead of the tail in time: the receiver
+ * would take the tail, which the socket sends by its own clock, for a duplicate from another age (RFC 7323 5.3).
+ */
+static __always_inline tcp_clock flow_clock_for(const struct flow_slot *slot, const struct flow_side *side,
+						tcp_clock clock, const struct tcp_header *header)
+{
+	bool is_old = (__s32)(bpf_ntohl(header->fixed.seq) - side->first) < 0;
+	if ((slot->flags & FLOW_SLOT_HAS_TAIL) == 0 || !is_old || !tcp_clock_is_chosen(clock))
+		return clock;
+	return clock - ((tcp_clock)TCP_CLOCK_AHEAD_MS << 32);
 }
 
 /* A function that the verifier follows apart. It wants the pointer to be looked at. */
@@ -122,7 +137,7 @@ static __attribute__((noinline)) int flow_translate_tcp(struct __sk_buff *skb, s
 	if (flow_is_for_socket(slot, way, &copy->header, payload_bytes))
 		return FLOW_TCP_FOR_SOCKET;
 	copy->translation = (struct tcp_translation){
-		.sender_clock = side->clock,
+		.sender_clock = flow_clock_for(slot, side, side->clock, &copy->header),
 		.receiver_clock = back->clock,
 		.seq_delta = side->seq_delta,
 		.ack_delta = back->seq_delta,
@@ -132,7 +147,8 @@ static __attribute__((noinline)) int flow_translate_tcp(struct __sk_buff *skb, s
 	};
 	int result = flow_translate_header(copy, bytes);
 	if (result == TCP_WANTS_CLOCK) {
-		copy->translation.sender_clock = flow_choose_clock(side, &copy->header);
+		tcp_clock clock = flow_choose_clock(side, &copy->header);
+		copy->translation.sender_clock = flow_clock_for(slot, side, clock, &copy->header);
 		result = flow_translate_header(copy, bytes);
 	}
 	if (result != TCP_TRANSLATED)

@@ -313,7 +313,7 @@ static bool is_end_acknowledged(const struct connection *connection, enum flow_w
 
 static void look_at_joined(struct connection *connection, uint64_t now_ms)
 {
-	if (connection->slot->state != FLOW_SLOT_ACTIVE) {
+	if ((connection->slot->sides[FLOW_TO_SERVER].tcp_flags & FLOW_TCP_SYN) != 0) {
 		end_flow(connection); /* its client begins anew */
 		return;
 	}
