@@ -155,15 +155,20 @@ static int read_in_repair(int fd, struct tcp_numbers *numbers)
 	return result == 0 ? read_clock(fd, numbers) : result;
 }
 
-static int enter(int fd)
+int tcp_repair_hold(int fd)
 {
 	return set_int(fd, IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_ON);
 }
 
 /* TCP_REPAIR_OFF would send a window probe. */
+int tcp_repair_release(int fd)
+{
+	return set_int(fd, IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP);
+}
+
 static int leave(int fd, int reuses_address)
 {
-	int result = set_int(fd, IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP);
+	int result = tcp_repair_release(fd);
 	set_int(fd, SOL_SOCKET, SO_REUSEADDR, reuses_address);
 	return result;
 }
@@ -208,7 +213,7 @@ int tcp_repair_read(int fd, struct tcp_numbers *ret_numbers, enum tcp_obstacle *
 	if (result == 0)
 		result = set_int(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
 	if (result == 0)
-		result = enter(fd);
+		result = tcp_repair_hold(fd);
 	if (result < 0)
 		return result;
 	result = read_in_repair(fd, &numbers);
@@ -229,7 +234,7 @@ int tcp_repair_read(int fd, struct tcp_numbers *ret_numbers, enum tcp_obstacle *
 
 int tcp_repair_close(int *fd)
 {
-	int result = enter(*fd);
+	int result = tcp_repair_hold(*fd);
 	if (result == 0)
 		fd_close(fd);
 	return result;

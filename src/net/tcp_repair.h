@@ -78,7 +78,14 @@ const char *tcp_obstacle_word(enum tcp_obstacle obstacle);
 const char *tcp_obstacle_meaning(enum tcp_obstacle obstacle);
 
 /*
- * Closes it without telling the peer: no FIN, no reset, whatever is unread or unsent. Returns 0 and clears *fd, or -errno,
+ * A socket that is held is closed without a word even when that is done by the kernel, because its process has died. It sends
+ * what it has, receives and acknowledges as before, but is neither read nor written. Return 0 or -errno.
+ */
+int tcp_repair_hold(int fd);
+int tcp_repair_release(int fd);
+
+/*
+ * Closes it without telling the peer, held or not: no FIN, no reset, whatever is unread or unsent. Returns 0 and clears *fd, or -errno,
  * and then it is open.
  */
 int tcp_repair_close(int *fd);

@@ -51,6 +51,19 @@ void tcp_join_fill(const struct tcp_join_numbers *numbers, struct flow_slot *slo
 		slot->flags |= FLOW_SLOT_HAS_TIMESTAMPS;
 }
 
+/* Between two steps the sockets are such that nobody hears of them when this process dies. */
+static void hold(const struct tcp_join *join)
+{
+	for (enum flow_way way = 0; way < FLOW_WAY_COUNT; way++)
+		tcp_repair_hold(join->sockets[way]);
+}
+
+static void release(const struct tcp_join *join)
+{
+	for (enum flow_way way = 0; way < FLOW_WAY_COUNT; way++)
+		tcp_repair_release(join->sockets[way]);
+}
+
 void tcp_join_start(struct tcp_join *join, struct flow_slot *slot, int client_fd, int server_fd, uint64_t now_ms)
 {
 	*join = (struct tcp_join){
@@ -58,6 +71,7 @@ void tcp_join_start(struct tcp_join *join, struct flow_slot *slot, int client_fd
 		.sockets = { [FLOW_TO_SERVER] = client_fd, [FLOW_TO_CLIENT] = server_fd },
 		.start_ms = now_ms,
 	};
+	hold(join);
 }
 
 /* --- the tail ---------------------------------------------------------------------------------------------------- */
@@ -163,11 +177,15 @@ static enum tcp_join_state close_sockets(struct tcp_join *join)
 enum tcp_join_state tcp_join_step(struct tcp_join *join, uint64_t now_ms, void *scratch, size_t scratch_bytes)
 {
 	bool is_done = now_ms - join->start_ms >= TCP_JOIN_SETTLE_MS;
+	release(join);
 	for (enum flow_way way = 0; way < FLOW_WAY_COUNT; way++) {
 		enum tcp_join_state state = pass_tail(join, way, scratch, scratch_bytes);
 		if (state == TCP_JOIN_FAILED)
 			return state;
 		is_done = is_done && state == TCP_JOIN_DONE && is_tail_acknowledged(join, way);
 	}
-	return is_done ? close_sockets(join) : TCP_JOIN_GOES_ON;
+	if (is_done)
+		return close_sockets(join);
+	hold(join);
+	return TCP_JOIN_GOES_ON;
 }

@@ -376,6 +376,24 @@ static void peer_does_not_hear_of_a_quiet_close(void **state)
 	assert_int_equal(errno, ECONNRESET);
 }
 
+static void peer_does_not_hear_of_a_held_socket_that_is_closed(void **state)
+{
+	struct pair *pair = *state;
+	read_numbers(pair->near);
+	static char bytes[100000];
+	assert_int_equal(send(pair->near, bytes, sizeof(bytes), 0), sizeof(bytes));
+	assert_int_equal(tcp_repair_hold(pair->near), 0);
+	/* It goes on sending what it has, and receives. */
+	assert_int_equal(recv(pair->far, bytes, sizeof(bytes), MSG_WAITALL), sizeof(bytes));
+	assert_int_equal(send(pair->far, bytes, 1000, 0), 1000);
+	assert_true(is_readable(pair->near, WAIT_MS));
+	assert_int_equal(tcp_repair_release(pair->near), 0);
+	assert_int_equal(recv(pair->near, bytes, 1000, MSG_WAITALL), 1000);
+	assert_int_equal(tcp_repair_hold(pair->near), 0);
+	fd_close(&pair->near);
+	assert_false(is_readable(pair->far, 300));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +410,8 @@ int main(void)
 		cmocka_unit_test(every_obstacle_has_a_word),
 		cmocka_unit_test_setup_teardown(reading_sends_what_is_to_be_acknowledged, open_pair, close_pair),
 		cmocka_unit_test_setup_teardown(peer_does_not_hear_of_a_quiet_close, open_pair, close_pair),
+		cmocka_unit_test_setup_teardown(peer_does_not_hear_of_a_held_socket_that_is_closed, open_pair,
+						close_pair),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
