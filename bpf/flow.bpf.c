@@ -59,12 +59,15 @@ enum { PACKET_FOR_US = 0 }; /* PACKET_HOST of linux/if_packet.h */
 
 /*
  * Moves the position of a stream on to the end of what this packet carries. What was sent before, and is sent again, does not
- * count; nor does what no window can have let through. Another CPU may move it meanwhile.
+ * count; nor does what no window can have let through, and behind a FIN, which has a number like a byte, there is nothing.
+ * Another CPU may move it meanwhile.
  */
 static __always_inline void note_stream(struct flow_side *side, const struct flow_packet *packet)
 {
 	enum { TRIES = 4, WINDOW_MAX = 1 << 30 };
 	__u32 end = packet->tcp_seq + packet->payload_bytes;
+	if (side->tcp_flags & FLOW_TCP_FIN)
+		return;
 	for (int i = 0; i < TRIES; i++) {
 		__u64 position = side->bytes;
 		__u32 more = end - (__u32)position;

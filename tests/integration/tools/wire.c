@@ -8,6 +8,7 @@
  * random part of JITTER_US, so that frames overtake each other. Says "ready" when both devices are there; ends with its
  * standard input or on a signal, and the devices with it.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
