@@ -62,5 +62,5 @@ uint32_t flow_path_obstacles(const struct config *config, const struct config_se
 		bit_if(is_limited, FLOW_OBSTACLE_BANDWIDTH) |
 		bit_if(pool->source.is_client, FLOW_OBSTACLE_SOURCE_CLIENT) |
 		bit_if(has_only_unix_servers(pool) || has_only_unix_listeners(service), FLOW_OBSTACLE_UNIX_SOCKETS);
-	return obstacles | (protocol == CONFIG_UDP ? udp_obstacles(service, pool) : bit_if(true, FLOW_OBSTACLE_TCP));
+	return protocol == CONFIG_UDP ? obstacles | udp_obstacles(service, pool) : obstacles;
 }

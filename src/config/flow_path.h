@@ -20,8 +20,7 @@
 	X(REPLIES, "session replies=")                                                                                 \
 	X(REQUESTS, "session requests=")                                                                               \
 	X(SOURCE_CLIENT, "source client")                                                                              \
-	X(UNIX_SOCKETS, "a unix socket")                                                                               \
-	X(TCP, "TCP, which this version leaves in user space")
+	X(UNIX_SOCKETS, "a unix socket")
 
 enum flow_obstacle {
 #define FLOW_OBSTACLE_ENUM(name, text) FLOW_OBSTACLE_##name,

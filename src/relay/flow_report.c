@@ -5,6 +5,7 @@
 #include "kernel/flow_table.h"
 #include "net/socket.h"
 #include "relay/flow_observe.h"
+#include "relay/tcp_offload.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -85,6 +86,8 @@ static void describe_connection(const struct tcp_connection *connection, enum re
 	record->duration_us = microseconds_since(connection->relay, connection->start_ns);
 	record->bytes_in = connection->client.bytes_read;
 	record->bytes_out = connection->server.bytes_read;
+	if (connection->offload_state == TCP_OFFLOAD_JOINING)
+		record->path = FLOW_PATH_OFFLOAD;
 	const struct server *server = split_attempts(connection, record);
 	add_server(record, connection->pool, server);
 	if (server != NULL)

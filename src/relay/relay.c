@@ -7,6 +7,7 @@
 #include "relay/flow_observe.h"
 #include "relay/tcp_connection.h"
 #include "relay/tcp_greeting.h"
+#include "relay/tcp_offload.h"
 #include "relay/tcp_throttle.h"
 #include "relay/udp_reply.h"
 #include "relay/udp_session.h"
@@ -40,6 +41,7 @@ void relay_init(struct relay *relay, const struct relay_settings *settings, uint
 	/* Address space is free: every worker's slabs can hold all flows of the daemon. */
 	uint32_t connections_max = settings->connections_capacity + ENDED_IN_A_TURN_MAX;
 	slab_init(&relay->connections, sizeof(struct tcp_connection), connections_max);
+	slab_init(&relay->joinings, sizeof(struct tcp_joining), connections_max);
 	slab_init(&relay->attempts, sizeof(struct tcp_attempts), connections_max);
 	slab_init(&relay->greetings, sizeof(struct tcp_greeting), connections_max);
 	slab_init(&relay->tcp_throttles, sizeof(struct tcp_throttle), connections_max);
@@ -76,6 +78,7 @@ void relay_done(struct relay *relay)
 	slab_done(&relay->tcp_throttles);
 	slab_done(&relay->greetings);
 	slab_done(&relay->attempts);
+	slab_done(&relay->joinings);
 	slab_done(&relay->connections);
 	ring_done(&relay->observations);
 	ring_done(&relay->records);

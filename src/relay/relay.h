@@ -59,6 +59,7 @@ struct relay {
 	struct tcp_pipes pipes;
 	struct tcp_batch batch;
 	struct slab attempts;
+	struct slab joinings;      /* struct tcp_joining, of connections on their way into the kernel */
 	struct slab greetings;     /* struct tcp_greeting */
 	struct slab tcp_throttles; /* struct tcp_throttle, of connections with a limit of bandwidth */
 	struct list unfinished;    /* connections that used up their share of the turn and go on in the next one */

@@ -13,6 +13,7 @@
 #include "relay/introduction.h"
 #include "relay/own_flows.h"
 #include "relay/tcp_greeting.h"
+#include "relay/tcp_offload.h"
 #include "relay/tcp_hello.h"
 #include "relay/tcp_queue.h"
 #include "relay/upstream.h"
@@ -132,6 +133,7 @@ static void finish(struct tcp_connection *connection, enum reason reason)
 {
 	struct relay *relay = connection->relay;
 	CHECK(connection->state != TCP_CLOSED);
+	tcp_offload_stop(connection);
 	flow_report_connection(connection, reason);
 	forget_own_flow(connection);
 	count_end(connection, reason);
@@ -150,6 +152,21 @@ static void finish(struct tcp_connection *connection, enum reason reason)
 	loop_defer(relay->loop, &connection->deferred, release_memory);
 }
 
+void tcp_connection_hand_over(struct tcp_connection *connection)
+{
+	struct relay *relay = connection->relay;
+	struct flow_budget *budget = relay->settings->budget;
+	flow_ceiling_give(&budget->connections, 1);
+	flow_ceiling_give(&budget->descriptors, 2);
+	counter_subtract(&relay->connections_active, 1);
+	release_attempts(connection);
+	timer_disarm(relay->wheel, &connection->timer);
+	list_remove(&connection->wait.link);
+	connection->state = TCP_CLOSED;
+	connection->target = NULL;
+	loop_defer(relay->loop, &connection->deferred, release_memory);
+}
+
 void tcp_connection_close(struct tcp_connection *connection, enum reason reason)
 {
 	finish(connection, reason);
@@ -157,6 +174,7 @@ void tcp_connection_close(struct tcp_connection *connection, enum reason reason)
 
 void tcp_connection_abort(struct tcp_connection *connection, enum reason reason)
 {
+	tcp_offload_stop(connection);
 	socket_reset_on_close(connection->client.source.fd);
 	if (connection->server.source.fd >= 0)
 		socket_reset_on_close(connection->server.source.fd);
@@ -182,7 +200,7 @@ static void note_first_fin(struct tcp_connection *connection)
 	timer_arm(relay->wheel, &connection->timer, relay->loop->now_ms + idle_limit_ms(connection));
 }
 
-static void count_bytes(struct tcp_connection *connection, uint64_t in, uint64_t out)
+void tcp_connection_count_bytes(struct tcp_connection *connection, uint64_t in, uint64_t out)
 {
 	struct service_counters *service = counters_of(connection);
 	struct server_counters *server = target_counters(connection);
@@ -239,6 +257,10 @@ void tcp_connection_drive(struct tcp_connection *connection)
 {
 	if (connection->state != TCP_ESTABLISHED)
 		return;
+	if (tcp_offload_has_begun(connection)) {
+		tcp_offload_drive(connection);
+		return;
+	}
 	struct relay *relay = connection->relay;
 	struct tcp_side *client = &connection->client;
 	struct tcp_side *server = &connection->server;
@@ -252,13 +274,15 @@ void tcp_connection_drive(struct tcp_connection *connection)
 		is_reset(up) && up != TCP_PUMP_SINK_RESET ? TCP_PUMP_WAIT : tcp_pump_run(relay, server, client, &moved);
 	if (moved)
 		connection->last_activity_ms = relay->loop->now_ms;
-	count_bytes(connection, client->bytes_read - in, server->bytes_read - out);
+	tcp_connection_count_bytes(connection, client->bytes_read - in, server->bytes_read - out);
 	note_first_fin(connection);
 	enum reason reset = find_reset(connection, up, down);
 	if (reset != REASON_NONE)
 		tcp_connection_abort(connection, reset);
 	else if (is_complete(connection))
 		finish(connection, connection->first_fin);
+	else if (tcp_offload_is_due(connection))
+		tcp_offload_begin(connection);
 	else
 		wait_for_turn(connection, up, down);
 }
@@ -271,7 +295,7 @@ void tcp_connection_note_received(struct tcp_connection *connection, struct tcp_
 	if (!moved)
 		return;
 	connection->last_activity_ms = connection->relay->loop->now_ms;
-	count_bytes(connection, is_client ? (uint64_t)got : 0, is_client ? 0 : (uint64_t)got);
+	tcp_connection_count_bytes(connection, is_client ? (uint64_t)got : 0, is_client ? 0 : (uint64_t)got);
 }
 
 /*
@@ -311,7 +335,9 @@ static void on_client_event(struct loop_source *source, uint32_t events)
 	if (connection->state == TCP_CLOSED)
 		return;
 	tcp_pump_note(&connection->client, events);
-	if (connection->state == TCP_ESTABLISHED && check_beginning(connection))
+	if (tcp_offload_has_begun(connection))
+		tcp_offload_drive(connection);
+	else if (connection->state == TCP_ESTABLISHED && check_beginning(connection))
 		tcp_batch_add(&connection->relay->batch, connection);
 	else if (connection->state == TCP_ESTABLISHED || connection->state == TCP_CLOSED)
 		return;
@@ -422,6 +448,7 @@ static void become_established(struct tcp_connection *connection)
 	connection->state = TCP_ESTABLISHED;
 	tcp_throttle_update(connection);
 	connection->connect_us = (uint32_t)((relay->loop->now_ns - connection->connect_start_ns) / CLOCK_NS_PER_US);
+	connection->offload_at_ms = 0;
 	connection->last_activity_ms = now_ms;
 	count_begin(connection);
 	counter_add(&target_counters(connection)->flows, 1);
@@ -429,8 +456,8 @@ static void become_established(struct tcp_connection *connection)
 			  connection->connect_us);
 	/* The timer, still set for the connect, finds out about idleness when it fires: no need to touch it again. */
 	const struct service_policy *policy = service_policy(connection->service);
-	if (policy->idle_ms < policy->connect_ms)
-		timer_arm(relay->wheel, &connection->timer, now_ms + policy->idle_ms);
+	if (policy->idle_ms < policy->connect_ms || policy->offloads[FLOW_TCP])
+		tcp_connection_wait(connection);
 	if (pool_policy(connection->pool)->proxy_version != 0 && !introduce(connection))
 		tcp_connection_abort(connection, REASON_LIMIT_MEMORY);
 	else if (check_beginning(connection))
@@ -454,7 +481,9 @@ static void on_server_event(struct loop_source *source, uint32_t events)
 	if (connection->state == TCP_CLOSED)
 		return;
 	tcp_pump_note(&connection->server, events);
-	if (connection->state == TCP_ESTABLISHED)
+	if (tcp_offload_has_begun(connection))
+		tcp_offload_drive(connection);
+	else if (connection->state == TCP_ESTABLISHED)
 		tcp_batch_add(&connection->relay->batch, connection);
 	else
 		on_connect_event(connection, events);
@@ -591,9 +620,20 @@ static void set_long_options(struct tcp_connection *connection)
 	connection->has_long_options = true;
 }
 
+void tcp_connection_wait(struct tcp_connection *connection)
+{
+	uint64_t deadline_ms = connection->last_activity_ms + idle_limit_ms(connection);
+	uint64_t offload_ms = tcp_offload_due_ms(connection);
+	timer_arm(connection->relay->wheel, &connection->timer, offload_ms < deadline_ms ? offload_ms : deadline_ms);
+}
+
 static void on_timer(struct timer *timer, uint64_t now_ms)
 {
 	struct tcp_connection *connection = LIST_OWNER(timer, struct tcp_connection, timer);
+	if (tcp_offload_has_begun(connection)) {
+		tcp_offload_drive(connection);
+		return;
+	}
 	if (connection->state == TCP_GREETING) {
 		tcp_connection_abort(connection, REASON_BAD_PROXY_HEADER);
 		return;
@@ -627,7 +667,10 @@ static void on_timer(struct timer *timer, uint64_t now_ms)
 		return;
 	}
 	set_long_options(connection);
-	timer_arm(connection->relay->wheel, &connection->timer, deadline_ms);
+	if (tcp_offload_is_due(connection))
+		tcp_offload_begin(connection);
+	if (!tcp_offload_has_begun(connection))
+		tcp_connection_wait(connection);
 }
 
 /* --- the beginning ---------------------------------------------------------------------------------------------- */

@@ -42,7 +42,11 @@ struct tcp_connection {
 	struct endpoint client_endpoint;
 	uint64_t id;
 	uint64_t start_ns;
-	uint64_t connect_start_ns;
+	union {
+		uint64_t connect_start_ns;   /* CONNECTING */
+		uint64_t offload_at_ms;      /* ESTABLISHED: see tcp_offload.c */
+		struct tcp_joining *joining; /* with TCP_OFFLOAD_JOINING */
+	};
 	uint64_t last_activity_ms;
 	uint32_t connect_us;
 	struct guard_ticket ticket;
@@ -55,6 +59,8 @@ struct tcp_connection {
 	bool is_own_flow;      /* towards the server, noted in own_flows */
 	bool is_ready;         /* in the batch of this turn */
 	bool has_long_options; /* keep-alive is set towards the server */
+	uint8_t offload_state; /* enum tcp_offload_state */
+	uint8_t offload_tries;
 };
 /* An idle connection has nothing else: no buffer, no other object. */
 static_assert(sizeof(struct tcp_connection) <= 400, "promised to users");
@@ -83,6 +89,16 @@ bool tcp_connection_take_place(struct tcp_connection *connection);
 
 /* What a batch has read from one of its sides: the number of bytes, or -errno. */
 void tcp_connection_note_received(struct tcp_connection *connection, struct tcp_side *from, ssize_t got, size_t room);
+
+/* Sets the timer of an established connection to its next deadline. */
+void tcp_connection_wait(struct tcp_connection *connection);
+/* Bytes that the kernel has carried from its client and to it. */
+void tcp_connection_count_bytes(struct tcp_connection *connection, uint64_t in, uint64_t out);
+/*
+ * Forgets a connection that has no sockets any more, and goes on as a bare flow, to which its places in guard and server and
+ * what was counted belong now.
+ */
+void tcp_connection_hand_over(struct tcp_connection *connection);
 
 /* Goes on where it was: after a turn's share was used up, or a tail buffer has become free. */
 void tcp_connection_drive(struct tcp_connection *connection);

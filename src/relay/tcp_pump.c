@@ -303,6 +303,12 @@ enum tcp_pump_result tcp_pump_run(struct relay *relay, struct tcp_side *from, st
 	return result;
 }
 
+bool tcp_pump_flush(struct relay *relay, struct tcp_side *to)
+{
+	bool moved = false;
+	return !to->is_writable || flush_unsent(relay, to, &moved) != TCP_PUMP_SINK_RESET;
+}
+
 bool tcp_pump_begin(struct relay *relay, struct tcp_side *to, const uint8_t *bytes, size_t len)
 {
 	if (!tcp_pump_has_tails(relay))

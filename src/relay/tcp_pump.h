@@ -67,6 +67,9 @@ enum tcp_pump_result {
 /* Moves what can be moved now. *moved is set when bytes were moved (and left alone otherwise). */
 enum tcp_pump_result tcp_pump_run(struct relay *relay, struct tcp_side *from, struct tcp_side *to, bool *moved);
 
+/* Sends what is kept for the side, as far as it takes it. Returns false when the side is broken. */
+bool tcp_pump_flush(struct relay *relay, struct tcp_side *to);
+
 /* Sends what the connection begins with, before anything else; false when there is no room to keep what is not taken. */
 bool tcp_pump_begin(struct relay *relay, struct tcp_side *to, const uint8_t *bytes, size_t len);
 
