@@ -53,20 +53,50 @@ static __always_inline void flow_note_acked(struct flow_side *side, const struct
 }
 
 /*
+ * What the sender acknowledges when it has all that strait's socket has sent it, the tail; by so much less than that it
+ * acknowledges now. 0 without a tail.
+ */
+static __always_inline __u32 flow_missing_tail(const struct flow_slot *slot, __u32 way, const struct tcp_header *header)
+{
+	const struct flow_side *back = &slot->sides[(way & 1) ^ 1];
+	__s32 missing = (__s32)(back->first + back->seq_delta - bpf_ntohl(header->fixed.ack_seq));
+	if ((slot->flags & FLOW_SLOT_HAS_TAIL) == 0 || !header->fixed.ack || missing < 0)
+		return 0;
+	return missing;
+}
+
+/*
  * While strait's socket still sends the sender something, it needs its acknowledgements: for its window, and to send again
  * what was lost. They tell the other side nothing that it has not heard before; so they are the socket's alone, unless they
  * carry something for the other side as well.
+ *
+ * They echo no time to it. The socket acknowledges less than the other side does meanwhile, and of what acknowledges too
+ * little a receiver does not keep the time; so echoes stay behind, and the socket would take every loss for a mistake, and
+ * every round trip for longer than the one before.
  */
-static __always_inline bool flow_is_for_socket(const struct flow_slot *slot, __u32 way, const struct tcp_header *header,
-					       __u32 payload_bytes)
+static __always_inline bool flow_is_for_socket(const struct tcp_header *header, __u32 missing, __u32 payload_bytes)
 {
 	const struct tcphdr *tcp = &header->fixed;
-	const struct flow_side *back = &slot->sides[(way & 1) ^ 1];
-	if ((slot->flags & FLOW_SLOT_HAS_TAIL) == 0)
-		return false;
-	if (payload_bytes > 0 || tcp->syn || tcp->fin || tcp->rst || !tcp->ack)
-		return false;
-	return (__s32)(bpf_ntohl(tcp->ack_seq) - (back->first + back->seq_delta)) < 0;
+	return missing > 0 && payload_bytes == 0 && !tcp->syn && !tcp->fin && !tcp->rst;
+}
+
+static __always_inline struct tcp_translation flow_translation_for_socket(const struct flow_slot *slot)
+{
+	return (struct tcp_translation){
+		.sender_clock = tcp_clock_make(0, 0), /* the same */
+		.has_timestamps = (slot->flags & FLOW_SLOT_HAS_TIMESTAMPS) != 0,
+	};
+}
+
+/*
+ * What is for the other side acknowledges all that the other side knows to be acknowledged: for the same reason. Its window
+ * ends where it did.
+ */
+static __always_inline void flow_hide_missing(struct tcp_header *header, __u32 missing, __u8 shift_in)
+{
+	__u32 window = (__u32)bpf_ntohs(header->fixed.window) << (shift_in & 15);
+	header->fixed.ack_seq = bpf_htonl(bpf_ntohl(header->fixed.ack_seq) + missing);
+	header->fixed.window = bpf_htons(window > missing ? (window - missing) >> (shift_in & 15) : 0);
 }
 
 /*
@@ -100,16 +130,32 @@ static __always_inline tcp_clock flow_choose_clock(struct flow_side *side, const
 }
 
 /*
- * A segment from before the tail, which was sent again, or overtaken, must not be ahead of the tail in time: the receiver
+ * A segment from before the tail's end, which was sent again, or overtaken, must not be ahead of the tail in time: the receiver
  * would take the tail, which the socket sends by its own clock, for a duplicate from another age (RFC 7323 5.3).
  */
 static __always_inline tcp_clock flow_clock_for(const struct flow_slot *slot, const struct flow_side *side,
 						tcp_clock clock, const struct tcp_header *header)
 {
-	bool is_old = (__s32)(bpf_ntohl(header->fixed.seq) - side->first) < 0;
+	bool is_old = (__s32)(bpf_ntohl(header->fixed.seq) - side->first) <= 0;
 	if ((slot->flags & FLOW_SLOT_HAS_TAIL) == 0 || !is_old || !tcp_clock_is_chosen(clock))
 		return clock;
 	return clock - ((tcp_clock)TCP_CLOCK_AHEAD_MS << 32);
+}
+
+static __always_inline struct tcp_translation flow_translation(const struct flow_slot *slot,
+							       const struct flow_side *side,
+							       const struct flow_side *back,
+							       const struct tcp_header *header)
+{
+	return (struct tcp_translation){
+		.sender_clock = flow_clock_for(slot, side, side->clock, header),
+		.receiver_clock = back->clock,
+		.seq_delta = side->seq_delta,
+		.ack_delta = back->seq_delta,
+		.shift_in = side->shift_in,
+		.shift_out = side->shift_out,
+		.has_timestamps = (slot->flags & FLOW_SLOT_HAS_TIMESTAMPS) != 0,
+	};
 }
 
 /* A function that the verifier follows apart. It wants the pointer to be looked at. */
@@ -134,17 +180,12 @@ static __attribute__((noinline)) int flow_translate_tcp(struct __sk_buff *skb, s
 	if (flow_begins_anew(slot, way, &copy->header))
 		return FLOW_TCP_ENDED;
 	flow_note_acked(side, &copy->header);
-	if (flow_is_for_socket(slot, way, &copy->header, payload_bytes))
-		return FLOW_TCP_FOR_SOCKET;
-	copy->translation = (struct tcp_translation){
-		.sender_clock = flow_clock_for(slot, side, side->clock, &copy->header),
-		.receiver_clock = back->clock,
-		.seq_delta = side->seq_delta,
-		.ack_delta = back->seq_delta,
-		.shift_in = side->shift_in,
-		.shift_out = side->shift_out,
-		.has_timestamps = (slot->flags & FLOW_SLOT_HAS_TIMESTAMPS) != 0,
-	};
+	__u32 missing = flow_missing_tail(slot, way, &copy->header);
+	bool is_for_socket = flow_is_for_socket(&copy->header, missing, payload_bytes);
+	copy->translation =
+		is_for_socket ? flow_translation_for_socket(slot) : flow_translation(slot, side, back, &copy->header);
+	if (missing > 0 && !is_for_socket)
+		flow_hide_missing(&copy->header, missing, side->shift_in);
 	int result = flow_translate_header(copy, bytes);
 	if (result == TCP_WANTS_CLOCK) {
 		tcp_clock clock = flow_choose_clock(side, &copy->header);
@@ -157,7 +198,7 @@ static __attribute__((noinline)) int flow_translate_tcp(struct __sk_buff *skb, s
 	if (bpf_skb_store_bytes(skb, l4_at, copy->header.bytes, bytes, 0) < 0 ||
 	    bpf_l4_csum_replace(skb, l4_at + offsetof(struct tcphdr, check), 0, difference, 0) < 0)
 		return FLOW_TCP_DROPPED;
-	return FLOW_TCP_TRANSLATED;
+	return is_for_socket ? FLOW_TCP_FOR_SOCKET : FLOW_TCP_TRANSLATED;
 }
 
 #endif
