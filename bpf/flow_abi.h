@@ -56,8 +56,8 @@ struct flow_side {
 	__u32 packets; /* wraps around */
 	__u32 seen_tick;
 	/*
-	 * What `bytes` was when the flow began. TCP whose connections were joined: the number of the first byte that did not go
-	 * through the sockets. User space moves it on before a socket sends more.
+	 * What `bytes` was when the flow began. TCP whose connections were joined: the number of the first byte that does not go
+	 * through the sockets, as far as user space knows, which moves it on before a socket sends more.
 	 */
 	__u32 first;
 	__u32 acked; /* TCP whose connections were joined: the highest acknowledgement in these packets */

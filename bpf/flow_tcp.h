@@ -80,6 +80,16 @@ static __always_inline bool flow_is_for_socket(const struct tcp_header *header, 
 	return missing > 0 && payload_bytes == 0 && !tcp->syn && !tcp->fin && !tcp->rst;
 }
 
+/*
+ * The socket takes nothing whose number is beyond its window, and the sender may have sent the other side more than that; so
+ * the number becomes the one that the socket expects.
+ */
+static __always_inline void flow_hide_progress(struct tcp_header *header, __u32 first)
+{
+	if ((__s32)(bpf_ntohl(header->fixed.seq) - first) > 0)
+		header->fixed.seq = bpf_htonl(first);
+}
+
 static __always_inline struct tcp_translation flow_translation_for_socket(const struct flow_slot *slot)
 {
 	return (struct tcp_translation){
@@ -184,7 +194,9 @@ static __attribute__((noinline)) int flow_translate_tcp(struct __sk_buff *skb, s
 	bool is_for_socket = flow_is_for_socket(&copy->header, missing, payload_bytes);
 	copy->translation =
 		is_for_socket ? flow_translation_for_socket(slot) : flow_translation(slot, side, back, &copy->header);
-	if (missing > 0 && !is_for_socket)
+	if (is_for_socket)
+		flow_hide_progress(&copy->header, side->first);
+	else if (missing > 0)
 		flow_hide_missing(&copy->header, missing, side->shift_in);
 	int result = flow_translate_header(copy, bytes);
 	if (result == TCP_WANTS_CLOCK) {

@@ -4,8 +4,9 @@
 #include "bpf/tcp_translate.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
-#include <stdatomic.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 enum {
@@ -37,8 +38,9 @@ static void fill_side(const struct tcp_numbers *from, const struct tcp_numbers *
 	side->clock = tcp_clock_before(to->clock_ms);
 	side->shift_in = from->peer_scale;
 	side->shift_out = to->own_scale;
-	side->bytes = from->read_next;
-	side->first = from->read_next;
+	/* Behind what is still unread. */
+	side->first = from->read_next + from->unread_bytes;
+	side->bytes = side->first;
 	side->acked = from->send_next;
 }
 
@@ -64,11 +66,13 @@ static void release(const struct tcp_join *join)
 		tcp_repair_release(join->sockets[way]);
 }
 
-void tcp_join_start(struct tcp_join *join, struct flow_slot *slot, int client_fd, int server_fd, uint64_t now_ms)
+void tcp_join_start(struct tcp_join *join, const struct tcp_join_numbers *numbers, struct flow_slot *slot,
+		    const int sockets[FLOW_WAY_COUNT], uint64_t now_ms)
 {
 	*join = (struct tcp_join){
 		.slot = slot,
-		.sockets = { [FLOW_TO_SERVER] = client_fd, [FLOW_TO_CLIENT] = server_fd },
+		.sockets = { sockets[FLOW_TO_SERVER], sockets[FLOW_TO_CLIENT] },
+		.next = { numbers->client.read_next, numbers->server.read_next },
 		.start_ms = now_ms,
 	};
 	hold(join);
@@ -81,12 +85,6 @@ static enum flow_way other(enum flow_way way)
 	return way == FLOW_TO_SERVER ? FLOW_TO_CLIENT : FLOW_TO_SERVER;
 }
 
-/* What has been passed on until there went through the sockets. The program has to know it before it can be acknowledged. */
-static void set_first(struct tcp_join *join, enum flow_way way, uint32_t first)
-{
-	__atomic_store_n(&join->slot->sides[way].first, first, __ATOMIC_SEQ_CST);
-}
-
 static bool is_tail_acknowledged(const struct tcp_join *join, enum flow_way way)
 {
 	const struct flow_side *side = &join->slot->sides[way];
@@ -94,17 +92,36 @@ static bool is_tail_acknowledged(const struct tcp_join *join, enum flow_way way)
 	return (int32_t)(acked - (side->first + side->seq_delta)) >= 0;
 }
 
-/* The flow's position in a stream is behind what has passed, unless later bytes have overtaken that. */
-static void note_passed(struct tcp_join *join, enum flow_way way)
+/* The flow's position in a stream is behind the tail, unless later bytes have overtaken that. */
+static void move_position(struct flow_side *side, uint32_t first)
 {
-	struct flow_side *side = &join->slot->sides[way];
 	uint64_t position = __atomic_load_n(&side->bytes, __ATOMIC_RELAXED);
-	while ((int32_t)(side->first - (uint32_t)position) > 0) {
-		uint64_t moved = position + (side->first - (uint32_t)position);
+	while ((int32_t)(first - (uint32_t)position) > 0) {
+		uint64_t moved = position + (first - (uint32_t)position);
 		if (__atomic_compare_exchange_n(&side->bytes, &position, moved, false, __ATOMIC_RELAXED,
 						__ATOMIC_RELAXED))
 			break;
 	}
+}
+
+/*
+ * The program has to know of bytes before they can be acknowledged, and what the socket expects next. Bytes that were under
+ * way when the flow began may have come since the last look.
+ */
+static void set_first(struct tcp_join *join, enum flow_way way, uint32_t first)
+{
+	struct flow_side *side = &join->slot->sides[way];
+	if ((int32_t)(first - side->first) <= 0)
+		return;
+	__atomic_store_n(&side->first, first, __ATOMIC_SEQ_CST);
+	move_position(side, first);
+}
+
+static void look_for_more(struct tcp_join *join, enum flow_way way)
+{
+	int unread = 0;
+	if (!join->has_ended[way] && ioctl(join->sockets[way], SIOCINQ, &unread) == 0)
+		set_first(join, way, join->next[way] + (uint32_t)unread);
 }
 
 /* The end of the stream is a number of the sequence like a byte. */
@@ -112,21 +129,18 @@ static enum tcp_join_state pass_end(struct tcp_join *join, enum flow_way way)
 {
 	join->has_ended[way] = true;
 	__atomic_fetch_or(&join->slot->sides[way].tcp_flags, FLOW_TCP_FIN, __ATOMIC_RELAXED);
-	set_first(join, way, join->slot->sides[way].first + 1);
-	note_passed(join, way);
+	set_first(join, way, join->next[way] + 1);
 	return shutdown(join->sockets[other(way)], SHUT_WR) < 0 ? TCP_JOIN_FAILED : TCP_JOIN_DONE;
 }
 
 /* Sends bytes that are still in the receive queue, and takes those out of it that were sent. Returns their number or -1. */
 static ssize_t pass_bytes(struct tcp_join *join, enum flow_way way, void *scratch, size_t count)
 {
-	uint32_t first = join->slot->sides[way].first;
-	set_first(join, way, first + (uint32_t)count);
+	set_first(join, way, join->next[way] + (uint32_t)count);
 	ssize_t sent = send(join->sockets[other(way)], scratch, count, MSG_DONTWAIT | MSG_NOSIGNAL);
 	size_t taken = sent > 0 ? (size_t)sent : 0;
-	set_first(join, way, first + (uint32_t)taken);
+	join->next[way] += (uint32_t)taken;
 	join->tail_bytes[way] += taken;
-	note_passed(join, way);
 	if (taken > 0 && recv(join->sockets[way], scratch, taken, MSG_DONTWAIT) != (ssize_t)taken)
 		return -1;
 	return sent < 0 && errno != EAGAIN ? -1 : (ssize_t)taken;
@@ -135,6 +149,7 @@ static ssize_t pass_bytes(struct tcp_join *join, enum flow_way way, void *scratc
 /* TCP_JOIN_DONE: nothing is left in the socket. */
 static enum tcp_join_state pass_tail(struct tcp_join *join, enum flow_way way, void *scratch, size_t scratch_bytes)
 {
+	look_for_more(join, way);
 	for (int i = 0; i < TURNS_MAX && !join->has_ended[way]; i++) {
 		ssize_t count = recv(join->sockets[way], scratch, scratch_bytes, MSG_DONTWAIT | MSG_PEEK);
 		if (count == 0)

@@ -43,6 +43,7 @@ struct tcp_join {
 	struct flow_slot *slot;
 	int sockets[FLOW_WAY_COUNT];
 	uint64_t start_ms;
+	uint32_t next[FLOW_WAY_COUNT];       /* the number of the next byte that goes through the sockets this way */
 	uint32_t first[FLOW_WAY_COUNT];      /* the sequence number of the first byte that went this way in the flow */
 	uint64_t tail_bytes[FLOW_WAY_COUNT]; /* that went through the sockets after the flow had begun */
 	bool has_ended[FLOW_WAY_COUNT];      /* so did the end of the stream */
@@ -65,7 +66,8 @@ int tcp_join_read(int client_fd, int server_fd, struct tcp_join_numbers *ret_num
 void tcp_join_fill(const struct tcp_join_numbers *numbers, struct flow_slot *slot);
 
 /* The flow has begun. The sockets, which do not block, belong to the join now. */
-void tcp_join_start(struct tcp_join *join, struct flow_slot *slot, int client_fd, int server_fd, uint64_t now_ms);
+void tcp_join_start(struct tcp_join *join, const struct tcp_join_numbers *numbers, struct flow_slot *slot,
+		    const int sockets[FLOW_WAY_COUNT], uint64_t now_ms);
 
 /* scratch: room for what is passed on at a time. */
 enum tcp_join_state tcp_join_step(struct tcp_join *join, uint64_t now_ms, void *scratch, size_t scratch_bytes);

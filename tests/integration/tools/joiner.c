@@ -256,7 +256,7 @@ static bool try_to_join(struct connection *connection, uint64_t now_ms)
 		connection->slot = NULL;
 		return false;
 	}
-	tcp_join_start(&connection->join, connection->slot, connection->fds[0], connection->fds[1], now_ms);
+	tcp_join_start(&connection->join, &numbers, connection->slot, connection->fds, now_ms);
 	return true;
 }
 
