@@ -185,8 +185,10 @@ static bool join(struct tcp_connection *connection, const struct tcp_join_number
 	}
 	connection->joining = joining;
 	connection->offload_state = TCP_OFFLOAD_JOINING;
-	tcp_join_start(&joining->join, joining->kernel->slot, connection->client.source.fd,
-		       connection->server.source.fd, relay->loop->now_ms);
+	const int sockets[] = {
+		[FLOW_TO_SERVER] = connection->client.source.fd, [FLOW_TO_CLIENT] = connection->server.source.fd
+	};
+	tcp_join_start(&joining->join, numbers, joining->kernel->slot, sockets, relay->loop->now_ms);
 	timer_arm(relay->wheel, &connection->timer, relay->loop->now_ms + TCP_JOIN_STEP_MS);
 	return true;
 }
