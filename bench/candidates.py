@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import struct
+import time
 from pathlib import Path
 
 import process
@@ -106,6 +107,25 @@ class Offload(Strait):
     is_proxy = False
 
 
+class BeginInKernel(Strait):
+    """strait with flows that begin in the kernel. They come from ports that the system does not give to sockets."""
+    name = "nat"
+    configuration = "strait_nat.conf"
+    is_proxy = False
+    loading_seconds = 1.5
+    ranges = {True: "32768 60999", False: "10000 65535"}
+
+    def start(self):
+        self.lab.proxy.run("sysctl", "-qw", f"net.ipv4.ip_local_port_range={self.ranges[True]}")
+        super().start()
+        # Until the program is loaded flows begin in user space.
+        time.sleep(self.loading_seconds)
+
+    def stop(self):
+        self.lab.proxy.run("sysctl", "-qw", f"net.ipv4.ip_local_port_range={self.ranges[False]}")
+        super().stop()
+
+
 class Haproxy(Program):
     name = "haproxy"
     has_udp = False
@@ -194,7 +214,7 @@ class Floor(Program):
         return workload.name.startswith("udp_rr")
 
 
-ALL = [Strait, Offload, Haproxy, Nginx, Nat, Direct, Floor]
+ALL = [Strait, Offload, BeginInKernel, Haproxy, Nginx, Nat, Direct, Floor]
 
 
 def descendants(pid):

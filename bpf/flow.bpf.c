@@ -50,6 +50,19 @@ static __always_inline void count(__u32 what)
 		(*value)++;
 }
 
+static __always_inline int leave_to_stack(__u32 why)
+{
+	count(why);
+	return TC_ACT_UNSPEC;
+}
+
+static __always_inline int drop_packet(__u32 why)
+{
+	count(why);
+	return TC_ACT_SHOT;
+}
+
+#include "bpf/flow_icmp.h"
 #include "bpf/flow_rewrite.h"
 #include "bpf/flow_tcp.h"
 
@@ -118,16 +131,61 @@ static __always_inline bool fits(struct __sk_buff *skb, const struct flow_packet
 	return bpf_check_mtu(skb, side->interface_index, &mtu, 0, skb->gso_segs > 1 ? BPF_MTU_CHK_SEGS : 0) == 0;
 }
 
-static __always_inline int leave_to_stack(__u32 why)
+/* The stack would answer with a reset what belongs to no socket. */
+static __always_inline int give_up(const struct flow_slot *slot, __u32 why)
 {
-	count(why);
-	return TC_ACT_UNSPEC;
+	return slot->flags & FLOW_SLOT_HAS_SOCKET ? leave_to_stack(why) : drop_packet(why);
 }
 
-static __always_inline int drop(__u32 why)
+#include "bpf/nat.h"
+
+static __always_inline bool has_ended(const struct flow_slot *slot)
 {
-	count(why);
-	return TC_ACT_SHOT;
+	__u8 to_server = slot->sides[FLOW_TO_SERVER].tcp_flags, to_client = slot->sides[FLOW_TO_CLIENT].tcp_flags;
+	return ((to_server | to_client) & FLOW_TCP_RST) || (to_server & to_client & FLOW_TCP_FIN);
+}
+
+/*
+ * Has the connection ended, so that a SYN from the same port begins another one? Then its keys are taken away, and user
+ * space ends it when it looks at it the next time.
+ */
+static __always_inline bool makes_way(struct flow_slot *slot, const struct flow_packet *packet,
+				      const struct flow_key *key)
+{
+	struct flow_key back_key;
+	if (packet->protocol != IPPROTO_TCP || !(slot->flags & FLOW_SLOT_IS_NAT) || !nat_is_first(packet) ||
+	    !has_ended(slot))
+		return false;
+	nat_back_key(&slot->sides[FLOW_TO_SERVER], key, &back_key);
+	if (__sync_val_compare_and_swap(&slot->state, FLOW_SLOT_ACTIVE, FLOW_SLOT_TAKEN) != FLOW_SLOT_ACTIVE)
+		return false;
+	bpf_map_delete_elem(&strait_flows, key);
+	bpf_map_delete_elem(&strait_flows, &back_key);
+	return true;
+}
+
+static __always_inline int forward(struct __sk_buff *skb, const struct flow_packet *packet, const struct flow_key *key,
+				   struct flow_slot *slot, __u32 way)
+{
+	struct flow_side *side = &slot->sides[way & 1];
+	if (packet->has_obstacle)
+		return give_up(slot, packet->obstacle);
+	if (!fits(skb, packet, side))
+		return give_up(slot, FLOW_COUNT_TOO_BIG);
+	if ((slot->flags & FLOW_SLOT_TRANSLATES_TCP) != 0) {
+		int verdict = flow_translate_tcp(skb, slot, way, packet->l4_at, packet->payload_bytes);
+		if (verdict == FLOW_TCP_FOR_SOCKET)
+			return leave_to_stack(FLOW_COUNT_SOCKET);
+		if (verdict == FLOW_TCP_ENDED)
+			return leave_to_stack(FLOW_COUNT_RETURNED);
+		if (verdict == FLOW_TCP_DROPPED)
+			return drop_packet(FLOW_COUNT_DROPPED);
+	}
+	if (!flow_rewrite(skb, packet, key, side))
+		return give_up(slot, FLOW_COUNT_FAILED);
+	note_packet(skb, slot, way, packet);
+	count(FLOW_COUNT_FORWARDED);
+	return bpf_redirect_neigh(side->interface_index, NULL, 0, 0);
 }
 
 SEC("tc") int strait_flow(struct __sk_buff *skb)
@@ -137,33 +195,22 @@ SEC("tc") int strait_flow(struct __sk_buff *skb)
 	/* Of another host, which an interface in promiscuous mode lets in. */
 	if (skb->pkt_type != PACKET_FOR_US)
 		return TC_ACT_UNSPEC;
-	if (flow_packet_read(skb, &packet, &key) != FLOW_PACKET_READ)
+	enum flow_packet_result result = flow_packet_read(skb, &packet, &key);
+	if (result == FLOW_PACKET_ICMP)
+		return flow_icmp(skb, &packet, &key);
+	if (result != FLOW_PACKET_READ)
 		return TC_ACT_UNSPEC;
 	struct flow_place *place = bpf_map_lookup_elem(&strait_flows, &key);
 	if (place == NULL)
-		return TC_ACT_UNSPEC;
+		return nat_packet(skb, &packet, &key);
 	struct flow_slot *slot = bpf_map_lookup_elem(&strait_slots, &place->slot);
-	if (slot == NULL || place->way >= FLOW_WAY_COUNT || slot->state != FLOW_SLOT_ACTIVE)
+	if (slot == NULL)
 		return leave_to_stack(FLOW_COUNT_RETURNED);
-	struct flow_side *side = &slot->sides[place->way & 1];
-	if (packet.has_obstacle)
-		return leave_to_stack(packet.obstacle);
-	if (!fits(skb, &packet, side))
-		return leave_to_stack(FLOW_COUNT_TOO_BIG);
-	if ((slot->flags & FLOW_SLOT_TRANSLATES_TCP) != 0) {
-		int verdict = flow_translate_tcp(skb, slot, place->way, packet.l4_at, packet.payload_bytes);
-		if (verdict == FLOW_TCP_FOR_SOCKET)
-			return leave_to_stack(FLOW_COUNT_SOCKET);
-		if (verdict == FLOW_TCP_ENDED)
-			return leave_to_stack(FLOW_COUNT_RETURNED);
-		if (verdict == FLOW_TCP_DROPPED)
-			return drop(FLOW_COUNT_DROPPED);
-	}
-	if (!flow_rewrite(skb, &packet, &key, side))
-		return leave_to_stack(FLOW_COUNT_FAILED);
-	note_packet(skb, slot, place->way, &packet);
-	count(FLOW_COUNT_FORWARDED);
-	return bpf_redirect_neigh(side->interface_index, NULL, 0, 0);
+	if (place->way >= FLOW_WAY_COUNT || slot->state != FLOW_SLOT_ACTIVE)
+		return leave_to_stack(FLOW_COUNT_RETURNED);
+	if (place->way == FLOW_TO_SERVER && makes_way(slot, &packet, &key))
+		return nat_packet(skb, &packet, &key);
+	return forward(skb, &packet, &key, slot, place->way);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -96,17 +96,21 @@ struct flow_slot {
 	struct flow_side sides[FLOW_WAY_COUNT];
 };
 
-/* What became of packets that belong to flows. Counters for each CPU. */
+/*
+ * What became of packets that belong to flows. Those that could not be sent on are left to the network stack, and dropped
+ * when their flow has no socket there. Counters for each CPU.
+ */
 #define FLOW_COUNT_LIST(X)                                                                                             \
 	X(FORWARDED, "forwarded", "sent on in the kernel")                                                             \
-	X(FRAGMENT, "fragment", "left to the network stack: a fragment")                                               \
-	X(OPTIONS, "options", "left to the network stack: it has IP options or extension headers")                     \
-	X(LIFETIME, "lifetime", "left to the network stack: its time to live is over")                                 \
-	X(TOO_BIG, "too_big", "left to the network stack: larger than the way on can carry")                           \
-	X(RETURNED, "returned", "left to the network stack: its flow goes back to user space")                         \
+	X(ERRORS, "errors", "ICMP errors about flows without a socket, sent on in the kernel")                         \
+	X(FRAGMENT, "fragment", "a fragment")                                                                          \
+	X(OPTIONS, "options", "it has IP options or extension headers")                                                \
+	X(LIFETIME, "lifetime", "its time to live is over")                                                            \
+	X(TOO_BIG, "too_big", "larger than the way on can carry")                                                      \
+	X(RETURNED, "returned", "left to the network stack: its flow goes back to user space, or has ended")           \
 	X(SOCKET, "socket", "left to the network stack: it acknowledges what a socket of the flow has sent")           \
 	X(DROPPED, "dropped", "dropped: a TCP header of a joined flow that cannot be read")                            \
-	X(FAILED, "failed", "left to the network stack: it could not be changed")
+	X(FAILED, "failed", "it could not be changed")
 
 enum flow_count {
 #define FLOW_COUNT_ENUM(name, word, meaning) FLOW_COUNT_##name,

@@ -21,7 +21,7 @@
 
 #include <bpf/bpf_endian.h>
 
-enum flow_packet_result { FLOW_PACKET_READ, FLOW_PACKET_UNKNOWN };
+enum flow_packet_result { FLOW_PACKET_READ, FLOW_PACKET_ICMP, FLOW_PACKET_UNKNOWN };
 
 enum {
 	FLOW_IP_FRAGMENT_BITS = 0x3fff, /* more follow, or an offset */
@@ -40,6 +40,7 @@ struct flow_packet {
 	__u8 tcp_header_bytes;
 	__u8 tcp_flags;
 	__u32 tcp_seq; /* of the first byte of payload, as if a SYN were none */
+	__u32 tcp_ack;
 };
 
 static __always_inline void flow_packet_set_obstacle(struct flow_packet *packet, __u32 obstacle)
@@ -138,6 +139,7 @@ static __always_inline bool flow_packet_read_ports(struct __sk_buff *skb, struct
 		packet->tcp_header_bytes = tcp->doff * 4;
 		packet->tcp_flags = ((const __u8 *)tcp)[13];
 		packet->tcp_seq = bpf_ntohl(tcp->seq) + tcp->syn;
+		packet->tcp_ack = bpf_ntohl(tcp->ack_seq);
 		header_bytes = packet->tcp_header_bytes;
 	}
 	__u32 before = at - ETH_HLEN + header_bytes;
@@ -166,6 +168,8 @@ static __always_inline enum flow_packet_result flow_packet_read(struct __sk_buff
 		is_read = flow_packet_read_ipv4(skb, packet, key);
 	else if (skb->protocol == bpf_htons(ETH_P_IPV6))
 		is_read = flow_packet_read_ipv6(skb, packet, key);
+	if (is_read && packet->protocol == (packet->version == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+		return FLOW_PACKET_ICMP;
 	if (!is_read || (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP))
 		return FLOW_PACKET_UNKNOWN;
 	if (!flow_packet_read_ports(skb, packet, key))

@@ -38,6 +38,8 @@ struct balance_request {
 	uint32_t ignored_bits; /* set by balance_enter from the view */
 };
 
+struct balance_order;
+
 struct balancer {
 	/* Prepares a table for the tier's servers (at least one) and weights. NULL when none is needed. Control. */
 	void *(*build)(const struct balance_tier *tier);
@@ -49,6 +51,8 @@ struct balancer {
 	 */
 	struct server *(*enter)(struct pool *pool, const struct balance_tier *tier,
 				const struct balance_request *request);
+	/* See balance_order_make. */
+	void (*write)(const struct balance_tier *tier, uint32_t turn, struct balance_order *ret_order);
 };
 
 /* The algorithms, by enum pool_algorithm. */

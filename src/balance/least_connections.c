@@ -10,6 +10,11 @@
  */
 #include "balance/algorithms.h"
 
+#include "balance/order.h"
+#include "base/memory.h"
+
+#include <stdlib.h>
+
 enum { ATTEMPTS_MAX = 4, COMPARED_MIN = 512 };
 
 /* The best so far; before any, a load that every server is below. */
@@ -66,4 +71,68 @@ static struct server *least_connections_enter(struct pool *pool, const struct ba
 	return balance_scan(tier, request, random_below(request->random, tier->count));
 }
 
-const struct balancer least_connections_balancer = { .enter = least_connections_enter };
+/* --- what comes next --------------------------------------------------------------------------------------------- */
+
+/* A server in a heap of those with the lowest loads. */
+struct candidate {
+	uint64_t load; /* with the next flow */
+	uint64_t weight;
+	uint32_t index;
+	uint32_t rank; /* among those that are loaded alike */
+};
+
+static bool goes_before(const struct candidate *a, const struct candidate *b)
+{
+	uint64_t load_a = a->load * b->weight;
+	uint64_t load_b = b->load * a->weight;
+	return load_a != load_b ? load_a < load_b : a->rank < b->rank;
+}
+
+static void sift_down(struct candidate *heap, uint32_t count, uint32_t place)
+{
+	struct candidate candidate = heap[place];
+	for (uint32_t child = 2 * place + 1; child < count; child = 2 * place + 1) {
+		if (child + 1 < count && goes_before(&heap[child + 1], &heap[child]))
+			child++;
+		if (!goes_before(&heap[child], &candidate))
+			break;
+		heap[place] = heap[child];
+		place = child;
+	}
+	heap[place] = candidate;
+}
+
+static struct candidate *heap_new(const struct balance_tier *tier, uint32_t turn)
+{
+	struct candidate *heap = memory_alloc_zeroed(tier->count, sizeof(*heap));
+	for (uint32_t i = 0; i < tier->count; i++)
+		heap[i] = (struct candidate){
+			.load = (uint64_t)server_active(tier->servers[i]) + 1,
+			.weight = tier->weights[i],
+			.index = i,
+			.rank = (i + turn) % tier->count,
+		};
+	for (uint32_t i = tier->count / 2; i-- > 0;)
+		sift_down(heap, tier->count, i);
+	return heap;
+}
+
+/* The servers that the next flows would get if none ended. */
+static void least_connections_write(const struct balance_tier *tier, uint32_t turn, struct balance_order *ret_order)
+{
+	enum { ENTRIES_MIN = 256, ENTRIES_OF_SERVER = 2 };
+	uint32_t count = tier->count * ENTRIES_OF_SERVER;
+	struct candidate *heap = heap_new(tier, turn);
+	balance_order_init(ret_order, BALANCE_NEXT, count > ENTRIES_MIN ? count : ENTRIES_MIN);
+	for (uint32_t i = 0; i < ret_order->count; i++) {
+		ret_order->entries[i] = heap[0].index;
+		heap[0].load++;
+		sift_down(heap, tier->count, 0);
+	}
+	free(heap);
+}
+
+const struct balancer least_connections_balancer = {
+	.enter = least_connections_enter,
+	.write = least_connections_write,
+};

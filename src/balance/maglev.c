@@ -3,6 +3,7 @@
 
 #include "balance/algorithms.h"
 #include "balance/hash_order.h"
+#include "balance/order.h"
 #include "base/check.h"
 #include "base/memory.h"
 
@@ -139,4 +140,12 @@ static struct server *maglev_enter(struct pool *pool, const struct balance_tier 
 	return hash_order_enter(&order, tier, request, (uint32_t)(hash_order_client(request->client) % MAGLEV_ENTRIES));
 }
 
-const struct balancer maglev_balancer = { maglev_build, free, maglev_enter };
+static void maglev_write(const struct balance_tier *tier, uint32_t turn, struct balance_order *ret_order)
+{
+	(void)turn;
+	balance_order_init(ret_order, BALANCE_MAGLEV, MAGLEV_ENTRIES);
+	for (uint32_t i = 0; i < MAGLEV_ENTRIES; i++)
+		ret_order->entries[i] = index_at(tier->table, i);
+}
+
+const struct balancer maglev_balancer = { maglev_build, free, maglev_enter, maglev_write };

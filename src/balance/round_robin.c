@@ -15,6 +15,7 @@
 #include "balance/algorithms.h"
 
 #include "balance/divisor.h"
+#include "balance/order.h"
 #include "base/check.h"
 #include "base/memory.h"
 
@@ -177,4 +178,13 @@ static struct server *round_robin_enter(struct pool *pool, const struct balance_
 	return balance_scan(tier, request, index);
 }
 
-const struct balancer round_robin_balancer = { round_robin_build, free, round_robin_enter };
+static void round_robin_write(const struct balance_tier *tier, uint32_t turn, struct balance_order *ret_order)
+{
+	const struct cycle *cycle = tier->table;
+	(void)turn;
+	balance_order_init(ret_order, BALANCE_NEXT, cycle->length);
+	for (uint32_t i = 0; i < cycle->length; i++)
+		ret_order->entries[i] = cycle->servers[i];
+}
+
+const struct balancer round_robin_balancer = { round_robin_build, free, round_robin_enter, round_robin_write };

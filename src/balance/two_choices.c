@@ -9,6 +9,8 @@
  */
 #include "balance/algorithms.h"
 
+#include "balance/order.h"
+
 #include "base/memory.h"
 
 #include <stdlib.h>
@@ -122,4 +124,21 @@ static struct server *two_choices_enter(struct pool *pool, const struct balance_
 	return balance_scan(tier, request, random_below(request->random, tier->count));
 }
 
-const struct balancer two_choices_balancer = { two_choices_build, free, two_choices_enter };
+/* Each server has as many entries as its weight says, to the nearest whole one; which of two has fewer flows does not count. */
+static void two_choices_write(const struct balance_tier *tier, uint32_t turn, struct balance_order *ret_order)
+{
+	enum { ENTRIES_OF_SERVER = 64 };
+	uint64_t wanted = (uint64_t)tier->count * ENTRIES_OF_SERVER;
+	uint64_t weight_sum = 0;
+	uint32_t at = 0;
+	(void)turn;
+	balance_order_init(ret_order, BALANCE_RANDOM, (uint32_t)wanted);
+	for (uint32_t i = 0; i < tier->count; i++) {
+		weight_sum += tier->weights[i];
+		uint64_t end = (weight_sum * wanted + tier->weight_sum / 2) / tier->weight_sum;
+		while (at < end)
+			ret_order->entries[at++] = i;
+	}
+}
+
+const struct balancer two_choices_balancer = { two_choices_build, free, two_choices_enter, two_choices_write };

@@ -20,7 +20,14 @@
 	X(REPLIES, "session replies=")                                                                                 \
 	X(REQUESTS, "session requests=")                                                                               \
 	X(SOURCE_CLIENT, "source client")                                                                              \
-	X(UNIX_SOCKETS, "a unix socket")
+	X(UNIX_SOCKETS, "a unix socket")                                                                               \
+	X(PER_SOURCE, "limit per-source= or per-source-rate=")                                                         \
+	X(QUEUE, "timeout queue=")                                                                                     \
+	X(DRY_RUN, "guard dry-run")                                                                                    \
+	X(AMPLIFICATION, "session amplification=")                                                                     \
+	X(SERVER_MAX, "max-connections= of a server")                                                                  \
+	X(LOAD, "balance load=")                                                                                       \
+	X(LOOPBACK, "a loopback listen address")
 
 enum flow_obstacle {
 #define FLOW_OBSTACLE_ENUM(name, text) FLOW_OBSTACLE_##name,
@@ -40,5 +47,11 @@ const char *flow_obstacle_text(enum flow_obstacle obstacle);
  */
 uint32_t flow_path_obstacles(const struct config *config, const struct config_service *service,
 			     enum config_protocol protocol);
+
+/*
+ * What makes it impossible that the service's flows begin in the kernel (`path nat`), whatever their protocol; and what can
+ * only be done in user space is wanted for all of them.
+ */
+uint32_t flow_path_nat_obstacles(const struct config *config, const struct config_service *service);
 
 #endif

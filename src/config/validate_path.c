@@ -34,6 +34,16 @@ static void offload_check(struct parsed *parsed, const struct config_service *se
 	}
 }
 
+/* Somebody who wants flows to begin in the kernel has to do without what only user space can do. */
+static void nat_check(struct parsed *parsed, const struct config_service *service, const struct config_place *path)
+{
+	uint32_t obstacles = flow_path_nat_obstacles(parsed->config, service);
+	if (obstacles != 0)
+		report_error_hint(parsed->report, *path, "write: path auto",
+				  "\"path nat\" does not go together with %s, which needs user space",
+				  obstacles_text(parsed->report, obstacles));
+}
+
 static void service_check(struct parsed *parsed, size_t number)
 {
 	const struct config_service *service = &parsed->config->services[number];
@@ -49,9 +59,8 @@ static void service_check(struct parsed *parsed, size_t number)
 	else if (offload != NULL && service->listen_count > 0 && !takes(service, CONFIG_TCP))
 		report_warning_hint(parsed->report, *offload, NULL,
 				    "\"offload after=\" is for TCP, which this service has none of");
-	if (path != NULL && service->path == CONFIG_PATH_NAT)
-		report_error_hint(parsed->report, *path, "write: path offload",
-				  "\"path nat\" is not supported by this version");
+	if (path != NULL && service->path == CONFIG_PATH_NAT && service->pool_index != (size_t)VALIDATE_NO_POOL)
+		nat_check(parsed, service, path);
 }
 
 void validate_path(struct parsed *parsed)

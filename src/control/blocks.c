@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "config/config.h"
 #include "control/log_writer.h"
+#include "control/nat_services.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -38,6 +39,7 @@ struct blocks {
 	void *owner;
 	struct block_list *list;
 	struct packet_guard *packets; /* NULL: there is none */
+	struct nat_services *nat;     /* likewise */
 	struct list entries;
 	struct timer telling;
 	bool is_telling; /* the timer is armed */
@@ -96,6 +98,8 @@ static void entry_remove(struct entry *entry)
 	struct blocks *blocks = entry->blocks;
 	if (blocks->packets != NULL)
 		packet_guard_block_remove(blocks->packets, &entry->block.network);
+	if (blocks->nat != NULL)
+		nat_services_unblock(blocks->nat, &entry->block.network);
 	block_list_remove(blocks->list, &entry->block);
 	list_remove(&entry->link);
 	timer_disarm(blocks->wheel, &entry->expiry);
@@ -112,7 +116,9 @@ void blocks_free(struct blocks **blocks)
 {
 	if (*blocks == NULL)
 		return;
-	(*blocks)->packets = NULL; /* it goes as a whole */
+	/* They go as a whole. */
+	(*blocks)->packets = NULL;
+	(*blocks)->nat = NULL;
 	while (!list_is_empty(&(*blocks)->entries))
 		entry_remove(entry_of((*blocks)->entries.next));
 	timer_disarm((*blocks)->wheel, &(*blocks)->telling);
@@ -130,6 +136,15 @@ void blocks_use_guard(struct blocks *blocks, struct packet_guard *packets)
 	blocks->packets = packets;
 	for (struct list *link = blocks->entries.next; packets != NULL && link != &blocks->entries; link = link->next)
 		packet_guard_block_add(packets, &entry_of(link)->block.network);
+}
+
+void blocks_use_nat(struct blocks *blocks, struct nat_services *nat)
+{
+	if (nat == blocks->nat)
+		return;
+	blocks->nat = nat;
+	for (struct list *link = blocks->entries.next; nat != NULL && link != &blocks->entries; link = link->next)
+		nat_services_block(nat, &entry_of(link)->block.network);
 }
 
 static uint64_t count_packets(const struct entry *entry)
@@ -226,6 +241,8 @@ static struct entry *entry_new(struct blocks *blocks, const struct block_request
 	}
 	if (blocks->packets != NULL)
 		packet_guard_block_add(blocks->packets, &entry->block.network);
+	if (blocks->nat != NULL)
+		nat_services_block(blocks->nat, &entry->block.network);
 	list_add_first(&blocks->entries, &entry->link);
 	blocks->counts.now[entry->origin]++;
 	blocks->counts.added[entry->origin]++;

@@ -27,6 +27,7 @@ enum block_origin { BLOCK_FROM_API, BLOCK_FROM_SERVICE, BLOCK_FROM_CONFIGURATION
 const char *block_origin_word(enum block_origin origin);
 
 struct blocks;
+struct nat_services;
 struct log_writer;
 struct config;
 
@@ -68,6 +69,12 @@ void blocks_configure(struct blocks *blocks, const struct config *config);
  * it has none for is kept out by workers alone. It stays the caller's until the blocks are freed. NULL: there is none.
  */
 void blocks_use_guard(struct blocks *blocks, struct packet_guard *packets);
+
+/*
+ * Flows of those who are blocked do not begin in the kernel: what the guard lets pass is left to workers, who refuse it. It
+ * stays the caller's until the blocks are freed. NULL: no flow begins there.
+ */
+void blocks_use_nat(struct blocks *blocks, struct nat_services *nat);
 
 struct block_status {
 	struct network network;

@@ -57,6 +57,7 @@ static void begin_drain(struct daemon *daemon, const char *signal_name)
 	log_event(daemon->log, CONFIG_LEVEL_INFO, "stopping", record_text("signal", signal_name),
 		  record_number("drain_ms", daemon->snapshot->drain_ms));
 	sd_notify(0, "STOPPING=1\nSTATUS=draining");
+	kernel_path_stop(daemon->kernel_path);
 	for (uint32_t i = 0; i < daemon->worker_count; i++)
 		worker_drain(daemon->workers[i]);
 	daemon->drain_timer.on_expiry = on_drain_over;
@@ -200,6 +201,7 @@ static void on_list_changed(void *owner, size_t list)
 {
 	struct daemon *daemon = owner;
 	snapshot_update_list(daemon->snapshot, daemon->config, list);
+	kernel_path_update_rules(daemon->kernel_path);
 	blocks_configure(daemon->blocks, daemon->config);
 }
 
@@ -354,6 +356,7 @@ static bool start(struct daemon *daemon)
 	};
 	daemon->kernel_path = kernel_path_new(&daemon->loop, &daemon->wheel, daemon->log, &carriers);
 	kernel_path_apply(daemon->kernel_path, daemon->config, daemon->snapshot);
+	blocks_use_nat(daemon->blocks, kernel_path_nat(daemon->kernel_path));
 	pool_sources_report_problems(daemon);
 	/* What the system's files say of names is there before the first client. */
 	loop_end_turn(&daemon->loop);

@@ -7,6 +7,7 @@
 #include "control/interface_watch.h"
 #include "control/listen_interfaces.h"
 #include "control/log_writer.h"
+#include "control/nat_services.h"
 #include "kernel/own_ports.h"
 #include "kernel/route.h"
 
@@ -31,12 +32,15 @@ enum {
 #define DEFAULT_PINS "/sys/fs/bpf/strait"
 
 struct kernel_path {
+	struct loop *loop;
+	struct timer_wheel *wheel;
 	struct log_writer *log;
 	struct kernel_path_carriers carriers;
 	const struct config *config;
 	const struct snapshot *snapshot;
 	struct flow_table *table;
 	struct own_ports *own_ports; /* once the table was open */
+	struct nat_services *nat;    /* NULL: no flow begins in the kernel */
 	struct interface_watch watch;
 	struct route_finder routes;
 	enum kernel_path_state state;
@@ -132,7 +136,15 @@ static void remove_pins_directory(struct kernel_path *path)
 
 static bool wants_kernel(const struct config_service *service)
 {
-	return service->path == CONFIG_PATH_AUTO || service->path == CONFIG_PATH_OFFLOAD;
+	return service->path != CONFIG_PATH_RELAY;
+}
+
+static bool has_nat_service(const struct config *config)
+{
+	for (size_t i = 0; i < config->service_count; i++)
+		if (config->services[i].path == CONFIG_PATH_NAT)
+			return true;
+	return false;
 }
 
 static bool is_wanted(const struct config *config)
@@ -183,6 +195,19 @@ static void detach(struct kernel_path *path, size_t number)
 	log_event(path->log, CONFIG_LEVEL_INFO, "kernel_path_detached", record_text("interface", place.interface));
 }
 
+/* Without the program a flow that lives in the kernel only is lost. */
+static bool has_bare_flows(const struct kernel_path *path)
+{
+	uint64_t count = 0;
+	for (uint32_t i = 0; i < path->carriers.worker_count; i++) {
+		struct worker_usage usage;
+		worker_read_usage(path->carriers.workers[i], &usage);
+		for (int way = 0; way < FLOW_PATH_COUNT; way++)
+			count += usage.bare_flows[way];
+	}
+	return count > 0;
+}
+
 static void detach_all(struct kernel_path *path)
 {
 	while (path->table != NULL && flow_table_places(path->table)->count > 0)
@@ -206,9 +231,15 @@ static void attach(struct kernel_path *path, const struct interface *interface)
 
 static void attach_wanted(struct kernel_path *path, const struct interface_list *list, const bool *wanted)
 {
-	for (size_t i = flow_table_places(path->table)->count; i > 0; i--)
-		if (!ingress_place_is_wanted(&flow_table_places(path->table)->all[i - 1], list, wanted))
+	bool is_needed = has_bare_flows(path);
+	for (size_t i = flow_table_places(path->table)->count; i > 0; i--) {
+		if (ingress_place_is_wanted(&flow_table_places(path->table)->all[i - 1], list, wanted))
+			continue;
+		if (is_needed)
+			interface_watch_look_again(&path->watch);
+		else
 			detach(path, i - 1);
+	}
 	for (size_t i = 0; i < list->count; i++)
 		if (wanted[i])
 			attach(path, &list->interfaces[i]);
@@ -228,6 +259,8 @@ static void place(struct kernel_path *path)
 	find_wanted(path, &list, wanted);
 	attach_wanted(path, &list, wanted);
 	free(wanted);
+	if (path->nat != NULL)
+		nat_services_apply(path->nat, path->config, path->snapshot, &list);
 	interfaces_done(&list);
 	atomic_fetch_add_explicit(&path->carriers.settings->routes_epoch, 1, memory_order_release);
 }
@@ -266,9 +299,11 @@ static bool open_table(struct kernel_path *path)
 {
 	if (path->table != NULL)
 		return true;
+	const struct nat_sizes sizes = nat_services_sizes(path->config);
 	const struct flow_table_settings settings = {
 		.flows_max = (uint32_t)path->config->kernel_path.flows,
 		.pins = path->pins[0] != '\0' ? path->pins : NULL,
+		.nat = has_nat_service(path->config) ? &sizes : NULL,
 	};
 	int result = flow_table_open(&settings, &path->table);
 	if (result < 0)
@@ -278,8 +313,24 @@ static bool open_table(struct kernel_path *path)
 	return result == 0;
 }
 
+/* Makes flows begin in the kernel, when somebody wants that. */
+static void open_nat(struct kernel_path *path)
+{
+	uint32_t ephemeral_ports = atomic_load(&path->carriers.settings->ephemeral_ports);
+	if (path->nat != NULL || !has_nat_service(path->config))
+		return;
+	int result = nat_services_new(path->table, path->loop, path->wheel, ephemeral_ports, &path->nat);
+	if (result == -ENOENT)
+		snprintf(path->cause, sizeof(path->cause), "path nat: the kernel's tables are made at the start only");
+	else if (result < 0)
+		snprintf(path->cause, sizeof(path->cause), "path nat: %s", strerror(-result));
+	else
+		worker_begin_nat(path->carriers.workers[0], nat_services_directory(path->nat));
+}
+
 static void close_table(struct kernel_path *path)
 {
+	nat_services_free(&path->nat);
 	if (path->table == NULL)
 		return;
 	flow_table_close(&path->table);
@@ -310,6 +361,8 @@ static void drop_leftovers(struct kernel_path *path)
 static void conclude(struct kernel_path *path, const char *former_cause)
 {
 	bool is_somewhere = path->table != NULL && flow_table_places(path->table)->count > 0;
+	if (path->cause[0] == '\0' && path->nat != NULL && nat_services_cause(path->nat) != NULL)
+		snprintf(path->cause, sizeof(path->cause), "path nat: %s", nat_services_cause(path->nat));
 	path->state = path->cause[0] == '\0' || is_somewhere ? KERNEL_PATH_ACTIVE : KERNEL_PATH_UNAVAILABLE;
 	if (path->cause[0] != '\0' && strcmp(path->cause, former_cause) != 0)
 		log_event(path->log, CONFIG_LEVEL_INFO, "kernel_path_unavailable", record_text("cause", path->cause));
@@ -326,10 +379,49 @@ void kernel_path_review(struct kernel_path *path)
 		interface_watch_look_again(&path->watch);
 }
 
+void kernel_path_publish_pool(struct kernel_path *path, struct pool *pool)
+{
+	if (path != NULL && path->nat != NULL)
+		nat_services_publish_pool(path->nat, pool);
+}
+
+void kernel_path_update_rules(struct kernel_path *path)
+{
+	if (path != NULL && path->nat != NULL)
+		nat_services_update_rules(path->nat);
+}
+
+void kernel_path_stop(struct kernel_path *path)
+{
+	if (path != NULL && path->nat != NULL)
+		nat_services_stop(path->nat);
+}
+
+/* Flows that live in the kernel only end there first. */
+static void turn_off(struct kernel_path *path)
+{
+	static const struct interface_list none;
+	tell_workers(path, NULL);
+	path->state = KERNEL_PATH_OFF;
+	if (path->nat != NULL)
+		nat_services_apply(path->nat, path->config, path->snapshot, &none);
+	if (path->table != NULL && has_bare_flows(path)) {
+		interface_watch_look_again(&path->watch);
+		return;
+	}
+	interface_watch_stop(&path->watch);
+	detach_all(path);
+	path->cause[0] = '\0';
+}
+
 static void on_change(struct interface_watch *watch)
 {
 	char former_cause[CAUSE_BYTES];
 	struct kernel_path *path = LIST_OWNER(watch, struct kernel_path, watch);
+	if (!is_wanted(path->config)) {
+		turn_off(path);
+		return;
+	}
 	take_cause(path, former_cause);
 	place(path);
 	conclude(path, former_cause);
@@ -341,6 +433,8 @@ struct kernel_path *kernel_path_new(struct loop *loop, struct timer_wheel *wheel
 				    const struct kernel_path_carriers *carriers)
 {
 	struct kernel_path *path = memory_alloc_zeroed(1, sizeof(*path));
+	path->loop = loop;
+	path->wheel = wheel;
 	path->log = log;
 	path->carriers = *carriers;
 	interface_watch_init(&path->watch, loop, wheel, on_change);
@@ -360,15 +454,6 @@ void kernel_path_free(struct kernel_path **path)
 	free(doomed->own_ports);
 	free(doomed);
 	*path = NULL;
-}
-
-static void turn_off(struct kernel_path *path)
-{
-	interface_watch_stop(&path->watch);
-	tell_workers(path, NULL);
-	detach_all(path);
-	path->cause[0] = '\0';
-	path->state = KERNEL_PATH_OFF;
 }
 
 void kernel_path_apply(struct kernel_path *path, const struct config *config, const struct snapshot *snapshot)
@@ -391,6 +476,7 @@ void kernel_path_apply(struct kernel_path *path, const struct config *config, co
 		if (result < 0)
 			snprintf(path->cause, sizeof(path->cause), "changes of interfaces are not seen: %s",
 				 strerror(-result));
+		open_nat(path);
 		place(path);
 		tell_workers(path, path->table);
 		if (is_first)
@@ -418,4 +504,9 @@ const char *kernel_path_pins_cause(const struct kernel_path *path)
 const struct flow_table *kernel_path_table(const struct kernel_path *path)
 {
 	return path->table;
+}
+
+struct nat_services *kernel_path_nat(const struct kernel_path *path)
+{
+	return path->nat;
 }

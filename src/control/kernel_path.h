@@ -21,6 +21,7 @@
 #include "worker/worker.h"
 
 struct kernel_path;
+struct nat_services;
 struct worker;
 struct log_writer;
 
@@ -52,11 +53,22 @@ void kernel_path_apply(struct kernel_path *path, const struct config *config, co
 /* Servers have come or gone: looks in a moment where the program has to be. */
 void kernel_path_review(struct kernel_path *path);
 
+/* For services whose flows begin in the kernel (nat_services.h); nothing where there are none. Accept NULL. */
+/* The pool has another view. */
+void kernel_path_publish_pool(struct kernel_path *path, struct pool *pool);
+/* What lists of networks hold has changed. */
+void kernel_path_update_rules(struct kernel_path *path);
+/* Nothing new is begun in the kernel. */
+void kernel_path_stop(struct kernel_path *path);
+
 enum kernel_path_state kernel_path_state(const struct kernel_path *path);
 /* What keeps it from being everywhere where it should be; NULL: nothing. Stays until the next turn. */
 const char *kernel_path_cause(const struct kernel_path *path);
 /* Whether flows outlive a daemon that is killed, or why they do not; NULL: they do. */
 const char *kernel_path_pins_cause(const struct kernel_path *path);
+
+/* NULL: flows begin in user space only. */
+struct nat_services *kernel_path_nat(const struct kernel_path *path);
 
 /* NULL as long as it was never opened. */
 const struct flow_table *kernel_path_table(const struct kernel_path *path);

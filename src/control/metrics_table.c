@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/metrics_table.h"
 
+#include "control/nat_services.h"
 #include "base/fd.h"
 #include "base/version.h"
 #include "control/blocks.h"
@@ -199,6 +200,7 @@ static struct worker_usage sum_usage(const struct daemon *daemon)
 		for (int path = 0; path < FLOW_PATH_COUNT; path++)
 			sum.bare_flows[path] += usage.bare_flows[path];
 		sum.kernel_bytes += usage.kernel_bytes;
+		sum.nat_bytes += usage.nat_bytes;
 	}
 	return sum;
 }
@@ -216,15 +218,17 @@ WRITER(write_path_flows)
 	uint64_t with_sockets = without(usage.kernel_flows, usage.bare_flows[FLOW_PATH_OFFLOAD] + nat);
 	put(text, metric, subject, "path=\"relay\"", without(usage.connections + usage.sessions, with_sockets));
 	put(text, metric, subject, "path=\"offload\"", without(usage.kernel_flows, nat));
+	put(text, metric, subject, "path=\"nat\"", nat);
 }
 
 WRITER(write_path_bytes)
 {
 	uint64_t bytes =
 		sum_services(subject->daemon, OFFSET(bytes_in)) + sum_services(subject->daemon, OFFSET(bytes_out));
-	uint64_t kernel_bytes = sum_usage(subject->daemon).kernel_bytes;
-	put(text, metric, subject, "path=\"relay\"", without(bytes, kernel_bytes));
-	put(text, metric, subject, "path=\"offload\"", kernel_bytes);
+	struct worker_usage usage = sum_usage(subject->daemon);
+	put(text, metric, subject, "path=\"relay\"", without(bytes, usage.kernel_bytes));
+	put(text, metric, subject, "path=\"offload\"", without(usage.kernel_bytes, usage.nat_bytes));
+	put(text, metric, subject, "path=\"nat\"", usage.nat_bytes);
 }
 
 static const struct flow_table *table_of(const struct metric_subject *subject)
@@ -243,6 +247,21 @@ WRITER(write_kernel_path_packets)
 	if (table_of(subject) != NULL)
 		flow_table_read_counts(table_of(subject), &counts);
 	for (enum flow_count kind = 0; kind < FLOW_COUNT_COUNT; kind++)
+		put(text, metric, subject, labels[kind], counts.by_kind[kind]);
+}
+
+WRITER(write_kernel_path_nat)
+{
+	static const char *const labels[NAT_COUNT_COUNT] = {
+#define NAT_LABEL(name, word, meaning) [NAT_COUNT_##name] = "result=\"" word "\"",
+		NAT_COUNT_LIST(NAT_LABEL)
+#undef NAT_LABEL
+	};
+	const struct nat_services *services = kernel_path_nat(subject->daemon->kernel_path);
+	struct nat_table_counts counts = { { 0 } };
+	if (services != NULL)
+		nat_table_read_counts(nat_services_table(services), &counts);
+	for (enum nat_count kind = 0; kind < NAT_COUNT_COUNT; kind++)
 		put(text, metric, subject, labels[kind], counts.by_kind[kind]);
 }
 
@@ -560,8 +579,11 @@ const struct metric metrics_table[] = {
 	{ "strait_packet_guard_interfaces", METRIC_GAUGE, METRIC_OF_DAEMON, NULL,
 	  "Interfaces that the packet guard is at; 0 when it is off or not allowed", 1, write_packet_guard_interfaces },
 	{ "strait_kernel_path_packets_total", METRIC_COUNTER, METRIC_OF_DAEMON, "result",
-	  "Packets of flows in the kernel path: sent on, or left to the network stack and why", FLOW_COUNT_COUNT,
+	  "Packets of flows in the kernel path: sent on, or else why not", FLOW_COUNT_COUNT,
 	  write_kernel_path_packets },
+	{ "strait_kernel_path_nat_total", METRIC_COUNTER, METRIC_OF_DAEMON, "result",
+	  "Flows that began in the kernel, and packets that did not begin one there and why", NAT_COUNT_COUNT,
+	  write_kernel_path_nat },
 	{ "strait_kernel_path_interfaces", METRIC_GAUGE, METRIC_OF_DAEMON, NULL,
 	  "Interfaces that the kernel path's program is at; 0 when it is off or not allowed", 1,
 	  write_kernel_path_interfaces },
@@ -569,10 +591,10 @@ const struct metric metrics_table[] = {
 	  1, write_kernel_path_flows },
 	{ "strait_kernel_path_flows_max", METRIC_GAUGE, METRIC_OF_DAEMON, NULL, "Places in the kernel path's table", 1,
 	  write_kernel_path_flows_max },
-	{ "strait_path_flows_active", METRIC_GAUGE, METRIC_OF_DAEMON, "path=relay|offload",
-	  "Flows by the way their bytes travel", 2, write_path_flows },
-	{ "strait_path_bytes_total", METRIC_COUNTER, METRIC_OF_DAEMON, "path=relay|offload",
-	  "Bytes of both directions by the way they travelled", 2, write_path_bytes },
+	{ "strait_path_flows_active", METRIC_GAUGE, METRIC_OF_DAEMON, "path=relay|offload|nat",
+	  "Flows by the way their bytes travel", 3, write_path_flows },
+	{ "strait_path_bytes_total", METRIC_COUNTER, METRIC_OF_DAEMON, "path=relay|offload|nat",
+	  "Bytes of both directions by the way they travelled", 3, write_path_bytes },
 
 	{ "strait_service_flows_total", METRIC_COUNTER, METRIC_OF_SERVICE, "protocol=tcp|udp",
 	  "Flows that began; refused ones not", 2, write_flows },

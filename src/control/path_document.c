@@ -4,6 +4,7 @@
 #include "config/flow_path.h"
 #include "control/json_bytes.h"
 #include "control/kernel_path.h"
+#include "control/nat_services.h"
 
 static json_t *text_or_null(const char *text)
 {
@@ -41,6 +42,19 @@ static json_t *packets_build(const struct flow_table *table)
 	return packets;
 }
 
+/* What became of packets that could have begun a flow in the kernel. */
+static json_t *begun_build(const struct nat_services *services)
+{
+	struct nat_table_counts counts;
+	json_t *begun = json_object();
+	if (services == NULL)
+		return begun;
+	nat_table_read_counts(nat_services_table(services), &counts);
+	for (enum nat_count kind = 0; kind < NAT_COUNT_COUNT; kind++)
+		json_object_set_new(begun, nat_count_word(kind), number(counts.by_kind[kind]));
+	return begun;
+}
+
 static json_t *flows_build(const struct flow_table *table)
 {
 	json_t *flows = json_object();
@@ -60,6 +74,7 @@ json_t *path_document_build(const struct daemon *daemon)
 	json_object_set_new(object, "interfaces", places_build(table));
 	json_object_set_new(object, "flows", flows_build(table));
 	json_object_set_new(object, "packets", packets_build(table));
+	json_object_set_new(object, "nat", begun_build(kernel_path_nat(path)));
 	return object;
 }
 
@@ -85,8 +100,10 @@ static json_t *obstacles_build(uint32_t obstacles)
 static json_t *protocol_build(const struct service_policy *policy, enum flow_protocol protocol)
 {
 	json_t *object = json_object();
-	json_object_set_new(object, "path", json_string(policy->offloads[protocol] ? "offload" : "relay"));
-	json_object_set_new(object, "obstacles", obstacles_build(policy->path_obstacles[protocol]));
+	const char *path = policy->offloads[protocol] ? "offload" : "relay";
+	json_object_set_new(object, "path", json_string(policy->begins_in_kernel ? "nat" : path));
+	json_object_set_new(object, "obstacles",
+			    obstacles_build(policy->begins_in_kernel ? 0 : policy->path_obstacles[protocol]));
 	return object;
 }
 

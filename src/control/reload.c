@@ -126,6 +126,7 @@ static struct config *publish(struct daemon *daemon, struct config *config, stru
 	ingress_guard_apply(daemon->ingress_guard, config, snapshot);
 	blocks_use_guard(daemon->blocks, ingress_guard_packets(daemon->ingress_guard));
 	kernel_path_apply(daemon->kernel_path, config, snapshot);
+	blocks_use_nat(daemon->blocks, kernel_path_nat(daemon->kernel_path));
 	pool_sources_report_problems(daemon);
 	return replaced;
 }

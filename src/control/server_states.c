@@ -113,6 +113,7 @@ static void on_ramp(struct timer *timer, uint64_t now_ms)
 static void publish_view(struct daemon *daemon, struct pool *pool)
 {
 	balance_view_publish(pool, daemon->loop.now_ms);
+	kernel_path_publish_pool(daemon->kernel_path, pool);
 	for (size_t i = 0; i < pool->server_count; i++)
 		server_note_condition(pool->servers[i], daemon->loop.now_ms);
 	if (!pool_queue_is_empty_after_publishing(&pool->queue))

@@ -60,6 +60,7 @@ struct guard {
 	struct rules *rules;                                   /* published */
 	uint32_t last_epoch;                                   /* control's own */
 	struct refusal_table *refusals;                        /* NULL until it is first needed */
+	const uint32_t *pending[2];                            /* by enum guard_kind; published; NULL: none */
 	struct guard_count counts[2];                          /* by enum guard_kind */
 	alignas(CACHE_LINE_BYTES) _Atomic uint64_t arrival_ns; /* see rate.h */
 };
@@ -190,6 +191,15 @@ static void count_give(struct guard_count *count)
 	CHECK(before > 0);
 }
 
+/* How many there may be that this guard has let in. */
+static uint64_t active_max(const struct guard *guard, const struct rules *rules, enum guard_kind kind)
+{
+	const uint32_t *pending = published_read(guard->pending[kind]);
+	uint64_t max = rules->active_max[kind];
+	uint32_t count = pending != NULL ? __atomic_load_n(pending, __ATOMIC_ACQUIRE) : 0;
+	return max > count ? max - count : 0;
+}
+
 /* A flow that wants to begin. */
 struct attempt {
 	enum guard_kind kind;
@@ -201,7 +211,7 @@ struct attempt {
 static enum reason service_admit(struct guard *guard, const struct rules *rules, const struct attempt *attempt)
 {
 	struct guard_count *count = &guard->counts[attempt->kind];
-	if (!count_take(count, attempt->is_replacement ? UINT64_MAX : rules->active_max[attempt->kind]))
+	if (!count_take(count, attempt->is_replacement ? UINT64_MAX : active_max(guard, rules, attempt->kind)))
 		return attempt->kind == GUARD_CONNECTION ? REASON_LIMIT_CONNECTIONS : REASON_LIMIT_SESSIONS;
 	if (rate_take_shared(&rules->rate, &guard->arrival_ns, attempt->now_ns))
 		return REASON_NONE;
@@ -279,6 +289,19 @@ struct guard_verdict guard_admit_instead(struct guard *guard, enum guard_kind ki
 					 uint64_t now_ns)
 {
 	return admit(guard, &(struct attempt){ kind, client, now_ns, .is_replacement = true });
+}
+
+void guard_set_pending(struct guard *guard, enum guard_kind kind, const uint32_t *pending)
+{
+	published_write(guard->pending[kind], pending);
+}
+
+struct guard_ticket guard_enter(struct guard *guard, enum guard_kind kind, const struct endpoint *client,
+				uint64_t now_ns)
+{
+	const struct rules *rules = published_read(guard->rules);
+	rate_charge_shared(&rules->rate, &guard->arrival_ns, now_ns);
+	return admit_spared(guard, rules, &(struct attempt){ .kind = kind, .client = client, .now_ns = now_ns });
 }
 
 void guard_release(struct guard *guard, enum guard_kind kind, const struct endpoint *client, struct guard_ticket ticket)

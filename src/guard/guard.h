@@ -97,6 +97,17 @@ struct guard_verdict guard_admit_instead(struct guard *guard, enum guard_kind ki
 					 uint64_t now_ns);
 void guard_release(struct guard *guard, enum guard_kind kind, const struct endpoint *client,
 		   struct guard_ticket ticket);
+/*
+ * Somebody else lets flows in, too, and says here how many of a kind have begun that were not entered yet: they count.
+ * NULL: nobody. Control; what it points to stays for as long as it may be read.
+ */
+void guard_set_pending(struct guard *guard, enum guard_kind kind, const uint32_t *pending);
+/*
+ * Takes the place of a flow that has begun already, whatever the limits say: somebody else has judged it. The rate of the
+ * service counts it.
+ */
+struct guard_ticket guard_enter(struct guard *guard, enum guard_kind kind, const struct endpoint *client,
+				uint64_t now_ns);
 
 struct guard_packets_verdict {
 	uint32_t admitted;

@@ -65,3 +65,14 @@ bool rate_take_shared(const struct rate *rate, _Atomic uint64_t *arrival_ns, uin
 							memory_order_relaxed));
 	return true;
 }
+
+void rate_charge_shared(const struct rate *rate, _Atomic uint64_t *arrival_ns, uint64_t now_ns)
+{
+	uint64_t arrival = atomic_load_explicit(arrival_ns, memory_order_relaxed);
+	uint64_t next;
+	do
+		next = (arrival > now_ns ? arrival : now_ns) + rate->interval_ns;
+	while (rate->interval_ns != 0 &&
+	       !atomic_compare_exchange_weak_explicit(arrival_ns, &arrival, next, memory_order_relaxed,
+						      memory_order_relaxed));
+}

@@ -33,4 +33,7 @@ uint32_t rate_take_many(const struct rate *rate, uint64_t *arrival_ns, uint64_t 
 /* rate_take for an arrival time that threads share. */
 bool rate_take_shared(const struct rate *rate, _Atomic uint64_t *arrival_ns, uint64_t now_ns);
 
+/* An event that happens whatever the rate says, so that those to come wait the longer. */
+void rate_charge_shared(const struct rate *rate, _Atomic uint64_t *arrival_ns, uint64_t now_ns);
+
 #endif

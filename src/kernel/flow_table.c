@@ -7,6 +7,8 @@
 #include "base/memory.h"
 #include "base/spin_lock.h"
 
+#include "bpf/nat_abi.h"
+
 #include "bpf/flow.skel.h"
 
 #include <bpf/bpf.h>
@@ -24,6 +26,8 @@ enum {
 	SLOT_REST_MS = 100,
 	PATH_BYTES = 256,
 	FILTER_HANDLE = 0x73660000, /* and a hash of the pins */
+	EVENT_RING_BYTES = 1 << 22, /* some 50,000 of them */
+	PACKET_MS = 20,             /* no packet is longer on its way through a program */
 };
 
 static_assert(sizeof(struct flow_slot) % 8 == 0, "as the kernel's array has them");
@@ -38,6 +42,9 @@ struct flow_table {
 	/* Interfaces of the places, for other threads; 0: none. */
 	_Atomic uint32_t interfaces[INGRESS_PLACES_MAX];
 	struct flow_slot *slots; /* the kernel's, mapped */
+	struct nat_owner *owner; /* likewise */
+	bool has_nat;
+	struct nat_sizes nat_sizes;
 	int keys_fd;
 	/* Free slots: those from fresh_next on, and a ring of those that were given back, the oldest first. */
 	struct spin_lock lock;
@@ -52,7 +59,7 @@ struct flow_table {
 
 /* --- pins -------------------------------------------------------------------------------------------------------- */
 
-static const char *const pinned_maps[] = { "strait_flows", "strait_slots", "strait_counts" };
+static const char *const pinned_maps[] = { "strait_flows", "strait_slots", "strait_counts", "strait_owner" };
 
 enum { PINNED_MAP_COUNT = sizeof(pinned_maps) / sizeof(pinned_maps[0]) };
 
@@ -181,18 +188,60 @@ static void remove_stray_keys(struct flow_table *table)
 
 /* --- life -------------------------------------------------------------------------------------------------------- */
 
-static int map_slots(struct flow_table *table)
+static int map_memory(int fd, size_t bytes, void **ret_memory)
 {
-	size_t bytes = (size_t)table->flows_max * sizeof(struct flow_slot);
-	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-			    bpf_map__fd(table->program->maps.strait_slots), 0);
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (memory == MAP_FAILED)
 		return -errno;
-	table->slots = memory;
+	*ret_memory = memory;
 	return 0;
 }
 
-static int load(struct flow_table *table)
+static int map_all(struct flow_table *table)
+{
+	void *slots = NULL, *owner = NULL;
+	int result = map_memory(bpf_map__fd(table->program->maps.strait_slots),
+				(size_t)table->flows_max * sizeof(struct flow_slot), &slots);
+	if (result < 0)
+		return result;
+	table->slots = slots;
+	result = map_memory(bpf_map__fd(table->program->maps.strait_owner), sizeof(struct nat_owner), &owner);
+	if (result < 0)
+		return result;
+	table->owner = owner;
+	return 0;
+}
+
+/* Tables that are not wanted are as small as can be. */
+static void set_nat_sizes(struct flow_table *table, const struct nat_sizes *sizes)
+{
+	if (sizes == NULL)
+		return;
+	table->has_nat = true;
+	table->nat_sizes = *sizes;
+	bpf_map__set_max_entries(table->program->maps.nat_listens, sizes->listens);
+	bpf_map__set_max_entries(table->program->maps.nat_networks, sizes->networks);
+	bpf_map__set_max_entries(table->program->maps.nat_services, sizes->services);
+	bpf_map__set_max_entries(table->program->maps.nat_pools, sizes->pools);
+	bpf_map__set_max_entries(table->program->maps.nat_servers, sizes->servers);
+	bpf_map__set_max_entries(table->program->maps.nat_choices, sizes->choices);
+	bpf_map__set_max_entries(table->program->maps.nat_half_open, NAT_HALF_OPEN_MAX);
+	bpf_map__set_max_entries(table->program->maps.nat_events, EVENT_RING_BYTES);
+}
+
+/* From here on the program of a process before begins nothing any more, and takes no slot. */
+static void become_owner(struct flow_table *table, bool had_other)
+{
+	uint64_t now_ns = clock_monotonic_ns();
+	/* No two processes that have the same flows were opened at the same moment. */
+	table->program->bss->nat_shared.owner = (uint32_t)(now_ns >> 16 ^ (uint64_t)getpid() << 16) | 1;
+	__atomic_store_n(&table->owner->owner, table->program->bss->nat_shared.owner, __ATOMIC_SEQ_CST);
+	flow_table_note_alive(table);
+	if (had_other)
+		usleep(PACKET_MS * 1000);
+}
+
+static int load(struct flow_table *table, const struct nat_sizes *nat_sizes)
 {
 	/* It writes to stderr otherwise; what failed is in errno. */
 	libbpf_set_print(NULL);
@@ -204,19 +253,25 @@ static int load(struct flow_table *table)
 		table->flows_max = pinned_size;
 	bpf_map__set_max_entries(table->program->maps.strait_slots, table->flows_max);
 	bpf_map__set_max_entries(table->program->maps.strait_flows, FLOW_WAY_COUNT * table->flows_max);
+	set_nat_sizes(table, nat_sizes);
 	int result = set_pins(table);
 	if (result == 0)
 		result = flow__load(table->program);
 	if (result < 0)
 		return result;
 	table->keys_fd = bpf_map__fd(table->program->maps.strait_flows);
-	return map_slots(table);
+	result = map_all(table);
+	if (result == 0)
+		become_owner(table, pinned_size != 0);
+	return result;
 }
 
 static void free_table(struct flow_table *table)
 {
 	if (table->slots != NULL)
 		munmap(table->slots, (size_t)table->flows_max * sizeof(struct flow_slot));
+	if (table->owner != NULL)
+		munmap(table->owner, sizeof(struct nat_owner));
 	if (table->program != NULL)
 		flow__destroy(table->program);
 	fd_close(&table->lock_fd);
@@ -239,7 +294,7 @@ int flow_table_open(const struct flow_table_settings *settings, struct flow_tabl
 	table->filter_handle = handle_of(table->pins);
 	int result = take_lock(table);
 	if (result == 0)
-		result = load(table);
+		result = load(table, settings->nat);
 	if (result < 0) {
 		free_table(table);
 		return result;
@@ -357,21 +412,18 @@ static bool find_free(struct flow_table *table, uint64_t now_ns, uint32_t *ret_n
 	return true;
 }
 
-struct flow_slot *flow_table_take(struct flow_table *table, uint32_t *ret_number)
+bool flow_table_set_aside(struct flow_table *table, uint32_t *ret_number)
 {
 	uint64_t now_ns = clock_monotonic_ns();
 	spin_lock_take(&table->lock);
 	bool is_found = find_free(table, now_ns, ret_number);
 	spin_lock_give(&table->lock);
-	if (!is_found)
-		return NULL;
-	atomic_fetch_add_explicit(&table->taken_count, 1, memory_order_relaxed);
-	struct flow_slot *slot = &table->slots[*ret_number];
-	*slot = (struct flow_slot){ .state = FLOW_SLOT_TAKEN, .start_ns = now_ns };
-	return slot;
+	if (is_found)
+		table->slots[*ret_number] = (struct flow_slot){ .state = FLOW_SLOT_TAKEN, .start_ns = now_ns };
+	return is_found;
 }
 
-void flow_table_give(struct flow_table *table, uint32_t number)
+void flow_table_give_aside(struct flow_table *table, uint32_t number)
 {
 	struct flow_slot *slot = flow_table_slot(table, number);
 	slot->start_ns = clock_monotonic_ns();
@@ -379,6 +431,24 @@ void flow_table_give(struct flow_table *table, uint32_t number)
 	spin_lock_take(&table->lock);
 	put_given(table, number);
 	spin_lock_give(&table->lock);
+}
+
+void flow_table_use(struct flow_table *table)
+{
+	atomic_fetch_add_explicit(&table->taken_count, 1, memory_order_relaxed);
+}
+
+struct flow_slot *flow_table_take(struct flow_table *table, uint32_t *ret_number)
+{
+	if (!flow_table_set_aside(table, ret_number))
+		return NULL;
+	flow_table_use(table);
+	return &table->slots[*ret_number];
+}
+
+void flow_table_give(struct flow_table *table, uint32_t number)
+{
+	flow_table_give_aside(table, number);
 	atomic_fetch_sub_explicit(&table->taken_count, 1, memory_order_relaxed);
 }
 
@@ -431,8 +501,13 @@ int flow_table_begin(struct flow_table *table, uint32_t number)
 void flow_table_end(struct flow_table *table, uint32_t number)
 {
 	struct flow_slot *slot = flow_table_slot(table, number);
-	CHECK(slot->state == FLOW_SLOT_ACTIVE);
-	__atomic_store_n(&slot->state, FLOW_SLOT_TAKEN, __ATOMIC_RELEASE);
+	uint32_t state = FLOW_SLOT_ACTIVE;
+	/* Who changes the state takes away the keys; after the program has, another flow may have one of them. */
+	if (!__atomic_compare_exchange_n(&slot->state, &state, FLOW_SLOT_TAKEN, false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_SEQ_CST)) {
+		CHECK(state == FLOW_SLOT_TAKEN);
+		return;
+	}
 	remove_key(table, number, FLOW_TO_SERVER);
 	remove_key(table, number, FLOW_TO_CLIENT);
 }
@@ -495,6 +570,29 @@ struct endpoint flow_side_source(const struct flow_side *side, uint8_t version)
 struct endpoint flow_side_dest(const struct flow_side *side, uint8_t version)
 {
 	return endpoint_of(side->dest, side->dest_port_be16, version);
+}
+
+/* --- for nat_table.h --------------------------------------------------------------------------------------------- */
+
+int flow_table_map(const struct flow_table *table, const char *name)
+{
+	return bpf_object__find_map_fd_by_name(table->program->obj, name);
+}
+
+struct nat_shared *flow_table_shared(const struct flow_table *table)
+{
+	return &table->program->bss->nat_shared;
+}
+
+const struct nat_sizes *flow_table_nat_sizes(const struct flow_table *table)
+{
+	return table->has_nat ? &table->nat_sizes : NULL;
+}
+
+void flow_table_note_alive(struct flow_table *table)
+{
+	__atomic_store_n(&table->owner->alive_tick, (uint32_t)(clock_monotonic_ns() >> FLOW_TICK_SHIFT),
+			 __ATOMIC_RELAXED);
 }
 
 /* --- how it is --------------------------------------------------------------------------------------------------- */

@@ -35,10 +35,22 @@ enum {
 };
 
 struct flow_table;
+struct nat_shared;
+
+/* How much there may be of what flows begin with in the kernel (nat_table.h). */
+struct nat_sizes {
+	uint32_t listens;
+	uint32_t networks;
+	uint32_t services;
+	uint32_t pools;
+	uint32_t servers;
+	uint32_t choices;
+};
 
 struct flow_table_settings {
 	uint32_t flows_max;
 	const char *pins; /* a directory of a BPF file system, which is there; NULL: nothing outlives the process */
+	const struct nat_sizes *nat; /* NULL: no flow begins in the kernel, for as long as the table is open */
 };
 
 /*
@@ -74,7 +86,10 @@ void flow_table_give(struct flow_table *table, uint32_t number);
  * -errno: -EEXIST when there is a flow with one of its keys, -E2BIG and -ENOMEM when the kernel takes no more.
  */
 int flow_table_begin(struct flow_table *table, uint32_t number);
-/* The program does not know it any more; what it has counted stays in the slot. */
+/*
+ * The program does not know it any more; what it has counted stays in the slot. It may have taken it out by itself, when
+ * the connection had ended and its client began another one.
+ */
 void flow_table_end(struct flow_table *table, uint32_t number);
 
 /* Of a table that was just opened: the first active slot from number *number on; false when there is none. Control. */
@@ -90,6 +105,24 @@ struct endpoint flow_side_dest(const struct flow_side *side, uint8_t version);
 
 /* How long ago the flow's last packet passed; from its begin on when none did. now_ns: CLOCK_MONOTONIC. */
 uint64_t flow_slot_idle_ms(const struct flow_slot *slot, uint64_t now_ns);
+
+/* --- for nat_table.h --- */
+
+/*
+ * A slot for a flow that is not there yet, and does not count; false when there is none. flow_table_use says that it has
+ * become a flow, which ends as others do.
+ */
+bool flow_table_set_aside(struct flow_table *table, uint32_t *ret_number);
+void flow_table_give_aside(struct flow_table *table, uint32_t number);
+void flow_table_use(struct flow_table *table);
+
+/* Of a map of the program. */
+int flow_table_map(const struct flow_table *table, const char *name);
+struct nat_shared *flow_table_shared(const struct flow_table *table);
+/* What it was opened with; NULL: without. */
+const struct nat_sizes *flow_table_nat_sizes(const struct flow_table *table);
+/* This process is there: without it the program begins no flow for longer than a few seconds. Control. */
+void flow_table_note_alive(struct flow_table *table);
 
 /* --- how it is --- */
 

@@ -44,6 +44,20 @@ static struct route_question question_of(const struct endpoint *dest, const stru
 	return question;
 }
 
+static void read_source(const struct nlmsghdr *message, const struct rtmsg *answer, struct route_answer *ret_answer)
+{
+	const struct rtattr *source = rtnetlink_find(message, sizeof(*answer), RTA_PREFSRC);
+	bool is_ipv4 = answer->rtm_family == AF_INET;
+	size_t bytes = is_ipv4 ? 4 : 16;
+	ret_answer->has_source = source != NULL && RTA_PAYLOAD(source) >= bytes;
+	if (!ret_answer->has_source)
+		return;
+	ret_answer->source = (struct endpoint){ .family = answer->rtm_family };
+	if (is_ipv4)
+		memset(ret_answer->source.ip + 10, 0xff, 2);
+	memcpy(ret_answer->source.ip + 16 - bytes, RTA_DATA(source), bytes);
+}
+
 static int read_answer(const struct nlmsghdr *message, struct route_answer *ret_answer)
 {
 	if (message->nlmsg_type == NLMSG_ERROR) {
@@ -60,6 +74,7 @@ static int read_answer(const struct nlmsghdr *message, struct route_answer *ret_
 		return -ENETUNREACH;
 	ret_answer->is_local = answer->rtm_type == RTN_LOCAL;
 	memcpy(&ret_answer->interface_index, RTA_DATA(interface), sizeof(ret_answer->interface_index));
+	read_source(message, answer, ret_answer);
 	return 0;
 }
 

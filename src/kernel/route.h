@@ -17,7 +17,9 @@ struct route_finder {
 
 struct route_answer {
 	uint32_t interface_index;
-	bool is_local; /* to this machine itself */
+	bool has_source;
+	struct endpoint source; /* the address that the kernel would send from; port and scope 0 */
+	bool is_local;          /* to this machine itself */
 };
 
 /*

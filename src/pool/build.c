@@ -235,6 +235,8 @@ static void path_build(const struct config *config, const struct config_service 
 	policy->path = flow_path_word(service->path);
 	policy->path_obstacles[FLOW_TCP] = flow_path_obstacles(config, service, CONFIG_TCP);
 	policy->path_obstacles[FLOW_UDP] = flow_path_obstacles(config, service, CONFIG_UDP);
+	policy->begins_in_kernel =
+		service->path == CONFIG_PATH_NAT && config->kernel_path.mode == CONFIG_KERNEL_PATH_AUTO;
 	policy->offloads[FLOW_TCP] = is_offload && policy->path_obstacles[FLOW_TCP] == 0;
 	policy->offloads[FLOW_UDP] = is_offload && policy->path_obstacles[FLOW_UDP] == 0;
 	policy->offload_after_bytes = service->offload_after.bytes;

@@ -129,7 +129,8 @@ struct pool {
 	/* Control's own: the servers in the order written. Workers see them through the view only. */
 	struct server **servers;
 	size_t server_count;
-	bool is_view_stale; /* control's own: availability or weights have changed since the view was built */
+	uint32_t nat_number; /* control's own: its number in the kernel's tables, and 1; 0: none */
+	bool is_view_stale;  /* control's own: availability or weights have changed since the view was built */
 	/* The round-robin order is shared by all workers, so that a cycle is exact; on a line of its own. */
 	alignas(CACHE_LINE_BYTES) _Atomic uint64_t cursor;
 	struct pool_total totals[2]; /* of enum server_total, from SERVER_TOTAL_PRIMARY on */

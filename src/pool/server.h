@@ -83,6 +83,7 @@ struct server {
 		bool is_noted;
 		uint64_t counts[SERVER_CONDITION_COUNT]; /* how often it came into each, its first one left out */
 	} conditions;                                    /* control's own; see server_note_condition */
+	uint32_t nat_number;                             /* control's own: in the kernel's tables, and 1; 0: none */
 	bool is_in_view;                                 /* control's own, of the moment in which a view is replaced */
 	/* Written by workers, on a line of their own. */
 	alignas(CACHE_LINE_BYTES) _Atomic uint32_t places; /* taken, and the total they count in; see server_active */

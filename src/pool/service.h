@@ -53,6 +53,7 @@ struct service_policy {
 	struct service_bandwidth bandwidth;
 	const char *path;                             /* the word that was written, static */
 	uint32_t path_obstacles[FLOW_PROTOCOL_COUNT]; /* what keeps flows from it: bit n for enum flow_obstacle n */
+	bool begins_in_kernel;                        /* flows may begin there */
 	bool offloads[FLOW_PROTOCOL_COUNT];           /* flows that have proved long may go into the kernel */
 	uint64_t offload_after_bytes;                 /* of TCP: the first of both; 0 = does not count */
 	uint64_t offload_after_ms;
@@ -90,6 +91,7 @@ struct service_line {
 struct service {
 	char name[SERVICE_NAME_BYTES];
 	uint32_t number;               /* no other service of this process has had it; later ones are higher */
+	uint32_t nat_number;           /* control's own: its number in the kernel's tables, and 1; 0: none */
 	struct guard *guard;           /* access rules and limits; lives as long as the service */
 	struct service_policy *policy; /* published; never NULL after build */
 	uint32_t worker_count;

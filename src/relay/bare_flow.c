@@ -49,6 +49,8 @@ void bare_flow_fold(struct bare_flow *flow)
 	counter_add(&counters_of(flow)->bytes_in, counts.bytes[FLOW_TO_SERVER]);
 	counter_add(&counters_of(flow)->bytes_out, counts.bytes[FLOW_TO_CLIENT]);
 	count_packets(flow, &counts);
+	if (flow->path == FLOW_PATH_NAT)
+		counter_add(&flow->relay->nat_bytes, counts.bytes[FLOW_TO_SERVER] + counts.bytes[FLOW_TO_CLIENT]);
 	if (flow->server == NULL)
 		return;
 	struct server_counters *server = &flow->server->counters[flow->relay->worker_index];
@@ -80,6 +82,18 @@ static void count_end(struct bare_flow *flow, enum reason reason)
 	histogram_observe(&counters->duration, &histogram_flow_scale, duration_ns / CLOCK_NS_PER_US);
 }
 
+/* What limits count is given back as soon as a connection is over, though its entries stay a while. */
+static void give_places(struct bare_flow *flow)
+{
+	if (flow->has_ticket)
+		guard_release(flow->service->guard, flow->protocol == FLOW_TCP ? GUARD_CONNECTION : GUARD_SESSION,
+			      &flow->client, flow->ticket);
+	if (flow->kernel_count != NULL)
+		__atomic_fetch_sub(flow->kernel_count, 1, __ATOMIC_RELAXED);
+	flow->has_ticket = false;
+	flow->kernel_count = NULL;
+}
+
 void bare_flow_end(struct bare_flow *flow, enum reason reason)
 {
 	CHECK(!flow->is_ended);
@@ -90,9 +104,7 @@ void bare_flow_end(struct bare_flow *flow, enum reason reason)
 	count_end(flow, reason);
 	if (flow->server != NULL)
 		tcp_queue_give_place(flow->relay, flow->server);
-	if (flow->has_ticket)
-		guard_release(flow->service->guard, flow->protocol == FLOW_TCP ? GUARD_CONNECTION : GUARD_SESSION,
-			      &flow->client, flow->ticket);
+	give_places(flow);
 	loop_defer(flow->relay->loop, &flow->deferred, release_memory);
 }
 
@@ -114,8 +126,10 @@ static enum reason find_tcp_end(struct bare_flow *flow, uint64_t now_ms)
 		return REASON_SERVER_RST;
 	if (!(from_client & from_server & FLOW_TCP_FIN))
 		return REASON_NONE;
-	if (flow->finished_ms == 0)
+	if (flow->finished_ms == 0) {
 		flow->finished_ms = now_ms;
+		give_places(flow);
+	}
 	if (now_ms < flow->finished_ms + BARE_FLOW_LINGER_MS)
 		return REASON_NONE;
 	return from_client & FLOW_TCP_FIN_FIRST ? REASON_CLIENT_FIN : REASON_SERVER_FIN;
@@ -186,6 +200,7 @@ struct bare_flow *bare_flow_new(struct relay *relay, struct kernel_flow *kernel,
 		.algorithm = origin->algorithm,
 		.protocol = (uint8_t)origin->protocol,
 		.retries = origin->retries,
+		.kernel_count = origin->kernel_count,
 		.has_ticket = origin->has_ticket,
 		.port_fd = origin->has_port_fd ? origin->port_fd : -1,
 	};

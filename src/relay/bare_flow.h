@@ -49,6 +49,7 @@ struct bare_flow {
 	uint8_t algorithm;    /* enum pool_algorithm that chose the server */
 	uint8_t protocol;     /* enum flow_protocol */
 	uint8_t retries;
+	uint32_t *kernel_count; /* of its service's flows, which the program keeps for limits; NULL: it is in none */
 	int port_fd; /* a socket that keeps the port from others; -1: none, it is not one that the kernel gives away */
 	bool has_ticket;
 	bool is_ended;
@@ -73,6 +74,7 @@ struct bare_flow_origin {
 	enum flow_protocol protocol;
 	uint8_t algorithm;
 	uint8_t retries;
+	uint32_t *kernel_count; /* or NULL */
 	bool has_ticket;
 	bool has_port_fd;
 	int port_fd; /* is taken over, together with its place under the ceiling of descriptors */

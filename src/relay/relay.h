@@ -20,6 +20,7 @@
 #include "pool/service.h"
 #include "relay/datagram_queue.h"
 #include "relay/kernel_flow.h"
+#include "relay/nat_flows.h"
 #include "relay/relay_settings.h"
 #include "relay/tcp_batch.h"
 #include "relay/tcp_pipes.h"
@@ -79,6 +80,7 @@ struct relay {
 	struct loop_deferred reply_flush;
 	struct kernel_flows kernel_flows;
 	struct slab bare_flows;
+	struct nat_flows nat_flows;
 	struct udp_requests requests_out; /* to servers, until their batch is sent */
 	uint32_t replying_count;
 	struct udp_session *replying[LOOP_EVENTS_PER_TURN]; /* whose sockets have something */
@@ -91,6 +93,7 @@ struct relay {
 	counter tcp_throttles_active;
 	counter udp_throttles_active;
 	counter bare_active[FLOW_PATH_COUNT]; /* flows that live in the kernel only, by the way they took there */
+	counter nat_bytes;                    /* of flows that began in the kernel */
 	counter observations_dropped;
 };
 

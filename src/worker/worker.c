@@ -43,7 +43,8 @@ enum worker_order {
 	ORDER_ASSIGN_LISTENER,  /* number: id; subject: the service */
 	ORDER_REMOVE_LISTENER,  /* number: id */
 	ORDER_DRAIN,
-	ORDER_ADOPT, /* subject: the struct adopted_flows, which the worker frees */
+	ORDER_ADOPT,     /* subject: the struct adopted_flows, which the worker frees */
+	ORDER_BEGIN_NAT, /* subject: the struct nat_directory */
 	ORDER_CLOSE_LOST,
 	ORDER_VISIT, /* subject: the struct flow_visit, held for the worker */
 	ORDER_REVIEW_QUEUE,
@@ -170,6 +171,7 @@ static void end_flow(const struct flow_met *flow)
 static void end_all_flows(struct worker *worker)
 {
 	struct flow_walk walk = { 0 };
+	nat_flows_stop(&worker->relay);
 	struct flow_met flow;
 	while (flow_walk_next(&walk, &worker->relay, &flow))
 		end_flow(&flow);
@@ -311,6 +313,9 @@ static void carry_out(struct worker *worker, const struct message *message)
 	case ORDER_ADOPT:
 		adopt(worker, message->subject);
 		break;
+	case ORDER_BEGIN_NAT:
+		nat_flows_start(&worker->relay, message->subject);
+		break;
 	case ORDER_CLOSE_LOST:
 		flow_sweep_begin(&worker->sweep);
 		break;
@@ -425,6 +430,11 @@ void worker_adopt(struct worker *worker, struct adopted_flows *flows)
 	give_order(worker, (struct message){ .kind = ORDER_ADOPT, .subject = flows });
 }
 
+void worker_begin_nat(struct worker *worker, const struct nat_directory *directory)
+{
+	give_order(worker, (struct message){ .kind = ORDER_BEGIN_NAT, .subject = (void *)directory });
+}
+
 void worker_close_lost(struct worker *worker)
 {
 	give_order(worker, (struct message){ .kind = ORDER_CLOSE_LOST });
@@ -513,6 +523,7 @@ void worker_read_usage(const struct worker *worker, struct worker_usage *ret_usa
 				counter_read(&relay->bare_active[FLOW_PATH_OFFLOAD]),
 				counter_read(&relay->bare_active[FLOW_PATH_NAT]) },
 		.kernel_bytes = counter_read(&relay->kernel_flows.bytes),
+		.nat_bytes = counter_read(&relay->nat_bytes),
 		.connection_bytes = connections * relay->connections.object_bytes +
 				    counter_read(&relay->tcp_throttles_active) * relay->tcp_throttles.object_bytes,
 		.session_bytes = sessions * (relay->sessions.object_bytes + sizeof(uint32_t)) +

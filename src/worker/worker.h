@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 struct worker;
+struct nat_directory;
 
 /* How busy its thread is; written by it only. */
 struct worker_load {
@@ -35,6 +36,7 @@ struct worker_usage {
 	uint64_t kernel_flows;                /* that the kernel carries: those of them, and bare ones */
 	uint64_t bare_flows[FLOW_PATH_COUNT]; /* flows that live in the kernel only, by their path */
 	uint64_t kernel_bytes;                /* that it has carried */
+	uint64_t nat_bytes;                   /* those of them that are of flows which began there */
 	uint64_t connection_bytes;            /* user memory of the connections and sessions that there are */
 	uint64_t session_bytes;
 	uint64_t tail_bytes;           /* what a slow side has not taken, and datagrams that wait for their bandwidth */
@@ -108,6 +110,9 @@ struct adopted_flows {
 	struct adopted_flow all[];
 };
 void worker_adopt(struct worker *worker, struct adopted_flows *flows);
+
+/* Takes over what happens with flows that begin in the kernel (relay/nat_flows.h), until it ends. One worker only. */
+void worker_begin_nat(struct worker *worker, const struct nat_directory *directory);
 
 /* Servers have gone down or away, or clients were blocked: close the flows that this concerns (flow_sweep.h). */
 void worker_close_lost(struct worker *worker);

@@ -1,0 +1,597 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Flows that begin in the kernel. A packet of no flow that goes to a listen address of such a service is given a server
+ * (nat_choose.h), if it may begin one (nat_admit.h). Until the flow is established it is half open, in a table of its own
+ * which a flood may overrun: TCP until the client has acknowledged the server's SYN, UDP until the server has replied. Then
+ * it gets a slot, one of those that user space has set aside, and user space is told.
+ *
+ * A connection whose server says nothing is given to another one when the client sends its SYN again, which it does after a
+ * second. A server's refusal is kept from the client as long as there is another server to be asked.
+ *
+ * Whatever cannot begin here is left to the stack, where the service's own listeners are: user space carries it, or refuses
+ * it and says why. So does all that belongs to no flow: an end that has lost its connection is told by the stack.
+ *
+ * Entries of the table of half-open flows may be given to other flows while they are read, in a flood. What is read from
+ * one that is just going is a packet that goes astray, as one of the network's.
+ */
+#ifndef BPF_NAT_H
+#define BPF_NAT_H
+
+#include "bpf/flow_rewrite.h"
+#include "bpf/nat_admit.h"
+#include "bpf/nat_choose.h"
+#include "bpf/nat_mss.h"
+
+enum {
+	NAT_SLOT_TRIES_MAX = 8,
+	/* How far behind its SYN the packet of a client may be that establishes a connection. */
+	NAT_FIRST_BYTES_MAX = 1 << 20,
+};
+
+/* What is at hand for a packet. */
+struct nat_visit {
+	struct __sk_buff *skb;
+	struct flow_packet *packet;
+	struct flow_key *key;
+	struct nat_scratch *scratch;
+};
+
+static __always_inline int nat_leave(__u32 why)
+{
+	nat_count(why);
+	return TC_ACT_UNSPEC;
+}
+
+static __always_inline int nat_drop(__u32 why)
+{
+	nat_count(why);
+	return TC_ACT_SHOT;
+}
+
+/* Of TCP: does it begin a connection? */
+static __always_inline bool nat_is_first(const struct flow_packet *packet)
+{
+	enum { KINDS = FLOW_TCP_FIN | FLOW_TCP_SYN | FLOW_TCP_RST | FLOW_TCP_ACK };
+	return (packet->tcp_flags & KINDS) == FLOW_TCP_SYN;
+}
+
+static __always_inline bool nat_is_owner(void)
+{
+	__u32 zero = 0;
+	struct nat_owner *owner = bpf_map_lookup_elem(&strait_owner, &zero);
+	__u32 now_tick = bpf_ktime_get_coarse_ns() >> FLOW_TICK_SHIFT;
+	return owner != NULL && owner->owner == nat_shared.owner &&
+	       (__s32)(now_tick - owner->alive_tick) < NAT_OWNER_TICKS;
+}
+
+/* --- telling user space ------------------------------------------------------------------------------------------ */
+
+/* The first event in a while wakes it; the others it finds then, or a moment later. */
+static __always_inline __u64 nat_wake_flags(void)
+{
+	__u32 now_tick = bpf_ktime_get_coarse_ns() >> FLOW_TICK_SHIFT;
+	if (now_tick - nat_shared.woken_tick < NAT_WAKE_TICKS)
+		return BPF_RB_NO_WAKEUP;
+	nat_shared.woken_tick = now_tick;
+	return BPF_RB_FORCE_WAKEUP;
+}
+
+static __always_inline void nat_fill_event(struct nat_event *event, const struct flow_key *client_key,
+					   const struct nat_half *half)
+{
+	event->slot = 0;
+	event->service = half->service;
+	event->server = half->server;
+	event->server_state = half->server_state;
+	event->tried_count = half->tried_count;
+	event->connect_us = 0;
+	event->is_limited_by_rate = 0;
+	__builtin_memcpy(event->client, client_key->source, sizeof(event->client));
+	event->client_port_be16 = client_key->source_port_be16;
+	event->protocol = client_key->protocol;
+	event->version = client_key->version;
+}
+
+/* Of what may be lost when user space is far behind. */
+static __attribute__((noinline)) void nat_tell(__u32 kind, const struct flow_key *client_key,
+					       const struct nat_half *half, bool is_limited_by_rate)
+{
+	struct nat_event *event = bpf_ringbuf_reserve(&nat_events, sizeof(*event), 0);
+	if (event == NULL)
+		return;
+	nat_fill_event(event, client_key, half);
+	event->kind = kind;
+	event->is_limited_by_rate = is_limited_by_rate;
+	bpf_ringbuf_submit(event, nat_wake_flags());
+}
+
+/* --- sending on -------------------------------------------------------------------------------------------------- */
+
+static __always_inline void nat_note(const struct nat_visit *visit, struct flow_side *side)
+{
+	__sync_fetch_and_add(&side->packets, 1);
+	if (visit->packet->protocol == IPPROTO_UDP)
+		__sync_fetch_and_add(&side->bytes, visit->packet->payload_bytes);
+	side->seen_tick = bpf_ktime_get_coarse_ns() >> FLOW_TICK_SHIFT;
+}
+
+/* A packet of a half-open flow. It belongs to no socket. */
+static __attribute__((noinline)) int nat_forward(const struct nat_visit *visit, struct flow_side *side)
+{
+	struct flow_packet *packet = visit->packet;
+	__u32 way_out = side->interface_index;
+	if (packet->has_obstacle)
+		return drop_packet(packet->obstacle);
+	if (!fits(visit->skb, packet, side))
+		return drop_packet(FLOW_COUNT_TOO_BIG);
+	if (packet->protocol == IPPROTO_TCP && (packet->tcp_flags & FLOW_TCP_SYN)) {
+		__u16 mss_max = nat_mss_max(visit->skb, packet, way_out);
+		if (mss_max != 0)
+			nat_clamp_mss(visit->skb, packet->l4_at, packet->tcp_header_bytes, mss_max);
+	}
+	if (!flow_rewrite(visit->skb, packet, visit->key, side))
+		return drop_packet(FLOW_COUNT_FAILED);
+	nat_note(visit, side);
+	count(FLOW_COUNT_FORWARDED);
+	return bpf_redirect_neigh(way_out, NULL, 0, 0);
+}
+
+/* The packet with which a half-open flow has just been established. */
+static __always_inline int nat_forward_first(const struct nat_visit *visit, struct flow_slot *slot, __u32 way)
+{
+	struct flow_side *side = &slot->sides[way & 1];
+	if (visit->packet->has_obstacle)
+		return drop_packet(visit->packet->obstacle);
+	if (!fits(visit->skb, visit->packet, side))
+		return drop_packet(FLOW_COUNT_TOO_BIG);
+	if (!flow_rewrite(visit->skb, visit->packet, visit->key, side))
+		return drop_packet(FLOW_COUNT_FAILED);
+	note_packet(visit->skb, slot, way, visit->packet);
+	count(FLOW_COUNT_FORWARDED);
+	return bpf_redirect_neigh(side->interface_index, NULL, 0, 0);
+}
+
+/* Makes a reset of a client's segment, before it is sent on: its sequence number is the one that the server expects. */
+static __always_inline void nat_make_reset(const struct nat_visit *visit)
+{
+	enum { FLAGS_AT = 12 }; /* of the word that has header length and flags */
+	__u32 at = visit->packet->l4_at;
+	__be16 old, new;
+	if (bpf_skb_load_bytes(visit->skb, at + FLAGS_AT, &old, sizeof(old)) < 0)
+		return;
+	new = (old & bpf_htons(0xff00)) | bpf_htons(FLOW_TCP_RST);
+	bpf_skb_store_bytes(visit->skb, at + FLAGS_AT, &new, sizeof(new), 0);
+	bpf_l4_csum_replace(visit->skb, at + offsetof(struct tcphdr, check), old, new, sizeof(new));
+}
+
+/* --- slots ------------------------------------------------------------------------------------------------------- */
+
+static __always_inline bool nat_has_slots(void)
+{
+	return *(volatile __u32 *)&nat_shared.head != *(volatile __u32 *)&nat_shared.tail;
+}
+
+/* Nobody else has a number that was read before the head was moved past it. */
+static __always_inline bool nat_take_slot(struct nat_scratch *scratch, __u32 *ret_number)
+{
+	if (scratch->spare_slot != 0) {
+		*ret_number = scratch->spare_slot - 1;
+		scratch->spare_slot = 0;
+		return true;
+	}
+	for (int i = 0; i < NAT_SLOT_TRIES_MAX; i++) {
+		__u32 head = *(volatile __u32 *)&nat_shared.head;
+		if (head == __sync_fetch_and_add(&nat_shared.tail, 0))
+			return false;
+		__u32 number = *(volatile __u32 *)&nat_shared.slots[head & (NAT_SLOTS_MAX - 1)];
+		if (__sync_val_compare_and_swap(&nat_shared.head, head, head + 1) == head) {
+			*ret_number = number;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* first: of TCP, else 0. */
+static __always_inline void nat_fill_side(struct flow_side *side, const struct flow_side *from, __u32 first)
+{
+	*side = *from;
+	side->first = first;
+	if (first != 0)
+		side->bytes = first;
+}
+
+/* to_server and to_client: of the scratch. */
+static __always_inline void nat_fill_slot(struct flow_slot *slot, const struct nat_scratch *scratch)
+{
+	bool is_tcp = scratch->back_key.protocol == IPPROTO_TCP;
+	const struct nat_half *to_server = &scratch->to_server;
+	slot->version = scratch->back_key.version;
+	slot->protocol = scratch->back_key.protocol;
+	slot->flags = FLOW_SLOT_IS_NAT;
+	slot->start_ns = to_server->begin_ns;
+	nat_fill_side(&slot->sides[FLOW_TO_SERVER], &to_server->side, is_tcp ? to_server->client_first : 0);
+	nat_fill_side(&slot->sides[FLOW_TO_CLIENT], &scratch->to_client.side, is_tcp ? to_server->server_first : 0);
+	/* User space, which maps it, sees what is in it when it sees that it is active. */
+	__sync_lock_test_and_set(&slot->state, FLOW_SLOT_ACTIVE);
+}
+
+static __always_inline bool nat_add_keys(const struct flow_key *client_key, const struct flow_key *back_key,
+					 __u32 number)
+{
+	struct flow_place place = { .slot = number, .way = FLOW_TO_CLIENT };
+	if (bpf_map_update_elem(&strait_flows, back_key, &place, BPF_NOEXIST) < 0)
+		return false;
+	place.way = FLOW_TO_SERVER;
+	if (bpf_map_update_elem(&strait_flows, client_key, &place, BPF_NOEXIST) == 0)
+		return true;
+	bpf_map_delete_elem(&strait_flows, back_key);
+	return false;
+}
+
+/* --- establishing ------------------------------------------------------------------------------------------------ */
+
+enum nat_outcome { NAT_ESTABLISHED, NAT_FULL, NAT_LIMITED, NAT_LIMITED_BY_RATE };
+
+/* The event is reserved first, so that none of a slot that was taken is ever lost. */
+static __always_inline enum nat_outcome nat_begin_flow(struct nat_scratch *scratch, const struct flow_key *client_key,
+						       struct flow_slot **ret_slot)
+{
+	__u32 number = 0;
+	struct nat_event *event = bpf_ringbuf_reserve(&nat_events, sizeof(*event), 0);
+	if (event == NULL)
+		return NAT_FULL;
+	struct flow_slot *slot = NULL;
+	if (nat_take_slot(scratch, &number))
+		slot = bpf_map_lookup_elem(&strait_slots, &number);
+	if (slot == NULL) {
+		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
+		return NAT_FULL;
+	}
+	nat_fill_slot(slot, scratch);
+	if (!nat_add_keys(client_key, &scratch->back_key, number)) {
+		__sync_lock_test_and_set(&slot->state, FLOW_SLOT_TAKEN);
+		scratch->spare_slot = number + 1;
+		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
+		return NAT_FULL;
+	}
+	nat_fill_event(event, client_key, &scratch->to_server);
+	event->kind = NAT_EVENT_BEGUN;
+	event->slot = number;
+	event->connect_us = (__u32)((bpf_ktime_get_ns() - scratch->to_server.begin_ns) / 1000);
+	bpf_ringbuf_submit(event, nat_wake_flags());
+	*ret_slot = slot;
+	return NAT_ESTABLISHED;
+}
+
+/* to_server, to_client and back_key are in the scratch. */
+static __always_inline enum nat_outcome nat_establish(struct nat_scratch *scratch, const struct flow_key *client_key,
+						      struct flow_slot **ret_slot)
+{
+	struct nat_service *service = bpf_map_lookup_elem(&nat_services, &scratch->to_server.service);
+	if (service == NULL || !nat_is_owner())
+		return NAT_FULL;
+	enum nat_taken taken = nat_take_place(service, client_key);
+	if (taken != NAT_TAKEN)
+		return taken == NAT_TAKEN_NO_RATE ? NAT_LIMITED_BY_RATE : NAT_LIMITED;
+	enum nat_outcome outcome = nat_begin_flow(scratch, client_key, ret_slot);
+	if (outcome != NAT_ESTABLISHED) {
+		nat_give_place(service, client_key);
+		return outcome;
+	}
+	bpf_map_delete_elem(&nat_half_open, client_key);
+	bpf_map_delete_elem(&nat_half_open, &scratch->back_key);
+	nat_count(NAT_COUNT_BEGUN);
+	return outcome;
+}
+
+static __always_inline void nat_back_key(const struct flow_side *to_server, const struct flow_key *client_key,
+					 struct flow_key *ret_key)
+{
+	__builtin_memset(ret_key, 0, sizeof(*ret_key));
+	__builtin_memcpy(ret_key->source, to_server->dest, 16);
+	__builtin_memcpy(ret_key->dest, to_server->source, 16);
+	ret_key->source_port_be16 = to_server->dest_port_be16;
+	ret_key->dest_port_be16 = to_server->source_port_be16;
+	ret_key->protocol = client_key->protocol;
+	ret_key->version = client_key->version;
+}
+
+/* --- beginning --------------------------------------------------------------------------------------------------- */
+
+static __always_inline void nat_fill_halves(const struct nat_visit *visit, const struct nat_server *server)
+{
+	struct nat_scratch *scratch = visit->scratch;
+	struct nat_half *to_server = &scratch->to_server;
+	struct nat_half *to_client = &scratch->to_client;
+	const struct flow_key *back = &scratch->back_key;
+	__u32 now_tick = bpf_ktime_get_coarse_ns() >> FLOW_TICK_SHIFT;
+	__builtin_memset(&to_server->side, 0, sizeof(to_server->side));
+	__builtin_memset(to_client, 0, sizeof(*to_client));
+	__builtin_memcpy(to_server->side.source, back->dest, 16);
+	__builtin_memcpy(to_server->side.dest, back->source, 16);
+	to_server->side.source_port_be16 = back->dest_port_be16;
+	to_server->side.dest_port_be16 = back->source_port_be16;
+	to_server->side.interface_index = server->interface_index;
+	to_server->side.seen_tick = to_client->side.seen_tick = now_tick;
+	__builtin_memcpy(to_client->side.source, visit->key->dest, 16);
+	__builtin_memcpy(to_client->side.dest, visit->key->source, 16);
+	to_client->side.source_port_be16 = visit->key->dest_port_be16;
+	to_client->side.dest_port_be16 = visit->key->source_port_be16;
+	to_client->side.interface_index = visit->skb->ifindex;
+	to_client->way = FLOW_TO_CLIENT;
+	to_server->way = FLOW_TO_SERVER;
+	to_server->state = NAT_HALF_NEW;
+	to_server->server_state = server->state;
+	to_server->client_first = visit->packet->tcp_seq;
+	to_server->server_first = 0;
+	to_server->begin_ns = bpf_ktime_get_ns();
+}
+
+/* The service and the servers that were tried are in scratch->to_server. Returns the number of the server, or -1. */
+static __always_inline int nat_choose_server(const struct nat_visit *visit, __u32 pool)
+{
+	const struct nat_half *half = &visit->scratch->to_server;
+	struct nat_ask ask = {
+		.client_hash = nat_client_hash(visit->key),
+		.pool = pool,
+		.version = visit->key->version,
+		.tried_count = half->tried_count,
+	};
+	__builtin_memcpy(ask.tried, half->tried, sizeof(ask.tried));
+	return nat_choose(&ask);
+}
+
+/* Makes a half-open flow of the packet and sends it on; what has to be done with it when that is not possible is `otherwise`. */
+static __attribute__((noinline)) int nat_give(const struct nat_visit *visit, const struct nat_service *service,
+					      int *ret_why)
+{
+	struct nat_scratch *scratch = visit->scratch;
+	int number = nat_choose_server(visit, service->pool);
+	__u32 at = (__u32)number;
+	*ret_why = NAT_COUNT_LEFT_NO_SERVER;
+	const struct nat_server *server = number >= 0 ? bpf_map_lookup_elem(&nat_servers, &at) : NULL;
+	if (server == NULL)
+		return -1;
+	struct flow_key *back = &scratch->back_key;
+	__builtin_memset(back, 0, sizeof(*back));
+	__builtin_memcpy(back->source, server->ip, 16);
+	__builtin_memcpy(back->dest, server->local, 16);
+	back->source_port_be16 = server->port_be16;
+	back->protocol = visit->key->protocol;
+	back->version = visit->key->version;
+	*ret_why = NAT_COUNT_LEFT_NO_PORT;
+	if (!nat_find_port(back, at))
+		return -1;
+	scratch->to_server.server = at;
+	nat_fill_halves(visit, server);
+	if (bpf_map_update_elem(&nat_half_open, back, &scratch->to_client, BPF_ANY) < 0 ||
+	    bpf_map_update_elem(&nat_half_open, visit->key, &scratch->to_server, BPF_ANY) < 0)
+		return -1;
+	struct nat_half *half = bpf_map_lookup_elem(&nat_half_open, visit->key);
+	return nat_forward(visit, half != NULL ? &half->side : &scratch->to_server.side);
+}
+
+/* A packet of no flow, to a listen address of the service of this number. */
+static __attribute__((noinline)) int nat_begin(const struct nat_visit *visit, __u32 number)
+{
+	struct nat_service *service = bpf_map_lookup_elem(&nat_services, &number);
+	int why;
+	if (service == NULL || service->state != NAT_SERVICE_ACTIVE || !nat_is_owner())
+		return TC_ACT_UNSPEC;
+	if (visit->key->protocol == IPPROTO_TCP && !nat_is_first(visit->packet))
+		return TC_ACT_UNSPEC;
+	if (visit->packet->has_obstacle)
+		return nat_leave(NAT_COUNT_LEFT_OTHER);
+	if (!nat_lets_in(service, visit->key))
+		return nat_leave(NAT_COUNT_LEFT_ACCESS);
+	if (!nat_has_room(service, visit->key))
+		return nat_leave(NAT_COUNT_LEFT_LIMIT);
+	if (!nat_has_slots())
+		return nat_leave(NAT_COUNT_LEFT_FULL);
+	visit->scratch->to_server.service = number;
+	visit->scratch->to_server.tried_count = 0;
+	int action = nat_give(visit, service, &why);
+	return action >= 0 ? action : nat_leave(why);
+}
+
+/* --- half-open flows, from the client ---------------------------------------------------------------------------- */
+
+static __always_inline void nat_forget(const struct flow_key *client_key, const struct flow_key *back_key)
+{
+	bpf_map_delete_elem(&nat_half_open, client_key);
+	bpf_map_delete_elem(&nat_half_open, back_key);
+}
+
+/* The same client asks once more. The flow's server has not answered, so another one is asked, if there is one. */
+static __always_inline int nat_retry(const struct nat_visit *visit, struct nat_half *half)
+{
+	struct nat_service *service = bpf_map_lookup_elem(&nat_services, &half->service);
+	struct nat_scratch *scratch = visit->scratch;
+	struct flow_key former_back;
+	int why;
+	if (service == NULL || half->tried_count + 1 >= service->tries_max || half->tried_count >= NAT_TRIED_MAX)
+		return nat_forward(visit, &half->side);
+	nat_back_key(&half->side, visit->key, &former_back);
+	scratch->to_server = *half;
+	scratch->to_server.tried[half->tried_count & (NAT_TRIED_MAX - 1)] = half->server;
+	scratch->to_server.tried_count++;
+	if (half->state == NAT_HALF_NEW)
+		nat_tell(NAT_EVENT_UNANSWERED, visit->key, half, false);
+	int action = nat_give(visit, service, &why);
+	if (action < 0)
+		return nat_forward(visit, &half->side);
+	bpf_map_delete_elem(&nat_half_open, &former_back);
+	nat_count(NAT_COUNT_RETRIED);
+	return action;
+}
+
+static __always_inline bool nat_is_within(__u32 number, __u32 from, __u32 bytes)
+{
+	return number - from < bytes;
+}
+
+/* Does it acknowledge the server's SYN, from where the client's bytes begin? */
+static __always_inline bool nat_establishes(const struct flow_packet *packet, const struct nat_half *half)
+{
+	return half->state == NAT_HALF_ANSWERED &&
+	       nat_is_within(packet->tcp_ack, half->server_first, NAT_FIRST_BYTES_MAX) &&
+	       nat_is_within(packet->tcp_seq, half->client_first, NAT_FIRST_BYTES_MAX);
+}
+
+/* A limit was reached meanwhile: the server is told that there is no connection, and the client finds out. */
+static __always_inline int nat_end_limited(const struct nat_visit *visit, struct nat_half *half, bool is_by_rate)
+{
+	nat_tell(NAT_EVENT_LIMITED, visit->key, half, is_by_rate);
+	nat_count(NAT_COUNT_DROPPED_LIMIT);
+	nat_make_reset(visit);
+	visit->scratch->to_server.side = half->side;
+	nat_forget(visit->key, &visit->scratch->back_key);
+	return nat_forward(visit, &visit->scratch->to_server.side);
+}
+
+/* The client's half of the handshake is there. */
+static __always_inline int nat_complete(const struct nat_visit *visit, struct nat_half *half)
+{
+	struct nat_scratch *scratch = visit->scratch;
+	struct flow_slot *slot;
+	nat_back_key(&half->side, visit->key, &scratch->back_key);
+	const struct nat_half *back = bpf_map_lookup_elem(&nat_half_open, &scratch->back_key);
+	if (back == NULL)
+		return TC_ACT_UNSPEC;
+	scratch->to_server = *half;
+	scratch->to_client = *back;
+	enum nat_outcome outcome = nat_establish(scratch, visit->key, &slot);
+	if (outcome == NAT_LIMITED || outcome == NAT_LIMITED_BY_RATE)
+		return nat_end_limited(visit, half, outcome == NAT_LIMITED_BY_RATE);
+	/* It comes again. */
+	if (outcome == NAT_FULL)
+		return nat_drop(NAT_COUNT_DROPPED_FULL);
+	return nat_forward_first(visit, slot, FLOW_TO_SERVER);
+}
+
+static __always_inline int nat_from_client_tcp(const struct nat_visit *visit, struct nat_half *half)
+{
+	const struct flow_packet *packet = visit->packet;
+	struct nat_scratch *scratch = visit->scratch;
+	if (packet->tcp_flags & FLOW_TCP_RST) {
+		scratch->to_server.side = half->side;
+		nat_back_key(&half->side, visit->key, &scratch->back_key);
+		nat_forget(visit->key, &scratch->back_key);
+		return nat_forward(visit, &scratch->to_server.side);
+	}
+	if (nat_is_first(packet) && packet->tcp_seq == half->client_first)
+		return half->state == NAT_HALF_ANSWERED ? nat_forward(visit, &half->side) : nat_retry(visit, half);
+	if (nat_is_first(packet)) {
+		nat_back_key(&half->side, visit->key, &scratch->back_key);
+		__u32 service = half->service;
+		nat_forget(visit->key, &scratch->back_key);
+		return nat_begin(visit, service);
+	}
+	return nat_establishes(packet, half) ? nat_complete(visit, half) : TC_ACT_UNSPEC;
+}
+
+/* As long as its server has not replied a flow may go to another one. */
+static __always_inline int nat_from_client_udp(const struct nat_visit *visit, struct nat_half *half)
+{
+	struct nat_service *service = bpf_map_lookup_elem(&nat_services, &half->service);
+	const struct nat_server *server = bpf_map_lookup_elem(&nat_servers, &half->server);
+	__u32 age_ticks = (bpf_ktime_get_ns() - half->begin_ns) >> FLOW_TICK_SHIFT;
+	if (service != NULL && server != NULL && server->state == half->server_state && age_ticks < service->new_ticks)
+		return nat_forward(visit, &half->side);
+	__u32 number = half->service;
+	nat_back_key(&half->side, visit->key, &visit->scratch->back_key);
+	nat_forget(visit->key, &visit->scratch->back_key);
+	return nat_begin(visit, number);
+}
+
+/* --- half-open flows, from the server ---------------------------------------------------------------------------- */
+
+/* The server refuses. As long as another one can be asked the client does not hear of it. */
+static __always_inline int nat_refuse(const struct nat_visit *visit, struct nat_half *half,
+				      const struct flow_key *client_key, const struct nat_half *to_client)
+{
+	struct nat_service *service = bpf_map_lookup_elem(&nat_services, &half->service);
+	bool was_answered = half->state == NAT_HALF_ANSWERED;
+	if (!was_answered)
+		nat_tell(NAT_EVENT_REFUSED, client_key, half, false);
+	if (!was_answered && service != NULL && half->tried_count + 1 < service->tries_max &&
+	    half->tried_count < NAT_TRIED_MAX) {
+		half->state = NAT_HALF_REFUSED;
+		return TC_ACT_SHOT;
+	}
+	visit->scratch->to_client.side = to_client->side;
+	nat_forget(client_key, visit->key);
+	return nat_forward(visit, &visit->scratch->to_client.side);
+}
+
+static __always_inline int nat_from_server_tcp(const struct nat_visit *visit, struct nat_half *to_client,
+					       struct nat_half *half, const struct flow_key *client_key)
+{
+	const struct flow_packet *packet = visit->packet;
+	if (packet->tcp_flags & FLOW_TCP_RST)
+		return nat_refuse(visit, half, client_key, to_client);
+	if ((packet->tcp_flags & FLOW_TCP_SYN) && (packet->tcp_flags & FLOW_TCP_ACK)) {
+		half->server_first = packet->tcp_seq;
+		half->state = NAT_HALF_ANSWERED;
+	} else if (half->state == NAT_HALF_NEW) {
+		/* It still has the connection that came from this port before; the client's reset ends that. */
+		half->state = NAT_HALF_REFUSED;
+	}
+	return nat_forward(visit, &to_client->side);
+}
+
+static __always_inline int nat_from_server_udp(const struct nat_visit *visit, struct nat_half *to_client,
+					       struct nat_half *half, const struct flow_key *client_key)
+{
+	struct nat_scratch *scratch = visit->scratch;
+	struct flow_slot *slot;
+	scratch->back_key = *visit->key;
+	scratch->to_server = *half;
+	scratch->to_client = *to_client;
+	enum nat_outcome outcome = nat_establish(scratch, client_key, &slot);
+	if (outcome == NAT_ESTABLISHED)
+		return nat_forward_first(visit, slot, FLOW_TO_CLIENT);
+	return nat_drop(outcome == NAT_FULL ? NAT_COUNT_DROPPED_FULL : NAT_COUNT_DROPPED_LIMIT);
+}
+
+static __always_inline int nat_from_server(const struct nat_visit *visit, struct nat_half *to_client)
+{
+	struct flow_key client_key;
+	nat_client_key(to_client, visit->key, &client_key);
+	struct nat_half *half = bpf_map_lookup_elem(&nat_half_open, &client_key);
+	if (half == NULL)
+		return TC_ACT_UNSPEC;
+	return visit->key->protocol == IPPROTO_TCP ? nat_from_server_tcp(visit, to_client, half, &client_key)
+						   : nat_from_server_udp(visit, to_client, half, &client_key);
+}
+
+/* --- all --------------------------------------------------------------------------------------------------------- */
+
+/* A packet that belongs to no established flow. */
+static __always_inline int nat_packet(struct __sk_buff *skb, struct flow_packet *packet, struct flow_key *key)
+{
+	__u32 zero = 0;
+	struct nat_visit visit = { .skb = skb, .packet = packet, .key = key };
+	if (!nat_shared.is_on)
+		return TC_ACT_UNSPEC;
+	visit.scratch = bpf_map_lookup_elem(&nat_scratches, &zero);
+	if (visit.scratch == NULL)
+		return TC_ACT_UNSPEC;
+	struct nat_half *half = bpf_map_lookup_elem(&nat_half_open, key);
+	if (half != NULL && half->way == FLOW_TO_CLIENT)
+		return nat_from_server(&visit, half);
+	if (half != NULL)
+		return key->protocol == IPPROTO_TCP ? nat_from_client_tcp(&visit, half)
+						    : nat_from_client_udp(&visit, half);
+	struct nat_listen listen = {
+		.port_be16 = key->dest_port_be16,
+		.protocol = key->protocol,
+		.version = key->version,
+	};
+	__builtin_memcpy(listen.ip, key->dest, sizeof(listen.ip));
+	__u32 *service = bpf_map_lookup_elem(&nat_listens, &listen);
+	return service != NULL ? nat_begin(&visit, *service) : TC_ACT_UNSPEC;
+}
+
+#endif
