@@ -372,6 +372,21 @@ static __attribute__((noinline)) int nat_give(const struct nat_visit *visit, con
 	return nat_forward(visit, half != NULL ? &half->side : &scratch->to_server.side);
 }
 
+/* A UDP session that begins in user space stays there, though there may be room in the kernel a moment later. */
+static __always_inline int nat_leave_for_good(const struct nat_visit *visit, __u32 service, __u32 why)
+{
+	struct nat_half *half = &visit->scratch->to_server;
+	if (visit->key->protocol == IPPROTO_UDP) {
+		__builtin_memset(half, 0, sizeof(*half));
+		half->way = FLOW_TO_SERVER;
+		half->state = NAT_HALF_ELSEWHERE;
+		half->service = service;
+		half->side.seen_tick = bpf_ktime_get_coarse_ns() >> FLOW_TICK_SHIFT;
+		bpf_map_update_elem(&nat_half_open, visit->key, half, BPF_ANY);
+	}
+	return nat_leave(why);
+}
+
 /* A packet of no flow, to a listen address of the service of this number. */
 static __attribute__((noinline)) int nat_begin(const struct nat_visit *visit, __u32 number)
 {
@@ -386,13 +401,13 @@ static __attribute__((noinline)) int nat_begin(const struct nat_visit *visit, __
 	if (!nat_lets_in(service, visit->key))
 		return nat_leave(NAT_COUNT_LEFT_ACCESS);
 	if (!nat_has_room(service, visit->key))
-		return nat_leave(NAT_COUNT_LEFT_LIMIT);
+		return nat_leave_for_good(visit, number, NAT_COUNT_LEFT_LIMIT);
 	if (!nat_has_slots())
-		return nat_leave(NAT_COUNT_LEFT_FULL);
+		return nat_leave_for_good(visit, number, NAT_COUNT_LEFT_FULL);
 	visit->scratch->to_server.service = number;
 	visit->scratch->to_server.tried_count = 0;
 	int action = nat_give(visit, service, &why);
-	return action >= 0 ? action : nat_leave(why);
+	return action >= 0 ? action : nat_leave_for_good(visit, number, why);
 }
 
 /* --- half-open flows, from the client ---------------------------------------------------------------------------- */
@@ -496,8 +511,15 @@ static __always_inline int nat_from_client_udp(const struct nat_visit *visit, st
 {
 	struct nat_service *service = bpf_map_lookup_elem(&nat_services, &half->service);
 	const struct nat_server *server = bpf_map_lookup_elem(&nat_servers, &half->server);
+	__u32 now_tick = bpf_ktime_get_coarse_ns() >> FLOW_TICK_SHIFT;
+	if (half->state == NAT_HALF_ELSEWHERE && service != NULL &&
+	    now_tick - half->side.seen_tick < service->idle_ticks) {
+		half->side.seen_tick = now_tick;
+		return TC_ACT_UNSPEC;
+	}
 	__u32 age_ticks = (bpf_ktime_get_ns() - half->begin_ns) >> FLOW_TICK_SHIFT;
-	if (service != NULL && server != NULL && server->state == half->server_state && age_ticks < service->new_ticks)
+	if (half->state != NAT_HALF_ELSEWHERE && service != NULL && server != NULL &&
+	    server->state == half->server_state && age_ticks < service->new_ticks)
 		return nat_forward(visit, &half->side);
 	__u32 number = half->service;
 	nat_back_key(&half->side, visit->key, &visit->scratch->back_key);

@@ -47,10 +47,10 @@ enum nat_service_state { NAT_SERVICE_UNUSED, NAT_SERVICE_ACTIVE };
 struct nat_service {
 	__u32 state;
 	__u32 pool;
-	__u32 networks;  /* the set of them; NAT_NETWORKS_BLOCKED: it has no rules */
-	__u32 tries_max; /* servers that a connection may be given, one after the other */
-	__u32 new_ticks; /* how long a UDP flow stays with a server that does not answer */
-	__u32 reserved;
+	__u32 networks;    /* the set of them; NAT_NETWORKS_BLOCKED: it has no rules */
+	__u32 tries_max;   /* servers that a connection may be given, one after the other */
+	__u32 new_ticks;   /* how long a UDP flow stays with a server that does not answer */
+	__u32 idle_ticks;  /* how long a UDP flow is one */
 	__u64 interval_ns; /* from one new flow to the next, see guard/rate.h; 0: no limit */
 	__u64 ahead_ns;
 	__u64 arrival_ns; /* moved on by the program */
@@ -97,9 +97,10 @@ struct nat_server {
 };
 
 enum nat_half_state {
-	NAT_HALF_NEW,      /* the server has not answered */
-	NAT_HALF_ANSWERED, /* TCP: with SYN and ACK */
-	NAT_HALF_REFUSED,  /* it does not want to: the next try goes to another one */
+	NAT_HALF_NEW,       /* the server has not answered */
+	NAT_HALF_ANSWERED,  /* TCP: with SYN and ACK */
+	NAT_HALF_ELSEWHERE, /* UDP: user space has it; there is no other key */
+	NAT_HALF_REFUSED,   /* it does not want to: the next try goes to another one */
 };
 
 /* A flow that is not established, by each of its keys. What the other key has is known from this one. */

@@ -40,7 +40,7 @@ static void nat_check(struct parsed *parsed, const struct config_service *servic
 	uint32_t obstacles = flow_path_nat_obstacles(parsed->config, service);
 	if (obstacles != 0)
 		report_error_hint(parsed->report, *path, "write: path auto",
-				  "\"path nat\" does not go together with %s, which needs user space",
+				  "\"path nat\" does not go together with what only user space can do: %s",
 				  obstacles_text(parsed->report, obstacles));
 }
 

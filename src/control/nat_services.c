@@ -419,6 +419,7 @@ static void fill_service(struct nat_services *services, const struct config_serv
 	row->pool = service->policy->pool->nat_number - 1;
 	row->tries_max = (uint32_t)config->retries + 1;
 	row->new_ticks = between(config->session.new_ms * CLOCK_NS_PER_MS / TICK_NS, 1, INT32_MAX);
+	row->idle_ticks = between(config->session.idle_ms * CLOCK_NS_PER_MS / TICK_NS, 1, INT32_MAX);
 	row->ahead_ns = rate.ahead_ns;
 	row->interval_ns = rate.interval_ns;
 	update_limits(services, config, service);

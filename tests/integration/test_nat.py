@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from lab import address_text
+from lab import address_text, command, temporary_directory
 from servers import Scripted, name_servers, server_lines, small_server
 from traffic import ask, ending, exchange, is_refused, is_served, receive_all, receive_exactly, reset, who
 from waiting import eventually, thread
@@ -443,6 +443,24 @@ def test_table_full(strait, lab):
         eventually(lambda: flows_used(daemon) == 1)
 
 
+def test_a_session_stays_where_it_began(strait, lab):
+    """A UDP session that found no room in the kernel stays in user space, with its server, when there is room again."""
+    servers = name_servers(lab.server, 2, lab.back[4])
+    daemon = strait(lab.proxy, configuration(lab, servers=server_lines(servers), more="limit sessions=2\nsession idle=30s"))
+    held = [lab.client.udp((lab.front[4], 8000)) for _ in range(2)]
+    for s in held:
+        ask(s)
+    daemon.wait_for_active("web", 2)
+    daemon.hang_up(configuration(lab, servers=server_lines(servers), more="limit sessions=3\nsession idle=30s"))
+    with lab.client.udp((lab.front[4], 8000)) as s:
+        before = counts(daemon)
+        first = ask(s)
+        assert all(ask(s) == first for _ in range(5)), "the same server, from the same port"
+        assert counts(daemon)["begun"] - before["begun"] in (0, 1)
+    for s in held:
+        s.close()
+
+
 def syn(source, port, dest, dest_port, seq):
     """A SYN without a right checksum: the program does not look at it, and no server answers it."""
     tcp = struct.pack("!HHIIBBHHH", port, dest_port, seq, 0, 5 << 4, 2, 65535, 0, 0)
@@ -593,3 +611,59 @@ def test_drain(strait, lab):
         exchange(s)
         assert is_refused(lab.client, (lab.front[4], 8000))
     assert daemon.wait() == 0
+
+
+# starting, and dying
+
+def test_first_service_by_reload(strait, lab):
+    """The kernel's tables are made at the start: until the next one the flows begin in user space, and status says so."""
+    small_server(lab.server, "echo", (lab.back[4], 9000))
+    text = configuration(lab)
+    daemon = strait(lab.proxy, text.replace("path nat", "path auto"))
+    assert daemon.hang_up(text)["event"] == "reloaded"
+    assert is_served(lab.client, (lab.front[4], 8000))
+    assert "at the start" in daemon.status()["kernel_path"]["why"]
+
+
+def test_kernel_path_off(strait, lab):
+    small_server(lab.server, "echo", (lab.back[4], 9000))
+    daemon = strait(lab.proxy, configuration(lab, top="kernel-path off"))
+    assert is_served(lab.client, (lab.front[4], 8000))
+    assert daemon.wait_for_flows()[0]["path"] == "relay"
+
+
+@pytest.fixture
+def pins(lab):
+    """A directory in a BPF file system of the test's own."""
+    directory = temporary_directory("bpf")
+    command("mount", "-t", "bpf", "bpf", directory)
+    yield directory / "strait"
+    lab.close()  # whoever has something open there
+    command("umount", "-l", directory)
+
+
+def test_killed(strait, lab, pins):
+    """Connections go on while the daemon is dead, new ones begin for a moment, and the next daemon accounts for all."""
+    small_server(lab.server, "echo", (lab.back[4], 9000))
+    text = configuration(lab, top=f"kernel-path auto pins={pins}")
+    first = strait(lab.proxy, text)
+    front = (lab.front[4], 8000)
+    with lab.client.connect(front) as early:
+        exchange(early)
+        first.wait_for_active("web", 1)
+        first.is_expected_to_end = first.was_waited_for = True
+        first.program.kill()
+        exchange(early)
+        with lab.client.connect(front) as late:
+            exchange(late)
+            second = strait(lab.proxy, text)
+            exchange(early)
+            exchange(late)
+            second.wait_for_active("web", 2)
+            with lab.client.connect(front) as new:
+                exchange(new)
+            second.wait_for_flows(1, path="nat")
+    assert len(second.wait_for_flows(3, path="nat", reason="client_fin")) == 3
+    eventually(lambda: flows_used(second) == 0)
+    assert second.stop() == 0
+    assert not list(pins.rglob("*"))
