@@ -345,6 +345,41 @@ static void threads_never_exceed_a_limit_and_give_all_back(void **state)
 	guard_free(&guard);
 }
 
+static void flows_that_others_let_in_count(void **state)
+{
+	(void)state;
+	uint32_t pending = 2;
+	struct endpoint other = client(9);
+	struct guard *guard = guard_new(&(struct guard_settings){ SINGLE, .connections_max = 3 });
+	guard_set_pending(guard, GUARD_CONNECTION, &pending);
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 1, SECOND), REASON_NONE);
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 2, SECOND), REASON_LIMIT_CONNECTIONS);
+	struct guard_ticket ticket = guard_enter(guard, GUARD_CONNECTION, &other, SECOND);
+	pending = 0;
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 2, SECOND), REASON_NONE);
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 3, SECOND), REASON_LIMIT_CONNECTIONS);
+	/* Whatever the limit is. */
+	guard_release(guard, GUARD_CONNECTION, &other, guard_enter(guard, GUARD_CONNECTION, &other, SECOND));
+	guard_release(guard, GUARD_CONNECTION, &other, ticket);
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 3, SECOND), REASON_NONE);
+	pending = 100;
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 4, SECOND), REASON_LIMIT_CONNECTIONS);
+	guard_free(&guard);
+}
+
+static void the_rate_counts_flows_that_others_let_in(void **state)
+{
+	(void)state;
+	struct endpoint other = client(9);
+	struct guard *guard = guard_new(&(struct guard_settings){ SINGLE, .rate = { 10, 1000 } });
+	for (int i = 0; i < 10; i++)
+		guard_enter(guard, GUARD_CONNECTION, &other, SECOND);
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 1, SECOND), REASON_LIMIT_RATE);
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 1, SECOND + SECOND / 2), REASON_LIMIT_RATE);
+	assert_int_equal(admit(guard, GUARD_CONNECTION, 1, 2 * SECOND), REASON_NONE);
+	guard_free(&guard);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -363,6 +398,8 @@ int main(void)
 		cmocka_unit_test(datagrams_on_trial_all_pass),
 		cmocka_unit_test(who_is_refused_often_is_to_be_blocked),
 		cmocka_unit_test(other_prefixes_begin_with_new_counts),
+		cmocka_unit_test(flows_that_others_let_in_count),
+		cmocka_unit_test(the_rate_counts_flows_that_others_let_in),
 		cmocka_unit_test(threads_never_exceed_a_limit_and_give_all_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
