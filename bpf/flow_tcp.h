@@ -12,6 +12,8 @@
 #include "bpf/flow_rewrite.h"
 #include "bpf/tcp_translate.h"
 
+enum { FLOW_TAIL_WINDOW = 32768 };
+
 struct flow_tcp_copy {
 	struct tcp_translation translation;
 	struct tcp_header header;
@@ -110,6 +112,24 @@ static __always_inline void flow_hide_missing(struct tcp_header *header, __u32 m
 }
 
 /*
+ * While the receiver of this segment, X, still has to get a tail, strait's socket tells it an acknowledgement that stands still. A
+ * receiver drops what acknowledges less than it knows to be acknowledged by more than the largest window that it was ever
+ * given (RFC 5961 5.2); so X must not get further than FLOW_TAIL_WINDOW ahead of that socket, and is told of no larger window.
+ */
+static __always_inline void flow_bound_window(const struct flow_slot *slot, __u32 way, struct tcp_header *header)
+{
+	const struct flow_side *side = &slot->sides[way & 1];
+	const struct flow_side *back = &slot->sides[(way & 1) ^ 1];
+	bool has_tail = (__s32)(back->acked - (side->first + side->seq_delta)) < 0;
+	if ((slot->flags & FLOW_SLOT_HAS_TAIL) == 0 || !has_tail || !header->fixed.ack || header->fixed.syn)
+		return;
+	__s32 ahead = (__s32)(bpf_ntohl(header->fixed.ack_seq) - (back->first + back->seq_delta));
+	__u32 bound = ahead >= FLOW_TAIL_WINDOW ? 0 : FLOW_TAIL_WINDOW - (ahead > 0 ? ahead : 0);
+	if (((__u32)bpf_ntohs(header->fixed.window) << side->shift_in) > bound)
+		header->fixed.window = bpf_htons(bound >> side->shift_in);
+}
+
+/*
  * A client that begins a connection with the ports of one that has ended, which is still here for what may be sent again:
  * from here on the flow's packets are the stack's, until user space ends it. In a flow that has not ended a SYN goes on like
  * everything else, and is answered by the server as RFC 5961 says, so that a client that has forgotten its connection resets
@@ -198,6 +218,8 @@ static __attribute__((noinline)) int flow_translate_tcp(struct __sk_buff *skb, s
 		flow_hide_progress(&copy->header, side->first);
 	else if (missing > 0)
 		flow_hide_missing(&copy->header, missing, side->shift_in);
+	if (!is_for_socket)
+		flow_bound_window(slot, way, &copy->header);
 	int result = flow_translate_header(copy, bytes);
 	if (result == TCP_WANTS_CLOCK) {
 		tcp_clock clock = flow_choose_clock(side, &copy->header);

@@ -129,7 +129,8 @@ static enum tcp_join_state pass_end(struct tcp_join *join, enum flow_way way)
 {
 	join->has_ended[way] = true;
 	__atomic_fetch_or(&join->slot->sides[way].tcp_flags, FLOW_TCP_FIN, __ATOMIC_RELAXED);
-	set_first(join, way, join->next[way] + 1);
+	/* But no payload: the flow's position stays. */
+	__atomic_store_n(&join->slot->sides[way].first, join->next[way] + 1, __ATOMIC_SEQ_CST);
 	return shutdown(join->sockets[other(way)], SHUT_WR) < 0 ? TCP_JOIN_FAILED : TCP_JOIN_DONE;
 }
 
@@ -174,11 +175,21 @@ static void acknowledge(int fd)
 	setsockopt(fd, IPPROTO_TCP, QUICK_ACKNOWLEDGE, &one, sizeof(one));
 }
 
-static enum tcp_join_state close_sockets(struct tcp_join *join)
+/* Nobody is sent to the sockets any more: the stack answers for those that are not there. */
+static void end_tail(struct tcp_join *join)
 {
-	/* First nobody is sent to the sockets any more: the stack answers for those that are not there. */
+	if ((join->slot->flags & FLOW_SLOT_HAS_TAIL) == 0)
+		return;
 	uint8_t flags = join->slot->flags & (uint8_t) ~(FLOW_SLOT_HAS_SOCKET | FLOW_SLOT_HAS_TAIL);
 	__atomic_store_n(&join->slot->flags, flags, __ATOMIC_SEQ_CST);
+	/* An end that went through the sockets is no byte of what the flow has carried. */
+	for (enum flow_way way = 0; way < FLOW_WAY_COUNT; way++)
+		join->slot->sides[way].first -= join->has_ended[way];
+}
+
+static enum tcp_join_state close_sockets(struct tcp_join *join)
+{
+	end_tail(join);
 	for (enum flow_way way = 0; way < FLOW_WAY_COUNT; way++) {
 		if (join->sockets[way] < 0)
 			continue;

@@ -164,6 +164,14 @@ static struct kernel_flow *make_flow(struct tcp_connection *connection, struct t
 	return kernel_flow_new(connection->relay, &ends, joining, on_look);
 }
 
+/* The flow counts from where both streams are for the kernel; what is still unread is before that. */
+static void count_unread(struct tcp_connection *connection, const struct tcp_join_numbers *numbers)
+{
+	connection->client.bytes_read += numbers->client.unread_bytes;
+	connection->server.bytes_read += numbers->server.unread_bytes;
+	tcp_connection_count_bytes(connection, numbers->client.unread_bytes, numbers->server.unread_bytes);
+}
+
 /* Returns false when there is no place for it in the kernel, and nothing has changed then. */
 static bool join(struct tcp_connection *connection, const struct tcp_join_numbers *numbers)
 {
@@ -189,6 +197,7 @@ static bool join(struct tcp_connection *connection, const struct tcp_join_number
 		[FLOW_TO_SERVER] = connection->client.source.fd, [FLOW_TO_CLIENT] = connection->server.source.fd
 	};
 	tcp_join_start(&joining->join, numbers, joining->kernel->slot, sockets, relay->loop->now_ms);
+	count_unread(connection, numbers);
 	timer_arm(relay->wheel, &connection->timer, relay->loop->now_ms + TCP_JOIN_STEP_MS);
 	return true;
 }
