@@ -109,6 +109,8 @@ static __always_inline void note_packet(struct __sk_buff *skb, struct flow_slot 
 	__sync_fetch_and_add(&side->packets, skb->gso_segs > 1 ? skb->gso_segs : 1);
 	if (packet->protocol == IPPROTO_TCP) {
 		note_stream(side, packet);
+		if (!(slot->flags & FLOW_SLOT_TRANSLATES_TCP) && (packet->tcp_flags & FLOW_TCP_ACK))
+			flow_note_acked(side, packet->tcp_ack);
 		note_tcp_flags(side, &slot->sides[(way & 1) ^ 1], packet->tcp_flags);
 	} else {
 		__sync_fetch_and_add(&side->bytes, packet->payload_bytes);

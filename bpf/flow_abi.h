@@ -60,7 +60,7 @@ struct flow_side {
 	 * through the sockets, as far as user space knows, which moves it on before a socket sends more.
 	 */
 	__u32 first;
-	__u32 acked; /* TCP whose connections were joined: the highest acknowledgement in these packets */
+	__u32 acked; /* TCP: the highest acknowledgement in these packets */
 };
 
 /* The first five as in the TCP header. */

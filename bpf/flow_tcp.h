@@ -47,10 +47,9 @@ static __always_inline bool flow_load_tcp(struct __sk_buff *skb, __u32 l4_at, st
 }
 
 /* Acknowledgements that came in another order than they were sent in do not go back. */
-static __always_inline void flow_note_acked(struct flow_side *side, const struct tcp_header *header)
+static __always_inline void flow_note_acked(struct flow_side *side, __u32 acked)
 {
-	__u32 acked = bpf_ntohl(header->fixed.ack_seq);
-	if (header->fixed.ack && (__s32)(acked - side->acked) > 0)
+	if ((__s32)(acked - side->acked) > 0)
 		side->acked = acked;
 }
 
@@ -209,7 +208,8 @@ static __attribute__((noinline)) int flow_translate_tcp(struct __sk_buff *skb, s
 		return FLOW_TCP_DROPPED;
 	if (flow_begins_anew(slot, way, &copy->header))
 		return FLOW_TCP_ENDED;
-	flow_note_acked(side, &copy->header);
+	if (copy->header.fixed.ack)
+		flow_note_acked(side, bpf_ntohl(copy->header.fixed.ack_seq));
 	__u32 missing = flow_missing_tail(slot, way, &copy->header);
 	bool is_for_socket = flow_is_for_socket(&copy->header, missing, payload_bytes);
 	copy->translation =

@@ -212,6 +212,8 @@ static __always_inline void nat_fill_slot(struct flow_slot *slot, const struct n
 	slot->start_ns = to_server->begin_ns;
 	nat_fill_side(&slot->sides[FLOW_TO_SERVER], &to_server->side, is_tcp ? to_server->client_first : 0);
 	nat_fill_side(&slot->sides[FLOW_TO_CLIENT], &scratch->to_client.side, is_tcp ? to_server->server_first : 0);
+	slot->sides[FLOW_TO_SERVER].acked = slot->sides[FLOW_TO_CLIENT].first;
+	slot->sides[FLOW_TO_CLIENT].acked = slot->sides[FLOW_TO_SERVER].first;
 	/* User space, which maps it, sees what is in it when it sees that it is active. */
 	__sync_lock_test_and_set(&slot->state, FLOW_SLOT_ACTIVE);
 }

@@ -115,6 +115,17 @@ static uint8_t flags_of(const struct bare_flow *flow, enum flow_way way)
 	return __atomic_load_n(&flow->kernel->slot->sides[way].tcp_flags, __ATOMIC_RELAXED);
 }
 
+/* The FIN of that way has a number like a byte, behind all others, and the other end acknowledges it. */
+static bool has_finished(const struct bare_flow *flow, enum flow_way way)
+{
+	const struct flow_slot *slot = flow->kernel->slot;
+	const struct flow_side *side = &slot->sides[way];
+	const struct flow_side *back = &slot->sides[way == FLOW_TO_SERVER ? FLOW_TO_CLIENT : FLOW_TO_SERVER];
+	uint32_t fin = (uint32_t)__atomic_load_n(&side->bytes, __ATOMIC_RELAXED) + side->seq_delta;
+	uint32_t acked = __atomic_load_n(&back->acked, __ATOMIC_RELAXED);
+	return (flags_of(flow, way) & FLOW_TCP_FIN) != 0 && (int32_t)(acked - fin) > 0;
+}
+
 /* How a connection has ended, or REASON_NONE. Both ends may have had their FINs; what is sent again still passes then. */
 static enum reason find_tcp_end(struct bare_flow *flow, uint64_t now_ms)
 {
@@ -124,7 +135,7 @@ static enum reason find_tcp_end(struct bare_flow *flow, uint64_t now_ms)
 		return REASON_CLIENT_RST;
 	if (from_server & FLOW_TCP_RST)
 		return REASON_SERVER_RST;
-	if (!(from_client & from_server & FLOW_TCP_FIN))
+	if (!has_finished(flow, FLOW_TO_SERVER) || !has_finished(flow, FLOW_TO_CLIENT))
 		return REASON_NONE;
 	if (flow->finished_ms == 0) {
 		flow->finished_ms = now_ms;

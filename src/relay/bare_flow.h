@@ -8,8 +8,8 @@
  * found among live flows and can be closed. There is no timer for each: every look at it (kernel_flow.h) asks whether it
  * has ended, been idle for too long, or lost its right.
  *
- * TCP ends with a reset, or when both ends have sent a FIN: the program notes the flags that it has seen. The entries stay a
- * while after that (BARE_FLOW_LINGER_MS), for what is sent again. Closing one by command takes the entries away: both ends
+ * TCP ends with a reset, or when both ends have sent a FIN and have acknowledged the other's: the program notes what it has
+ * seen. The entries stay a while after that (BARE_FLOW_LINGER_MS), for what is sent again. Closing one by command takes the entries away: both ends
  * find out with their next packet, which the stack answers with a reset.
  *
  * What user space can carry is bounded by descriptors; bare flows have none, so they count in the limits of their service and
@@ -44,7 +44,7 @@ struct bare_flow {
 	uint64_t bytes_out;
 	uint64_t packets_in; /* UDP only */
 	uint64_t packets_out;
-	uint64_t finished_ms; /* TCP: when both ends were seen to have finished; 0: not yet */
+	uint64_t finished_ms; /* TCP: when both ends were seen to have finished, and to know it; 0: not yet */
 	uint8_t path;         /* enum flow_path */
 	uint8_t algorithm;    /* enum pool_algorithm that chose the server */
 	uint8_t protocol;     /* enum flow_protocol */
