@@ -131,10 +131,12 @@ static enum reason find_tcp_end(struct bare_flow *flow, uint64_t now_ms)
 {
 	uint8_t from_client = flags_of(flow, FLOW_TO_SERVER);
 	uint8_t from_server = flags_of(flow, FLOW_TO_CLIENT);
-	if (from_client & FLOW_TCP_RST)
-		return REASON_CLIENT_RST;
-	if (from_server & FLOW_TCP_RST)
-		return REASON_SERVER_RST;
+	enum reason first = from_client & FLOW_TCP_FIN_FIRST ? REASON_CLIENT_FIN : REASON_SERVER_FIN;
+	bool is_reset = ((from_client | from_server) & FLOW_TCP_RST) != 0;
+	if (is_reset && (from_client & from_server & FLOW_TCP_FIN))
+		return first; /* whoever has closed it does not want to hear of it any more */
+	if (is_reset)
+		return from_client & FLOW_TCP_RST ? REASON_CLIENT_RST : REASON_SERVER_RST;
 	if (!has_finished(flow, FLOW_TO_SERVER) || !has_finished(flow, FLOW_TO_CLIENT))
 		return REASON_NONE;
 	if (flow->finished_ms == 0) {
@@ -143,7 +145,7 @@ static enum reason find_tcp_end(struct bare_flow *flow, uint64_t now_ms)
 	}
 	if (now_ms < flow->finished_ms + BARE_FLOW_LINGER_MS)
 		return REASON_NONE;
-	return from_client & FLOW_TCP_FIN_FIRST ? REASON_CLIENT_FIN : REASON_SERVER_FIN;
+	return first;
 }
 
 static uint64_t idle_limit_ms(const struct bare_flow *flow)

@@ -200,9 +200,20 @@ static enum tcp_join_state close_sockets(struct tcp_join *join)
 	return TCP_JOIN_DONE;
 }
 
+/* One end has reset the connection, and the program has told the other one; nobody waits for a tail any more. */
+static bool is_reset(const struct tcp_join *join)
+{
+	uint8_t flags = 0;
+	for (enum flow_way way = 0; way < FLOW_WAY_COUNT; way++)
+		flags |= __atomic_load_n(&join->slot->sides[way].tcp_flags, __ATOMIC_RELAXED);
+	return (flags & FLOW_TCP_RST) != 0;
+}
+
 enum tcp_join_state tcp_join_step(struct tcp_join *join, uint64_t now_ms, void *scratch, size_t scratch_bytes)
 {
 	bool is_done = now_ms - join->start_ms >= TCP_JOIN_SETTLE_MS;
+	if (is_reset(join))
+		return close_sockets(join);
 	release(join);
 	for (enum flow_way way = 0; way < FLOW_WAY_COUNT; way++) {
 		enum tcp_join_state state = pass_tail(join, way, scratch, scratch_bytes);

@@ -12,6 +12,7 @@
 
 enum {
 	QUIET_MS = 100,
+	QUIET_FOR_WINDOW_MS = 20, /* it mostly needs more than a moment until one side takes as much as the other may send */
 	LOOK_MS = 1, /* from one look to the next while QUIET */
 	RETRY_MS = 500,
 	RETRY_DOUBLINGS_MAX = 7, /* about a minute */
@@ -265,7 +266,8 @@ static void try_to_join(struct tcp_connection *connection)
 	int result = has_unsent(connection) ? -EAGAIN
 					    : tcp_join_read(connection->client.source.fd, connection->server.source.fd,
 							    &numbers, &obstacle);
-	bool is_last = relay->loop->now_ms >= connection->offload_at_ms;
+	uint64_t quiet_ms = relay->loop->now_ms + QUIET_MS - connection->offload_at_ms;
+	bool is_last = quiet_ms >= (obstacle == TCP_OBSTACLE_WINDOW ? QUIET_FOR_WINDOW_MS : QUIET_MS);
 	if (result < 0 && (result != -EAGAIN || (obstacle != TCP_NO_OBSTACLE && !is_passing(obstacle)))) {
 		give_up(connection);
 	} else if (result == 0 ? !join(connection, &numbers) : is_last || obstacle == TCP_OBSTACLE_STATE) {
