@@ -56,10 +56,13 @@ def exchange(lab, seed, connections, version=4, at_a_time=20, bytes_max=300_000,
     joiner = Joiner(lab, seed, version, bytes_until_join, ms_until_join)
     result = lab.client.run(tool("exchange"), "call", lab.front[version], "8000", connections, at_a_time, bytes_max, seed,
                             timeout=110)
+    # The callers have sent their ends, which are still under way.
+    eventually(lambda: lab.server.run("ss", "-tanH", "exclude", "listening", "exclude", "time-wait").stdout == "", 30,
+               what="the server's connections have ended")
     counts = joiner.report()
     total, failed, longest_ms, _, _ = map(int, result.stdout.split())
     assert (total, failed) == (connections, 0), f"{result.stderr}\n{joiner.program.errors}\n{server.errors}"
-    assert server.errors == ""
+    assert server.errors == "", joiner.program.errors
     assert counts["failed"] == 0, joiner.program.errors
     assert longest_ms < 30_000
     return counts
