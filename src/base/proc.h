@@ -8,7 +8,13 @@
 #include <stdint.h>
 
 /* As in linux/capability.h. */
-enum { PROC_CAP_NET_BIND_SERVICE = 10, PROC_CAP_NET_ADMIN = 12, PROC_CAP_NET_RAW = 13, PROC_CAP_BPF = 39 };
+enum {
+	PROC_CAP_NET_BIND_SERVICE = 10,
+	PROC_CAP_NET_ADMIN = 12,
+	PROC_CAP_NET_RAW = 13,
+	PROC_CAP_PERFMON = 38,
+	PROC_CAP_BPF = 39
+};
 
 /* The numbers that the file begins with, at most `max`: "32768\t60999\n". Returns how many; 0 when it cannot be read. */
 size_t proc_read_numbers(const char *path, uint64_t *ret_numbers, size_t max);

@@ -290,11 +290,20 @@ static struct doctor_check *add_capability(struct examination *examination, cons
 	return check;
 }
 
+/* Without the capability no flow goes into the kernel. */
+static void examine_for_kernel(struct examination *examination, struct doctor_check *check, unsigned int capability)
+{
+	const struct config_service *kernel = find_kernel_service(examination->config);
+	if (kernel == NULL || may(examination, capability))
+		return;
+	explain(check, "without it flows of service \"%.64s\" stay in user space", kernel->name);
+	find(examination, check, "AmbientCapabilities=CAP_NET_ADMIN CAP_BPF CAP_PERFMON (docs/kernel-path.md)");
+}
+
 static void examine_capabilities(struct examination *examination)
 {
 	const struct system_facts *facts = examination->facts;
 	const struct config_pool *transparent = find_transparent(examination->config);
-	const struct config_service *kernel = find_kernel_service(examination->config);
 	uint16_t port = lowest_port(examination->config);
 	int64_t unprivileged = facts->unprivileged_port != FACT_UNKNOWN ? facts->unprivileged_port : 1024;
 	struct doctor_check *check = add_capability(examination, "CAP_NET_BIND_SERVICE", PROC_CAP_NET_BIND_SERVICE);
@@ -305,19 +314,17 @@ static void examine_capabilities(struct examination *examination)
 	}
 	check = add_capability(examination, "CAP_NET_ADMIN", PROC_CAP_NET_ADMIN);
 	explain(check, "for source client, the packet guard, the kernel path, and larger buffers of UDP listeners");
-	if (kernel != NULL && !may(examination, PROC_CAP_NET_ADMIN)) {
-		explain(check, "without it flows of service \"%.64s\" stay in user space", kernel->name);
-		find(examination, check, "AmbientCapabilities=CAP_NET_ADMIN CAP_BPF (docs/kernel-path.md)");
-	} else if (transparent != NULL && !proc_may_be_transparent(facts->capabilities)) {
+	examine_for_kernel(examination, check, PROC_CAP_NET_ADMIN);
+	if (check->verdict != DOCTOR_FINDING && transparent != NULL && !proc_may_be_transparent(facts->capabilities)) {
 		explain(check, "source client of pool \"%.64s\" needs it", transparent->name);
 		find(examination, check, "AmbientCapabilities=CAP_NET_ADMIN (docs/source.md)");
 	}
 	check = add_capability(examination, "CAP_BPF", PROC_CAP_BPF);
 	explain(check, "for the packet guard and the kernel path, with CAP_NET_ADMIN");
-	if (kernel != NULL && !may(examination, PROC_CAP_BPF)) {
-		explain(check, "without it flows of service \"%.64s\" stay in user space", kernel->name);
-		find(examination, check, "AmbientCapabilities=CAP_NET_ADMIN CAP_BPF (docs/kernel-path.md)");
-	}
+	examine_for_kernel(examination, check, PROC_CAP_BPF);
+	check = add_capability(examination, "CAP_PERFMON", PROC_CAP_PERFMON);
+	explain(check, "for the kernel path, with both of them (docs/kernel-path.md)");
+	examine_for_kernel(examination, check, PROC_CAP_PERFMON);
 }
 
 /* --- the kernel path --------------------------------------------------------------------------------------------- */

@@ -531,7 +531,7 @@ const struct schema_directive schema_directives[] = {
 	  "packet-guard auto only-listen interfaces=eth0,eth1" },
 	{ SCHEMA_TOP, "kernel-path", SCHEMA_INTO_CONFIG, 0, 0, VALUES(kernel_path_values),
 	  "whether an eBPF program may send on the packets of established flows, for services whose path allows it "
-	  "(kernel-path.md); needs CAP_BPF and CAP_NET_ADMIN",
+	  "(kernel-path.md); needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON",
 	  "kernel-path auto flows=200k" },
 	{ SCHEMA_TOP, "limit", SCHEMA_INTO_CONFIG, 0, SCHEMA_MERGED, VALUES(top_limit_values),
 	  "ceilings for all services together; what is over them is refused and counted",

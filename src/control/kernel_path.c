@@ -277,7 +277,8 @@ static const char *open_problem(int error)
 {
 	switch (error) {
 	case -EPERM:
-		return "CAP_BPF and CAP_NET_ADMIN are needed";
+	case -EACCES:
+		return "CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed";
 	case -EADDRINUSE:
 		return "another strait has its flows there (kernel-path pins=)";
 	default:

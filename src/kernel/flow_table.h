@@ -54,7 +54,8 @@ struct flow_table_settings {
 };
 
 /*
- * Returns 0 or -errno: -EPERM without CAP_BPF and CAP_NET_ADMIN, -EADDRINUSE when another process has the pins. A table of
+ * Returns 0 or -errno: -EPERM without CAP_BPF and CAP_NET_ADMIN, -EACCES
+ * without CAP_PERFMON, which programs need that compute where in a packet they read, -EADDRINUSE when another process has the pins. A table of
  * a process before keeps its size.
  */
 int flow_table_open(const struct flow_table_settings *settings, struct flow_table **ret_table);

@@ -12,7 +12,8 @@
 
 enum {
 	QUIET_MS = 100,
-	QUIET_FOR_WINDOW_MS = 20, /* it mostly needs more than a moment until one side takes as much as the other may send */
+	QUIET_FOR_WINDOW_MS =
+		20,  /* it mostly needs more than a moment until one side takes as much as the other may send */
 	LOOK_MS = 1, /* from one look to the next while QUIET */
 	RETRY_MS = 500,
 	RETRY_DOUBLINGS_MAX = 7, /* about a minute */

@@ -13,7 +13,8 @@
 #define WEB  "service web { listen *:8080; to web }\npool web { check none; server 10.0.0.1:80 }\n"
 #define GAME "service game { listen udp *:8080; to game; limit sessions=50k }\n"
 #define MAY_ALL                                                                                                        \
-	(UINT64_C(1) << PROC_CAP_NET_ADMIN | UINT64_C(1) << PROC_CAP_NET_BIND_SERVICE | UINT64_C(1) << PROC_CAP_BPF)
+	(UINT64_C(1) << PROC_CAP_NET_ADMIN | UINT64_C(1) << PROC_CAP_NET_BIND_SERVICE | UINT64_C(1) << PROC_CAP_BPF |  \
+	 UINT64_C(1) << PROC_CAP_PERFMON)
 
 static const struct ceilings_resources resources = { .descriptor_limit = 1,
 						     .memory_bytes = 1 << 30,
@@ -168,7 +169,7 @@ static void services_in_the_kernel_need_more(void **state)
 	assert_string_equal(found(&facts, WEB), "");
 	facts = good_facts();
 	facts.capabilities = 0;
-	assert_string_equal(found(&facts, text), "CAP_NET_ADMIN,CAP_BPF");
+	assert_string_equal(found(&facts, text), "CAP_NET_ADMIN,CAP_BPF,CAP_PERFMON");
 	facts.bpf_mount[0] = '\0';
 	static const char off[] = "kernel-path off\nservice fast { listen udp *:5353; path auto; to web }\n" WEB;
 	assert_string_equal(found(&facts, off), "");
