@@ -141,12 +141,6 @@ static __always_inline int give_up(const struct flow_slot *slot, __u32 why)
 
 #include "bpf/nat.h"
 
-static __always_inline bool has_ended(const struct flow_slot *slot)
-{
-	__u8 to_server = slot->sides[FLOW_TO_SERVER].tcp_flags, to_client = slot->sides[FLOW_TO_CLIENT].tcp_flags;
-	return ((to_server | to_client) & FLOW_TCP_RST) || (to_server & to_client & FLOW_TCP_FIN);
-}
-
 /*
  * Has the connection ended, so that a SYN from the same port begins another one? Then its keys are taken away, and user
  * space ends it when it looks at it the next time.
@@ -156,7 +150,7 @@ static __always_inline bool makes_way(struct flow_slot *slot, const struct flow_
 {
 	struct flow_key back_key;
 	if (packet->protocol != IPPROTO_TCP || !(slot->flags & FLOW_SLOT_IS_NAT) || !nat_is_first(packet) ||
-	    !has_ended(slot))
+	    !nat_has_ended(slot))
 		return false;
 	nat_back_key(&slot->sides[FLOW_TO_SERVER], key, &back_key);
 	if (__sync_val_compare_and_swap(&slot->state, FLOW_SLOT_ACTIVE, FLOW_SLOT_TAKEN) != FLOW_SLOT_ACTIVE)

@@ -582,7 +582,7 @@ static __always_inline int nat_from_server_udp(const struct nat_visit *visit, st
 static __always_inline int nat_from_server(const struct nat_visit *visit, struct nat_half *to_client)
 {
 	struct flow_key client_key;
-	nat_client_key(to_client, visit->key, &client_key);
+	nat_client_key(&to_client->side, visit->key, &client_key);
 	struct nat_half *half = bpf_map_lookup_elem(&nat_half_open, &client_key);
 	if (half == NULL)
 		return TC_ACT_UNSPEC;

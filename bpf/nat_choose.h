@@ -17,6 +17,7 @@ enum {
 	NAT_PORT_TRIES_MAX = 16,
 	NAT_RING_STEPS_MAX = 24, /* a ring has 2^20 points at most */
 	NAT_HALF_OPEN_YOUNG_MS = 2000,
+	NAT_ENDED_REST_MS = 200, /* without a packet, before the port of a connection that has ended is used again */
 };
 
 /* --- the hash of a client ---------------------------------------------------------------------------------------- */
@@ -143,26 +144,62 @@ __attribute__((noinline)) int nat_choose(struct nat_ask *ask)
 /* --- a port ------------------------------------------------------------------------------------------------------ */
 
 /* The key that the client's packets have, from what the server's packets get. */
-static __always_inline void nat_client_key(const struct nat_half *to_client, const struct flow_key *back_key,
+static __always_inline void nat_client_key(const struct flow_side *to_client, const struct flow_key *back_key,
 					   struct flow_key *ret_key)
 {
 	__builtin_memset(ret_key, 0, sizeof(*ret_key));
-	__builtin_memcpy(ret_key->source, to_client->side.dest, 16);
-	__builtin_memcpy(ret_key->dest, to_client->side.source, 16);
-	ret_key->source_port_be16 = to_client->side.dest_port_be16;
-	ret_key->dest_port_be16 = to_client->side.source_port_be16;
+	__builtin_memcpy(ret_key->source, to_client->dest, 16);
+	__builtin_memcpy(ret_key->dest, to_client->source, 16);
+	ret_key->source_port_be16 = to_client->dest_port_be16;
+	ret_key->dest_port_be16 = to_client->source_port_be16;
 	ret_key->protocol = back_key->protocol;
 	ret_key->version = back_key->version;
+}
+
+static __always_inline bool nat_has_ended(const struct flow_slot *slot)
+{
+	__u8 to_server = slot->sides[FLOW_TO_SERVER].tcp_flags, to_client = slot->sides[FLOW_TO_CLIENT].tcp_flags;
+	return ((to_server | to_client) & FLOW_TCP_RST) || (to_server & to_client & FLOW_TCP_FIN);
+}
+
+static __always_inline bool nat_has_rested(const struct flow_side *side)
+{
+	__u32 now_tick = bpf_ktime_get_coarse_ns() >> FLOW_TICK_SHIFT;
+	return now_tick - side->seen_tick >= (NAT_ENDED_REST_MS * 1000000ull) >> FLOW_TICK_SHIFT;
+}
+
+/*
+ * Takes the keys of a connection away that has ended, and is here for what may be sent again; user space ends it when it
+ * looks at it the next time. Without that so many ports would be those of ended connections as begin in the second that
+ * they stay. Whoever changes the state of the slot takes away the keys.
+ */
+static __always_inline bool nat_clear_ended(const struct flow_key *back_key, const struct flow_place *place)
+{
+	struct flow_key client_key;
+	struct flow_slot *slot = bpf_map_lookup_elem(&strait_slots, &place->slot);
+	if (slot == NULL || !(slot->flags & FLOW_SLOT_IS_NAT) || back_key->protocol != IPPROTO_TCP ||
+	    !nat_has_ended(slot) || !nat_has_rested(&slot->sides[FLOW_TO_SERVER]) ||
+	    !nat_has_rested(&slot->sides[FLOW_TO_CLIENT]))
+		return false;
+	nat_client_key(&slot->sides[FLOW_TO_CLIENT], back_key, &client_key);
+	if (__sync_val_compare_and_swap(&slot->state, FLOW_SLOT_ACTIVE, FLOW_SLOT_TAKEN) != FLOW_SLOT_ACTIVE)
+		return false;
+	bpf_map_delete_elem(&strait_flows, &client_key);
+	bpf_map_delete_elem(&strait_flows, back_key);
+	return true;
 }
 
 /*
  * May a new flow have this key? One that is not established gives it up when it is old: its port was used longer ago than
  * all others that could be had.
  */
-static __always_inline bool nat_is_free(const struct flow_key *back_key, bool is_last_try)
+__attribute__((noinline)) int nat_is_free(struct flow_key *back_key, __u32 is_last_try)
 {
-	if (bpf_map_lookup_elem(&strait_flows, back_key) != NULL)
+	if (back_key == NULL)
 		return false;
+	const struct flow_place *place = bpf_map_lookup_elem(&strait_flows, back_key);
+	if (place != NULL)
+		return nat_clear_ended(back_key, place);
 	const struct nat_half *half = bpf_map_lookup_elem(&nat_half_open, back_key);
 	if (half == NULL)
 		return true;
@@ -171,7 +208,7 @@ static __always_inline bool nat_is_free(const struct flow_key *back_key, bool is
 	if (!is_last_try && now_tick - half->side.seen_tick < young_ticks)
 		return false;
 	struct flow_key client_key;
-	nat_client_key(half, back_key, &client_key);
+	nat_client_key(&half->side, back_key, &client_key);
 	bpf_map_delete_elem(&nat_half_open, &client_key);
 	return true;
 }
