@@ -3,7 +3,7 @@
 
 BUILD ?= build
 PYTEST = /usr/bin/python3 -m pytest
-JOBS ?= 4
+JOBS ?= 5
 SETUP = scripts/setup_build
 
 .DEFAULT_GOAL := build

@@ -34,6 +34,11 @@ def pytest_sessionstart(session):
 def pytest_collection_modifyitems(items):
     """Long waits first, so that the others fill the time."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    if daemon.is_sanitized() and "SLOW" not in os.environ:
+        reason = "takes long, and sanitizers make it longer: they run what is shorter, and SLOW=1 this as well"
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture

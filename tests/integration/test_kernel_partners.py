@@ -45,7 +45,7 @@ def check_path(daemon, path, count=1, **fields):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("heavy")
+@pytest.mark.xdist_group("kernel")
 @PATHS
 def test_pgbench(strait, lab, path, version):
     """Not one transaction fails, and the books balance afterwards as seen directly."""
@@ -74,7 +74,7 @@ def test_pgbench(strait, lab, path, version):
     check_path(daemon, path, 8)
 
 
-@pytest.mark.xdist_group("heavy")
+@pytest.mark.xdist_group("kernel")
 @PATHS
 def test_redis_benchmark(strait, lab, path, version):
     """With and without pipelining, and with a connection for each request, every answer comes."""
@@ -90,7 +90,7 @@ def test_redis_benchmark(strait, lab, path, version):
     check_path(daemon, path, 50)
 
 
-@pytest.mark.xdist_group("heavy")
+@pytest.mark.xdist_group("kernel")
 @PATHS
 def test_scp(strait, lab, path, version):
     """A random file copied there and back is the same file."""
