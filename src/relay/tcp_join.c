@@ -95,7 +95,7 @@ static bool is_tail_acknowledged(const struct tcp_join *join, enum flow_way way)
 /* The flow's position in a stream is behind the tail, unless later bytes have overtaken that. */
 static void move_position(struct flow_side *side, uint32_t first)
 {
-	uint64_t position = __atomic_load_n(&side->bytes, __ATOMIC_RELAXED);
+	__u64 position = __atomic_load_n(&side->bytes, __ATOMIC_RELAXED);
 	while ((int32_t)(first - (uint32_t)position) > 0) {
 		uint64_t moved = position + (first - (uint32_t)position);
 		if (__atomic_compare_exchange_n(&side->bytes, &position, moved, false, __ATOMIC_RELAXED,
