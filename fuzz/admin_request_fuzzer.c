@@ -18,6 +18,7 @@
 #include "control/blocks.h"
 #include "control/event_stream.h"
 #include "control/ingress_guard.h"
+#include "control/kernel_path.h"
 #include "control/own_addresses.h"
 #include "control/pool_update.h"
 #include "control/server_states.h"
@@ -76,6 +77,8 @@ static void daemon_begin(void)
 	daemon->names = names_new(&daemon->loop, &daemon->wheel, daemon->log, pool_update_on_names, daemon);
 	daemon->blocks = blocks_new(&daemon->loop, &daemon->wheel, daemon->log, on_blocks_added, NULL);
 	daemon->ingress_guard = ingress_guard_new(&daemon->loop, &daemon->wheel, daemon->log);
+	const struct kernel_path_carriers carriers = { .settings = &daemon->relay_settings };
+	daemon->kernel_path = kernel_path_new(&daemon->loop, &daemon->wheel, daemon->log, &carriers);
 	daemon->phase = DAEMON_RUNNING;
 	list_init(&daemon->ejections);
 	own_addresses_mark_servers(daemon->snapshot);
@@ -92,6 +95,7 @@ static void daemon_end(void)
 	struct daemon *daemon = &daemon_state;
 	names_free(&daemon->names);
 	blocks_free(&daemon->blocks);
+	kernel_path_free(&daemon->kernel_path);
 	ingress_guard_free(&daemon->ingress_guard);
 	health_free(&daemon->health);
 	server_states_done(daemon);
