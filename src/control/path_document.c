@@ -4,6 +4,7 @@
 #include "config/flow_path.h"
 #include "control/json_bytes.h"
 #include "control/kernel_path.h"
+#include "control/status.h"
 #include "control/nat_services.h"
 
 static json_t *text_or_null(const char *text)
@@ -17,19 +18,6 @@ static json_t *number(uint64_t value)
 }
 
 /* --- the kernel path --------------------------------------------------------------------------------------------- */
-
-static json_t *places_build(const struct flow_table *table)
-{
-	json_t *places = json_array();
-	for (size_t i = 0; table != NULL && i < flow_table_places(table)->count; i++) {
-		const struct ingress_place *place = &flow_table_places(table)->all[i];
-		json_t *item = json_object();
-		json_object_set_new(item, "name", json_bytes(place->interface));
-		json_object_set_new(item, "mode", json_string(ingress_mode_word(place->ingress.mode)));
-		json_array_append_new(places, item);
-	}
-	return places;
-}
 
 static json_t *packets_build(const struct flow_table *table)
 {
@@ -71,7 +59,7 @@ json_t *path_document_build(const struct daemon *daemon)
 	json_object_set_new(object, "state", json_string(kernel_path_state_word(kernel_path_state(path))));
 	json_object_set_new(object, "why", text_or_null(kernel_path_cause(path)));
 	json_object_set_new(object, "why_not_pinned", text_or_null(kernel_path_pins_cause(path)));
-	json_object_set_new(object, "interfaces", places_build(table));
+	json_object_set_new(object, "interfaces", status_build_places(table != NULL ? flow_table_places(table) : NULL));
 	json_object_set_new(object, "flows", flows_build(table));
 	json_object_set_new(object, "packets", packets_build(table));
 	json_object_set_new(object, "nat", begun_build(kernel_path_nat(path)));

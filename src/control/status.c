@@ -163,17 +163,16 @@ static json_t *streams_build(const struct event_stream *events)
 	return object;
 }
 
-static json_t *packet_places_build(const struct packet_guard *packets)
+json_t *status_build_places(const struct ingress_places *places)
 {
-	json_t *places = json_array();
-	for (size_t i = 0; packets != NULL && i < packet_guard_places(packets)->count; i++) {
-		const struct ingress_place *place = &packet_guard_places(packets)->all[i];
+	json_t *list = json_array();
+	for (size_t i = 0; places != NULL && i < places->count; i++) {
 		json_t *item = json_object();
-		put_text(item, "name", place->interface);
-		put_text(item, "mode", ingress_mode_word(place->ingress.mode));
-		json_array_append_new(places, item);
+		put_text(item, "name", places->all[i].interface);
+		put_text(item, "mode", ingress_mode_word(places->all[i].ingress.mode));
+		json_array_append_new(list, item);
 	}
-	return places;
+	return list;
 }
 
 static json_t *packets_dropped_build(const struct ingress_guard *guard)
@@ -190,12 +189,14 @@ static json_t *packets_dropped_build(const struct ingress_guard *guard)
 static json_t *packet_guard_build(const struct daemon *daemon)
 {
 	const struct ingress_guard *guard = daemon->ingress_guard;
+	const struct packet_guard *packets = ingress_guard_packets(guard);
 	const char *cause = ingress_guard_cause(guard);
 	json_t *object = json_object();
 	put_text(object, "state", ingress_guard_state_word(ingress_guard_state(guard)));
 	json_object_set_new(object, "why", cause != NULL ? json_bytes(cause) : json_null());
 	put_boolean(object, "only_listen", daemon->config->packet_guard.has_only_listen);
-	json_object_set_new(object, "interfaces", packet_places_build(ingress_guard_packets(guard)));
+	json_object_set_new(object, "interfaces",
+			    status_build_places(packets != NULL ? packet_guard_places(packets) : NULL));
 	json_object_set_new(object, "dropped", packets_dropped_build(guard));
 	return object;
 }

@@ -17,6 +17,8 @@
 /* New references: everything, and its parts. */
 json_t *status_build(const struct daemon *daemon);
 json_t *status_build_services(const struct snapshot *snapshot);
+/* The interfaces that a program is at; none when NULL. */
+json_t *status_build_places(const struct ingress_places *places);
 json_t *status_build_service(const struct snapshot *snapshot, const struct service *service);
 json_t *status_build_pools(const struct daemon *daemon);
 json_t *status_build_pool(const struct daemon *daemon, size_t number); /* of the pool in the snapshot */

@@ -56,6 +56,16 @@ def loopback():
 
 
 @pytest.fixture
+def pins(lab):
+    """A directory in a BPF file system of the test's own, by which flows outlive the daemon."""
+    directory = laboratory.temporary_directory("bpf")
+    laboratory.command("mount", "-t", "bpf", "bpf", directory)
+    yield directory / "strait"
+    lab.close()  # whoever has something open there
+    laboratory.command("umount", "-l", directory)
+
+
+@pytest.fixture
 def strait():
     """Starts the program under test in a place: strait(lab.proxy, configuration, ...)."""
     return daemon.Daemon

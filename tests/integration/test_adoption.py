@@ -1,24 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daemon may die: flows in the kernel go on without it, and the next one accounts for them and ends them."""
 
-import subprocess
-
 import pytest
 
-from lab import command, temporary_directory
+from lab import temporary_directory
 from servers import small_server, tool
 from test_offload_udp import ask, configuration, flows_used, is_forwarded, settle
 from waiting import eventually, thread
-
-
-@pytest.fixture
-def pins(lab):
-    """A directory in a BPF file system of the test's own."""
-    directory = temporary_directory("bpf")
-    command("mount", "-t", "bpf", "bpf", directory)
-    yield directory / "strait"
-    lab.close()  # whoever has something open there
-    subprocess.run(["umount", "-l", directory], check=False)
 
 
 def configure(lab, pins, **more):

@@ -55,7 +55,7 @@ def exchange(lab, seed, connections, version=4, at_a_time=20, bytes_max=300_000,
     server.wait_for_output("ready")
     joiner = Joiner(lab, seed, version, bytes_until_join, ms_until_join)
     result = lab.client.run(tool("exchange"), "call", lab.front[version], "8000", connections, at_a_time, bytes_max, seed,
-                            timeout=110)
+                            timeout=110 + connections)
     # The callers have sent their ends, which are still under way.
     eventually(lambda: lab.server.run("ss", "-tanH", "exclude", "listening", "exclude", "time-wait").stdout == "", 30,
                what="the server's connections have ended")
@@ -75,7 +75,7 @@ def test_every_byte_arrives_once_and_in_order(lab, figure, percent, version):
     if percent:
         lab.client.lose(percent)
         lab.server.lose(percent)
-    counts = exchange(lab, 100 + percent, 600, version)
+    counts = exchange(lab, 100 + percent, int(os.environ.get("JOINED_CONNECTIONS", "600")), version)
     assert counts["joined"] > 100 and counts["tails"] > 20
     figure(f"joined with {percent} % loss over IPv{version}: {counts['joined']} of {counts['accepted']}, {counts['tails']} with a tail")
 

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from lab import address_text, command, temporary_directory
+from lab import address_text, command
 from servers import Scripted, name_servers, server_lines, small_server
 from traffic import ask, ending, exchange, is_refused, is_served, receive_all, receive_exactly, reset, who
 from waiting import eventually, thread
@@ -630,16 +630,6 @@ def test_kernel_path_off(strait, lab):
     daemon = strait(lab.proxy, configuration(lab, top="kernel-path off"))
     assert is_served(lab.client, (lab.front[4], 8000))
     assert daemon.wait_for_flows()[0]["path"] == "relay"
-
-
-@pytest.fixture
-def pins(lab):
-    """A directory in a BPF file system of the test's own."""
-    directory = temporary_directory("bpf")
-    command("mount", "-t", "bpf", "bpf", directory)
-    yield directory / "strait"
-    lab.close()  # whoever has something open there
-    command("umount", "-l", directory)
 
 
 def test_killed(strait, lab, pins):

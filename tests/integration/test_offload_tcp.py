@@ -14,7 +14,7 @@ import pytest
 
 from lab import address_text
 from servers import Scripted, name_servers, server_lines, small_server, tool
-from test_adoption import kill, pins  # noqa: F401
+from test_adoption import kill
 from traffic import receive_exactly
 from waiting import eventually, thread
 
@@ -328,7 +328,7 @@ def test_drain(strait, lab):
     assert (record["reason"], record["bytes_in"]) == ("client_fin", 21)
 
 
-def test_death_of_the_daemon(strait, lab, pins):  # noqa: F811
+def test_death_of_the_daemon(strait, lab, pins):
     """After kill -9 the connection goes on, and the next daemon accounts for it."""
     small_server(lab.server, "echo", (lab.back[4], 9000))
     top = f"kernel-path auto pins={pins}"
@@ -346,7 +346,7 @@ def test_death_of_the_daemon(strait, lab, pins):  # noqa: F811
     assert flows_used(second) == 0
 
 
-def test_death_with_many(strait, lab, pins):  # noqa: F811
+def test_death_with_many(strait, lab, pins):
     """A daemon that dies while connections are being moved: those that were in the kernel alone go on."""
     small_server(lab.server, "echo", (lab.back[4], 9000))
     top = f"kernel-path auto pins={pins}"

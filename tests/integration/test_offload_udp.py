@@ -9,7 +9,6 @@ import time
 
 import pytest
 
-import packets
 from lab import address_text
 from metrics import Metrics
 from servers import name_servers, server_lines, small_server

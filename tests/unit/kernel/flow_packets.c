@@ -2,6 +2,8 @@
 #include "kernel/flow_packets.h"
 
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <limits.h>
 #include <linux/if_ether.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -96,4 +98,20 @@ void flow_frame_make(const struct flow_says *says, struct flow_frame *ret_frame)
 	ret_frame->bytes += put_ip(says, l4_bytes, ret_frame->at + ret_frame->bytes);
 	memcpy(ret_frame->at + ret_frame->bytes, l4, l4_bytes);
 	ret_frame->bytes += l4_bytes;
+}
+
+int flow_frame_run(int program_fd, const struct flow_frame *frame, struct flow_frame *ret_frame)
+{
+	struct bpf_test_run_opts options = {
+		.sz = sizeof(options),
+		.data_in = frame->at,
+		.data_size_in = (uint32_t)frame->bytes,
+		.data_out = ret_frame->at,
+		.data_size_out = sizeof(ret_frame->at),
+		.repeat = 1,
+	};
+	if (bpf_prog_test_run_opts(program_fd, &options) != 0)
+		return INT_MIN;
+	ret_frame->bytes = options.data_size_out;
+	return (int)options.retval;
 }

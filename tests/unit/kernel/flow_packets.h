@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Frames of flows, whole: Ethernet, IPv4 or IPv6, TCP or UDP with right checksums, made from what they say. A frame as it
- * should leave is made in the same way from what it should say then, so nothing here knows of differences. Pure.
+ * should leave is made in the same way from what it should say then, so nothing here knows of differences.
  */
 #ifndef TESTS_FLOW_PACKETS_H
 #define TESTS_FLOW_PACKETS_H
@@ -38,5 +38,8 @@ struct flow_frame {
 };
 
 void flow_frame_make(const struct flow_says *says, struct flow_frame *ret_frame);
+
+/* What the program makes of a frame (BPF_PROG_TEST_RUN). Returns what it says is to be done with it, or INT_MIN when that is not possible. */
+int flow_frame_run(int program_fd, const struct flow_frame *frame, struct flow_frame *ret_frame);
 
 #endif

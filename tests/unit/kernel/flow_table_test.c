@@ -8,6 +8,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <limits.h>
 #include <linux/if_ether.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -122,17 +123,9 @@ static struct flow_says says(const struct ends *ends, enum flow_way way, bool is
 
 static int run(const struct flow_frame *frame, struct flow_frame *ret_frame)
 {
-	struct bpf_test_run_opts options = {
-		.sz = sizeof(options),
-		.data_in = frame->at,
-		.data_size_in = (uint32_t)frame->bytes,
-		.data_out = ret_frame->at,
-		.data_size_out = sizeof(ret_frame->at),
-		.repeat = 1,
-	};
-	assert_int_equal(bpf_prog_test_run_opts(flow_table_program(table), &options), 0);
-	ret_frame->bytes = options.data_size_out;
-	return (int)options.retval;
+	int action = flow_frame_run(flow_table_program(table), frame, ret_frame);
+	assert_int_not_equal(action, INT_MIN);
+	return action;
 }
 
 static void assert_same(const struct flow_frame *a, const struct flow_frame *b)

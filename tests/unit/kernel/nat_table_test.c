@@ -6,6 +6,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <limits.h>
 #include <linux/if_ether.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
@@ -126,18 +127,10 @@ static struct flow_says segment(struct endpoint source, struct endpoint dest, ui
 
 static int run(const struct flow_frame *frame, struct flow_frame *ret_frame)
 {
-	struct bpf_test_run_opts options = {
-		.sz = sizeof(options),
-		.data_in = frame->at,
-		.data_size_in = (uint32_t)frame->bytes,
-		.data_out = ret_frame->at,
-		.data_size_out = sizeof(ret_frame->at),
-		.repeat = 1,
-	};
 	flow_table_note_alive(flows);
-	assert_int_equal(bpf_prog_test_run_opts(flow_table_program(flows), &options), 0);
-	ret_frame->bytes = options.data_size_out;
-	return (int)options.retval;
+	int action = flow_frame_run(flow_table_program(flows), frame, ret_frame);
+	assert_int_not_equal(action, INT_MIN);
+	return action;
 }
 
 static int verdict_on(const struct flow_says *says)
