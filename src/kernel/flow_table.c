@@ -619,16 +619,6 @@ const char *flow_count_word(enum flow_count kind)
 	return words[kind];
 }
 
-const char *flow_count_meaning(enum flow_count kind)
-{
-	static const char *const meanings[FLOW_COUNT_COUNT] = {
-#define FLOW_COUNT_MEANING(name, word, meaning) [FLOW_COUNT_##name] = meaning,
-		FLOW_COUNT_LIST(FLOW_COUNT_MEANING)
-#undef FLOW_COUNT_MEANING
-	};
-	return meanings[kind];
-}
-
 uint32_t flow_table_flows_max(const struct flow_table *table)
 {
 	return table->flows_max;

@@ -133,7 +133,6 @@ struct flow_table_counts {
 /* Packets since the table was made. Control. */
 void flow_table_read_counts(const struct flow_table *table, struct flow_table_counts *ret_counts);
 const char *flow_count_word(enum flow_count kind);
-const char *flow_count_meaning(enum flow_count kind);
 
 uint32_t flow_table_flows_max(const struct flow_table *table);
 /* Slots that are taken. Any thread. */

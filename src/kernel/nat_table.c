@@ -369,13 +369,3 @@ const char *nat_count_word(enum nat_count kind)
 	};
 	return words[kind];
 }
-
-const char *nat_count_meaning(enum nat_count kind)
-{
-	static const char *const meanings[NAT_COUNT_COUNT] = {
-#define NAT_COUNT_MEANING(name, word, meaning) [NAT_COUNT_##name] = meaning,
-		NAT_COUNT_LIST(NAT_COUNT_MEANING)
-#undef NAT_COUNT_MEANING
-	};
-	return meanings[kind];
-}

@@ -80,6 +80,5 @@ struct nat_table_counts {
 /* Control. */
 void nat_table_read_counts(const struct nat_table *table, struct nat_table_counts *ret_counts);
 const char *nat_count_word(enum nat_count kind);
-const char *nat_count_meaning(enum nat_count kind);
 
 #endif

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from lab import address_text, command
+from lab import address_text
 from servers import Scripted, name_servers, server_lines, small_server
 from traffic import ask, ending, exchange, is_refused, is_served, receive_all, receive_exactly, reset, who
 from waiting import eventually, thread
