@@ -164,11 +164,13 @@ static __always_inline int forward(struct __sk_buff *skb, const struct flow_pack
 				   struct flow_slot *slot, __u32 way)
 {
 	struct flow_side *side = &slot->sides[way & 1];
+	__u32 difference = 0;
 	if (packet->has_obstacle)
 		return give_up(slot, packet->obstacle);
 	if (!fits(skb, packet, side))
 		return give_up(slot, FLOW_COUNT_TOO_BIG);
-	if ((slot->flags & FLOW_SLOT_TRANSLATES_TCP) != 0) {
+	if ((slot->flags & FLOW_SLOT_TRANSLATES_TCP) != 0 &&
+	    !flow_translate_usual(skb, packet, slot, way, &difference)) {
 		int verdict = flow_translate_tcp(skb, slot, way, packet->l4_at, packet->payload_bytes);
 		if (verdict == FLOW_TCP_FOR_SOCKET)
 			return leave_to_stack(FLOW_COUNT_SOCKET);
@@ -177,7 +179,7 @@ static __always_inline int forward(struct __sk_buff *skb, const struct flow_pack
 		if (verdict == FLOW_TCP_DROPPED)
 			return drop_packet(FLOW_COUNT_DROPPED);
 	}
-	if (!flow_rewrite(skb, packet, key, side))
+	if (!flow_rewrite(skb, packet, key, side, difference))
 		return give_up(slot, FLOW_COUNT_FAILED);
 	note_packet(skb, slot, way, packet);
 	count(FLOW_COUNT_FORWARDED);

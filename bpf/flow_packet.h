@@ -68,6 +68,16 @@ static __always_inline void *flow_data_end(struct __sk_buff *skb)
 	return end;
 }
 
+/*
+ * Headers have to be where they can be read directly; mostly they are, and no byte more: a packet of this machine has its
+ * payload elsewhere, and to fetch some of that costs more than all that is done here.
+ */
+static __always_inline void flow_packet_pull(struct __sk_buff *skb, __u32 bytes)
+{
+	if (flow_data(skb) + bytes > flow_data_end(skb))
+		bpf_skb_pull_data(skb, bytes);
+}
+
 /* Lengths that a super-packet of more than 64 KiB has are 0 in its header. */
 static __always_inline __u32 flow_packet_length(struct __sk_buff *skb, __u32 from_header)
 {
@@ -77,6 +87,7 @@ static __always_inline __u32 flow_packet_length(struct __sk_buff *skb, __u32 fro
 static __always_inline bool flow_packet_read_ipv4(struct __sk_buff *skb, struct flow_packet *packet,
 						  struct flow_key *key)
 {
+	flow_packet_pull(skb, ETH_HLEN + sizeof(struct iphdr));
 	void *data = flow_data(skb);
 	struct iphdr *ip = data + ETH_HLEN;
 	if ((void *)(ip + 1) > flow_data_end(skb))
@@ -101,6 +112,7 @@ static __always_inline bool flow_packet_read_ipv4(struct __sk_buff *skb, struct 
 static __always_inline bool flow_packet_read_ipv6(struct __sk_buff *skb, struct flow_packet *packet,
 						  struct flow_key *key)
 {
+	flow_packet_pull(skb, ETH_HLEN + sizeof(struct ipv6hdr));
 	void *data = flow_data(skb);
 	struct ipv6hdr *ip = data + ETH_HLEN;
 	if ((void *)(ip + 1) > flow_data_end(skb))
@@ -123,9 +135,10 @@ static __always_inline bool flow_packet_read_ports(struct __sk_buff *skb, struct
 						   struct flow_key *key)
 {
 	__u32 at = packet->l4_at;
-	void *data = flow_data(skb);
 	if (at > ETH_HLEN + 60)
 		return false;
+	flow_packet_pull(skb, at + (packet->protocol == IPPROTO_TCP ? sizeof(struct tcphdr) : sizeof(struct udphdr)));
+	void *data = flow_data(skb);
 	struct tcphdr *tcp = data + at;
 	struct udphdr *udp = data + at;
 	__u32 header_bytes = sizeof(*udp);
@@ -147,15 +160,6 @@ static __always_inline bool flow_packet_read_ports(struct __sk_buff *skb, struct
 	return true;
 }
 
-/* The headers have to be where they can be read directly; mostly they are. */
-static __always_inline void flow_packet_pull(struct __sk_buff *skb)
-{
-	enum { LONGEST = ETH_HLEN + sizeof(struct ipv6hdr) + sizeof(struct tcphdr) };
-	__u32 wanted = skb->len < LONGEST ? skb->len : LONGEST;
-	if (flow_data(skb) + wanted > flow_data_end(skb))
-		bpf_skb_pull_data(skb, wanted);
-}
-
 /* *packet and *key are zero before. */
 static __always_inline enum flow_packet_result flow_packet_read(struct __sk_buff *skb, struct flow_packet *packet,
 								struct flow_key *key)
@@ -163,7 +167,6 @@ static __always_inline enum flow_packet_result flow_packet_read(struct __sk_buff
 	bool is_read = false;
 	if (skb->vlan_present)
 		return FLOW_PACKET_UNKNOWN;
-	flow_packet_pull(skb);
 	if (skb->protocol == bpf_htons(ETH_P_IP))
 		is_read = flow_packet_read_ipv4(skb, packet, key);
 	else if (skb->protocol == bpf_htons(ETH_P_IPV6))

@@ -84,9 +84,12 @@ static __always_inline __u32 flow_difference_ports(const struct flow_key *key, c
 			flow_add((__u16)~key->dest_port_be16, side->dest_port_be16));
 }
 
-/* Returns false when the packet cannot be changed, which does not happen to one that was read. */
+/*
+ * Returns false when the packet cannot be changed, which does not happen to one that was read. difference: what else has
+ * changed in the header of layer 4 and is not in its checksum yet; 0 if nothing has.
+ */
 static __always_inline bool flow_rewrite(struct __sk_buff *skb, const struct flow_packet *packet,
-					 const struct flow_key *key, const struct flow_side *side)
+					 const struct flow_key *key, const struct flow_side *side, __u32 difference)
 {
 	__u32 check_at =
 		packet->protocol == IPPROTO_TCP ? offsetof(struct tcphdr, check) : offsetof(struct udphdr, check);
@@ -104,7 +107,8 @@ static __always_inline bool flow_rewrite(struct __sk_buff *skb, const struct flo
 		if (!flow_rewrite_ports(skb, side, l4_at) || !flow_rewrite_ipv6(skb, side))
 			return false;
 	}
-	return bpf_l4_csum_replace(skb, l4_at + check_at, 0, flow_difference_ports(key, side), flags) == 0 &&
+	difference = flow_add(difference, flow_difference_ports(key, side));
+	return bpf_l4_csum_replace(skb, l4_at + check_at, 0, difference, flags) == 0 &&
 	       bpf_l4_csum_replace(skb, l4_at + check_at, 0, addresses, flags | BPF_F_PSEUDO_HDR) == 0;
 }
 

@@ -173,11 +173,10 @@ static __always_inline tcp_clock flow_clock_for(const struct flow_slot *slot, co
 
 static __always_inline struct tcp_translation flow_translation(const struct flow_slot *slot,
 							       const struct flow_side *side,
-							       const struct flow_side *back,
-							       const struct tcp_header *header)
+							       const struct flow_side *back)
 {
 	return (struct tcp_translation){
-		.sender_clock = flow_clock_for(slot, side, side->clock, header),
+		.sender_clock = side->clock,
 		.receiver_clock = back->clock,
 		.seq_delta = side->seq_delta,
 		.ack_delta = back->seq_delta,
@@ -194,6 +193,72 @@ int flow_translate_header(struct flow_tcp_copy *copy, __u32 bytes)
 }
 
 enum flow_tcp_verdict { FLOW_TCP_TRANSLATED, FLOW_TCP_FOR_SOCKET, FLOW_TCP_ENDED, FLOW_TCP_DROPPED };
+
+/* What new words make of old ones in the sum over the header of a segment of the usual layout. */
+static __always_inline __u32 flow_difference_usual(const __be32 *old, const __be32 *words, __u32 bytes)
+{
+	enum { SEQ_AT = 1, ACK_AT, FLAGS_AND_WINDOW_AT };
+	__u32 sum = flow_add(~old[SEQ_AT], words[SEQ_AT]);
+	sum = flow_add(sum, flow_add(~old[ACK_AT], words[ACK_AT]));
+	sum = flow_add(sum, flow_add(~old[FLAGS_AND_WINDOW_AT], words[FLAGS_AND_WINDOW_AT]));
+	if (bytes < TCP_USUAL_BYTES)
+		return sum;
+	sum = flow_add(sum, flow_add(~old[TCP_USUAL_TSVAL_AT], words[TCP_USUAL_TSVAL_AT]));
+	return flow_add(sum, flow_add(~old[TCP_USUAL_TSECR_AT], words[TCP_USUAL_TSECR_AT]));
+}
+
+/* l4_at, bytes: where the header is, and how long; known when this is compiled. Returns false when nothing has changed. */
+static __always_inline bool flow_translate_in_place(struct __sk_buff *skb, __u32 l4_at,
+						    const struct tcp_translation *translation, __u32 bytes,
+						    __u32 *ret_difference)
+{
+	struct tcphdr *tcp = flow_data(skb) + l4_at;
+	__be32 *words = (__be32 *)tcp;
+	__be32 old[TCP_USUAL_WORDS];
+	if ((void *)tcp + bytes > flow_data_end(skb))
+		return false;
+	__builtin_memcpy(old, words, bytes);
+	if (!tcp_translate_usual_options(translation, words, bytes))
+		return false;
+	tcp_translate_fixed(translation, tcp);
+	*ret_difference = flow_difference_usual(old, words, bytes);
+	return true;
+}
+
+static __always_inline bool flow_translate_by_length(struct __sk_buff *skb, const struct flow_packet *packet,
+						     __u32 l4_at, const struct tcp_translation *translation,
+						     __u32 *ret_difference)
+{
+	if (packet->tcp_header_bytes == TCP_USUAL_BYTES)
+		return flow_translate_in_place(skb, l4_at, translation, TCP_USUAL_BYTES, ret_difference);
+	if (packet->tcp_header_bytes == TCP_HEADER_BYTES_MIN)
+		return flow_translate_in_place(skb, l4_at, translation, TCP_HEADER_BYTES_MIN, ret_difference);
+	return false;
+}
+
+/*
+ * Almost every segment: without a tail, of a connection that goes on, with timestamps in the usual layout or no options. It
+ * is translated where it is. Returns false when it is another one, and then nothing has changed.
+ */
+static __attribute__((noinline)) bool flow_translate_usual(struct __sk_buff *skb, const struct flow_packet *packet,
+							   struct flow_slot *slot, __u32 way, __u32 *ret_difference)
+{
+	struct flow_side *side = &slot->sides[way & 1];
+	bool is_changed = false;
+	if ((packet->tcp_flags & FLOW_TCP_SYN) != 0 || (slot->flags & FLOW_SLOT_HAS_TAIL) != 0 ||
+	    (slot->sides[FLOW_TO_SERVER].tcp_flags & FLOW_TCP_SYN) != 0)
+		return false;
+	struct tcp_translation translation = flow_translation(slot, side, &slot->sides[(way & 1) ^ 1]);
+	if (packet->version == 4)
+		is_changed = flow_translate_by_length(skb, packet, ETH_HLEN + sizeof(struct iphdr), &translation,
+						      ret_difference);
+	else
+		is_changed = flow_translate_by_length(skb, packet, ETH_HLEN + sizeof(struct ipv6hdr), &translation,
+						      ret_difference);
+	if (is_changed && (packet->tcp_flags & FLOW_TCP_ACK) != 0)
+		flow_note_acked(side, packet->tcp_ack);
+	return is_changed;
+}
 
 /* l4_at: of a packet without IP options. A function of its own, with a stack of its own. */
 static __attribute__((noinline)) int flow_translate_tcp(struct __sk_buff *skb, struct flow_slot *slot, __u32 way,
@@ -212,8 +277,9 @@ static __attribute__((noinline)) int flow_translate_tcp(struct __sk_buff *skb, s
 		flow_note_acked(side, bpf_ntohl(copy->header.fixed.ack_seq));
 	__u32 missing = flow_missing_tail(slot, way, &copy->header);
 	bool is_for_socket = flow_is_for_socket(&copy->header, missing, payload_bytes);
-	copy->translation =
-		is_for_socket ? flow_translation_for_socket(slot) : flow_translation(slot, side, back, &copy->header);
+	copy->translation = is_for_socket ? flow_translation_for_socket(slot) : flow_translation(slot, side, back);
+	if (!is_for_socket)
+		copy->translation.sender_clock = flow_clock_for(slot, side, side->clock, &copy->header);
 	if (is_for_socket)
 		flow_hide_progress(&copy->header, side->first);
 	else if (missing > 0)

@@ -129,7 +129,7 @@ static __attribute__((noinline)) int nat_forward(const struct nat_visit *visit, 
 		if (mss_max != 0)
 			nat_clamp_mss(visit->skb, packet->l4_at, packet->tcp_header_bytes, mss_max);
 	}
-	if (!flow_rewrite(visit->skb, packet, visit->key, side))
+	if (!flow_rewrite(visit->skb, packet, visit->key, side, 0))
 		return drop_packet(FLOW_COUNT_FAILED);
 	nat_note(visit, side);
 	count(FLOW_COUNT_FORWARDED);
@@ -144,7 +144,7 @@ static __always_inline int nat_forward_first(const struct nat_visit *visit, stru
 		return drop_packet(visit->packet->obstacle);
 	if (!fits(visit->skb, visit->packet, side))
 		return drop_packet(FLOW_COUNT_TOO_BIG);
-	if (!flow_rewrite(visit->skb, visit->packet, visit->key, side))
+	if (!flow_rewrite(visit->skb, visit->packet, visit->key, side, 0))
 		return drop_packet(FLOW_COUNT_FAILED);
 	note_packet(visit->skb, slot, way, visit->packet);
 	count(FLOW_COUNT_FORWARDED);

@@ -57,7 +57,11 @@ enum {
 
 	/* The first four bytes of the usual layout: two NOPs before the option, whose numbers then stand at multiples of four. */
 	TCP_ALIGNED_TIMESTAMPS = 0x0101080a,
-	TCP_USUAL_OPTIONS_AT = 5, /* in words */
+	TCP_USUAL_OPTIONS_AT = 5, /* in words, as all of these */
+	TCP_USUAL_TSVAL_AT = 6,
+	TCP_USUAL_TSECR_AT = 7,
+	TCP_USUAL_WORDS = 8,
+	TCP_USUAL_BYTES = 4 * TCP_USUAL_WORDS,
 };
 
 /*
@@ -298,28 +302,30 @@ static __always_inline enum tcp_translated tcp_translate_options(const struct tc
 	return TCP_TRANSLATED;
 }
 
-/* Returns whether the options are just timestamps in the usual layout, or none at all, and does them. */
-static __always_inline bool tcp_translate_usual_options(const struct tcp_translation *translation,
-							struct tcp_header *header, __u32 header_bytes)
+/*
+ * Returns whether the options are just timestamps in the usual layout, or none at all, and does them. The words of a header
+ * are TCP_USUAL_WORDS, or five, as its length says.
+ */
+static __always_inline bool tcp_translate_usual_options(const struct tcp_translation *translation, __be32 *words,
+							__u32 header_bytes)
 {
 	if (header_bytes == TCP_HEADER_BYTES_MIN)
 		return true;
-	if (header_bytes != TCP_HEADER_BYTES_MIN + 12 || !tcp_clock_is_chosen(translation->sender_clock) ||
-	    translation->has_timestamps == 0 ||
-	    header->words[TCP_USUAL_OPTIONS_AT] != bpf_htonl(TCP_ALIGNED_TIMESTAMPS))
+	if (header_bytes != TCP_USUAL_BYTES || !tcp_clock_is_chosen(translation->sender_clock) ||
+	    translation->has_timestamps == 0 || words[TCP_USUAL_OPTIONS_AT] != bpf_htonl(TCP_ALIGNED_TIMESTAMPS))
 		return false;
-	__u32 tsval = bpf_ntohl(header->words[6]) + tcp_clock_delta(translation->sender_clock);
-	header->words[6] = bpf_htonl(tsval);
-	header->words[7] = bpf_htonl(tcp_translate_tsecr(translation->receiver_clock, bpf_ntohl(header->words[7])));
+	__u32 tsval = bpf_ntohl(words[TCP_USUAL_TSVAL_AT]) + tcp_clock_delta(translation->sender_clock);
+	__u32 tsecr = bpf_ntohl(words[TCP_USUAL_TSECR_AT]);
+	words[TCP_USUAL_TSVAL_AT] = bpf_htonl(tsval);
+	words[TCP_USUAL_TSECR_AT] = bpf_htonl(tcp_translate_tsecr(translation->receiver_clock, tsecr));
 	return true;
 }
 
 /* --- all --------------------------------------------------------------------------------------------------------- */
 
 /* The header without its options. The acknowledgement of a segment that has none, like some resets, is no number. */
-static __always_inline void tcp_translate_fixed(const struct tcp_translation *translation, struct tcp_header *header)
+static __always_inline void tcp_translate_fixed(const struct tcp_translation *translation, struct tcphdr *tcp)
 {
-	struct tcphdr *tcp = &header->fixed;
 	tcp->seq = bpf_htonl(bpf_ntohl(tcp->seq) + translation->seq_delta);
 	if (tcp->ack)
 		tcp->ack_seq = bpf_htonl(bpf_ntohl(tcp->ack_seq) - translation->ack_delta);
@@ -338,12 +344,12 @@ static __always_inline enum tcp_translated tcp_translate(const struct tcp_transl
 {
 	if (header_bytes < TCP_HEADER_BYTES_MIN || header_bytes > TCP_HEADER_BYTES_MAX)
 		return TCP_BROKEN;
-	if (!tcp_translate_usual_options(translation, header, header_bytes)) {
+	if (!tcp_translate_usual_options(translation, header->words, header_bytes)) {
 		enum tcp_translated result = tcp_translate_options(translation, header, header_bytes);
 		if (result != TCP_TRANSLATED)
 			return result;
 	}
-	tcp_translate_fixed(translation, header);
+	tcp_translate_fixed(translation, &header->fixed);
 	return TCP_TRANSLATED;
 }
 
