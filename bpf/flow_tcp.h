@@ -129,6 +129,28 @@ static __always_inline void flow_bound_window(const struct flow_slot *slot, __u3
 }
 
 /*
+ * A sender numbers what carries nothing by the end of its window when it has sent more than that (Linux, tcp_acceptable_seq),
+ * which happens when the window was made smaller meanwhile. The receiver, which has taken what was sent, drops a segment
+ * with such an old number, its acknowledgement unread; and with both sides in this state neither ever hears of the other
+ * again. So the number becomes the one that the receiver expects. One number less is left alone: that is how a sender asks
+ * whether the other side is still there.
+ */
+static __always_inline bool flow_is_behind(const struct flow_slot *slot, __u32 way, __u32 seq, __u32 payload_bytes)
+{
+	const struct flow_side *side = &slot->sides[way & 1];
+	const struct flow_side *back = &slot->sides[(way & 1) ^ 1];
+	return payload_bytes == 0 && (__s32)(seq + side->seq_delta + 1 - back->acked) < 0;
+}
+
+static __always_inline void flow_catch_up(const struct flow_slot *slot, __u32 way, struct tcp_header *header,
+					  __u32 payload_bytes)
+{
+	struct tcphdr *tcp = &header->fixed;
+	if (flow_is_behind(slot, way, bpf_ntohl(tcp->seq), payload_bytes) && !tcp->syn && !tcp->fin && !tcp->rst)
+		tcp->seq = bpf_htonl(slot->sides[(way & 1) ^ 1].acked - slot->sides[way & 1].seq_delta);
+}
+
+/*
  * A client that begins a connection with the ports of one that has ended, which is still here for what may be sent again:
  * from here on the flow's packets are the stack's, until user space ends it. In a flow that has not ended a SYN goes on like
  * everything else, and is answered by the server as RFC 5961 says, so that a client that has forgotten its connection resets
@@ -237,8 +259,8 @@ static __always_inline bool flow_translate_by_length(struct __sk_buff *skb, cons
 }
 
 /*
- * Almost every segment: without a tail, of a connection that goes on, with timestamps in the usual layout or no options. It
- * is translated where it is. Returns false when it is another one, and then nothing has changed.
+ * Almost every segment: without a tail, of a connection that goes on, not behind, with timestamps in the usual layout or no
+ * options. It is translated where it is. Returns false when it is another one, and then nothing has changed.
  */
 static __attribute__((noinline)) bool flow_translate_usual(struct __sk_buff *skb, const struct flow_packet *packet,
 							   struct flow_slot *slot, __u32 way, __u32 *ret_difference)
@@ -246,7 +268,8 @@ static __attribute__((noinline)) bool flow_translate_usual(struct __sk_buff *skb
 	struct flow_side *side = &slot->sides[way & 1];
 	bool is_changed = false;
 	if ((packet->tcp_flags & FLOW_TCP_SYN) != 0 || (slot->flags & FLOW_SLOT_HAS_TAIL) != 0 ||
-	    (slot->sides[FLOW_TO_SERVER].tcp_flags & FLOW_TCP_SYN) != 0)
+	    (slot->sides[FLOW_TO_SERVER].tcp_flags & FLOW_TCP_SYN) != 0 ||
+	    flow_is_behind(slot, way, packet->tcp_seq, packet->payload_bytes))
 		return false;
 	struct tcp_translation translation = flow_translation(slot, side, &slot->sides[(way & 1) ^ 1]);
 	if (packet->version == 4)
@@ -284,8 +307,10 @@ static __attribute__((noinline)) int flow_translate_tcp(struct __sk_buff *skb, s
 		flow_hide_progress(&copy->header, side->first);
 	else if (missing > 0)
 		flow_hide_missing(&copy->header, missing, side->shift_in);
-	if (!is_for_socket)
+	if (!is_for_socket) {
 		flow_bound_window(slot, way, &copy->header);
+		flow_catch_up(slot, way, &copy->header, payload_bytes);
+	}
 	int result = flow_translate_header(copy, bytes);
 	if (result == TCP_WANTS_CLOCK) {
 		tcp_clock clock = flow_choose_clock(side, &copy->header);

@@ -36,9 +36,9 @@ class SlowLab(Lab):
 
 
 class Joiner:
-    def __init__(self, lab, seed, version, bytes_max, time_max_ms):
+    def __init__(self, lab, seed, version, bytes_max, time_max_ms, pause_ms=0):
         front, back = address_text(lab.front[version], 8000), address_text(lab.back[version], 9000)
-        self.program = lab.proxy.start(JOINER, front, back, seed, bytes_max, time_max_ms, env={"JOINER_VERBOSE": "1"})
+        self.program = lab.proxy.start(JOINER, front, back, seed, bytes_max, time_max_ms, pause_ms, env={"JOINER_VERBOSE": "1"})
         self.program.wait_for_output("ready")
 
     def report(self):
@@ -49,11 +49,12 @@ class Joiner:
         return dict(zip(words[::2], map(int, words[1::2]), strict=True))
 
 
-def exchange(lab, seed, connections, version=4, at_a_time=20, bytes_max=300_000, bytes_until_join=100_000, ms_until_join=60):
+def exchange(lab, seed, connections, version=4, at_a_time=20, bytes_max=300_000, bytes_until_join=100_000, ms_until_join=60,
+             pause_ms=0):
     """Returns what the joiner counted. Every connection has to have had all its bytes."""
     server = lab.server.start(tool("exchange"), "serve", "9000", *(["6"] if version == 6 else []))
     server.wait_for_output("ready")
-    joiner = Joiner(lab, seed, version, bytes_until_join, ms_until_join)
+    joiner = Joiner(lab, seed, version, bytes_until_join, ms_until_join, pause_ms)
     result = lab.client.run(tool("exchange"), "call", lab.front[version], "8000", connections, at_a_time, bytes_max, seed,
                             timeout=110 + connections)
     # The callers have sent their ends, which are still under way.

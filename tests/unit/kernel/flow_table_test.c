@@ -464,6 +464,7 @@ static void joined_segments_are_as_in_the_model(void **state)
 		before.options_bytes =
 			make_options(options, has_timestamps, (int)(random_word() % (has_timestamps ? 4 : 5)));
 		before.payload_bytes = after.payload_bytes = random_word() % 1000;
+		back->acked = before.seq + side->seq_delta;
 
 		struct flow_frame frame;
 		size_t header_at = ETH_HLEN + (i & 1 ? 40 : 20);
@@ -487,6 +488,56 @@ static void joined_segments_are_as_in_the_model(void **state)
 		after.window = ntohs(fixed.window);
 		after.options = changed + 20;
 		after.options_bytes = before.options_bytes;
+		assert_becomes(&before, &after);
+		finish(number);
+	}
+}
+
+/*
+ * A segment that carries nothing, with a number that the receiver has passed, would be dropped there together with what it
+ * acknowledges. One number less asks for an answer, and resets say where they belong.
+ */
+static void what_is_behind_catches_up(void **state)
+{
+	(void)state;
+	NEEDS_BPF();
+	static const struct {
+		int32_t behind;
+		uint32_t payload_bytes;
+		uint8_t flags;
+		bool catches_up;
+	} cases[] = {
+		{ 0, 0, 0x10, false },     { 1, 0, 0x10, false }, { 2, 0, 0x10, true },  { 30000, 0, 0x10, true },
+		{ 30000, 1, 0x10, false }, { 2, 0, 0x14, false }, { 2, 0, 0x11, false }, { -2, 0, 0x10, false },
+	};
+	for (size_t i = 0; i < 16 * sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct ends *ends = i & 1 ? &ipv6 : &ipv4;
+		enum flow_way way = i >> 1 & 1;
+		bool has_tail = i >> 2 & 1;
+		uint8_t usual_options[12] = { 1, 1, 8, 10, 0, 0, 0, 5, 0, 0, 0, 5 };
+		bool has_timestamps = !has_tail && (i >> 3 & 1);
+		typeof(cases[0]) *one = &cases[i >> 4];
+		uint32_t number;
+		struct flow_slot *slot = make_slot(ends, IPPROTO_TCP, &number);
+		struct flow_side *side = &slot->sides[way], *back = &slot->sides[1 - way];
+		slot->flags = FLOW_SLOT_TRANSLATES_TCP | (has_timestamps ? FLOW_SLOT_HAS_TIMESTAMPS : 0) |
+			      (has_tail ? FLOW_SLOT_HAS_TAIL : 0);
+		side->seq_delta = 1000;
+		back->acked = 7; /* it has just wrapped around */
+		side->clock = back->clock = 1;
+		assert_int_equal(flow_table_begin(table, number), 0);
+		struct flow_says before = says(ends, way, false, IPPROTO_TCP);
+		struct flow_says after = says(ends, way, true, IPPROTO_TCP);
+		before.seq = 7 - side->seq_delta - (uint32_t)one->behind;
+		after.seq = one->catches_up ? 7 : 7 - (uint32_t)one->behind;
+		before.ack = after.ack = 100;
+		before.window = after.window = 100;
+		before.flags = after.flags = one->flags;
+		if (has_timestamps) {
+			before.options = after.options = usual_options;
+			before.options_bytes = after.options_bytes = sizeof(usual_options);
+		}
+		before.payload_bytes = after.payload_bytes = one->payload_bytes;
 		assert_becomes(&before, &after);
 		finish(number);
 	}
@@ -539,7 +590,8 @@ int main(void)
 		cmocka_unit_test(ip_options_go_to_the_socket),  cmocka_unit_test(other_flows_are_not_touched),
 		cmocka_unit_test(short_frames_go_to_the_stack), cmocka_unit_test(datagrams_are_counted),
 		cmocka_unit_test(streams_are_counted_once),     cmocka_unit_test(joined_segments_are_as_in_the_model),
-		cmocka_unit_test(a_key_belongs_to_one_flow),    cmocka_unit_test(slots_are_bounded_and_rest),
+		cmocka_unit_test(what_is_behind_catches_up),    cmocka_unit_test(a_key_belongs_to_one_flow),
+		cmocka_unit_test(slots_are_bounded_and_rest),
 	};
 	for (size_t i = 0; i < sizeof(payload); i++)
 		payload[i] = (uint8_t)(i * 7);
