@@ -81,8 +81,6 @@ def test_every_byte_arrives_once_and_in_order(lab, figure, percent, version):
     figure(f"joined with {percent} % loss over IPv{version}: {counts['joined']} of {counts['accepted']}, {counts['tails']} with a tail")
 
 
-@pytest.mark.skipif("SLOW_WIRES" not in os.environ,
-                    reason="of some thousand connections one stood still once, see docs/limits.md; SLOW_WIRES=1 runs it")
 @pytest.mark.parametrize("delay_us, jitter_us, lost_per_1000", [(5000, 0, 0), (2000, 3000, 0), (5000, 3000, 10)])
 def test_frames_that_are_under_way(figure, delay_us, jitter_us, lost_per_1000):
     """Over long wires there is always something on its way when connections are joined; with jitter in another order."""
@@ -90,6 +88,19 @@ def test_frames_that_are_under_way(figure, delay_us, jitter_us, lost_per_1000):
         counts = exchange(lab, 7, 200, ms_until_join=300)
     assert counts["joined"] > 40 and counts["tails"] > 20 and counts["packets-socket"] > 0
     figure(f"joined over {delay_us} us with {jitter_us} us of jitter: {counts['joined']} of {counts['accepted']}")
+
+
+@pytest.mark.slow
+def test_joins_on_a_busy_machine():
+    """
+    Between the steps of a join much happens: both peers fill windows that are told to be smaller afterwards, and take what the
+    other one has sent beyond them.
+    """
+    with SlowLab(5000, 0, 0) as lab:
+        for place in (lab.client, lab.proxy, lab.server):
+            place.run("sysctl", "-qw", "net.ipv4.tcp_rmem=4096 65536 65536")
+        counts = exchange(lab, 1, 100, at_a_time=4, bytes_max=3_000_000, bytes_until_join=500_000, ms_until_join=200, pause_ms=150)
+    assert counts["joined"] > 20 and counts["tails"] > 20
 
 
 @pytest.mark.parametrize("what", ["timestamps", "sack", "window_scaling"])
