@@ -316,6 +316,17 @@ static void make_trends(struct daemon *daemon)
 	trends_watch(daemon->trends, daemon->snapshot, daemon->config);
 }
 
+static void make_kernel_path(struct daemon *daemon)
+{
+	const struct kernel_path_carriers carriers = {
+		.settings = &daemon->relay_settings,
+		.workers = daemon->workers,
+		.worker_count = daemon->worker_count,
+	};
+	daemon->kernel_path = kernel_path_new(&daemon->loop, &daemon->wheel, daemon->log, &carriers);
+	kernel_path_reserve_ports(daemon->kernel_path, daemon->config);
+}
+
 static bool start(struct daemon *daemon)
 {
 	fd_raise_limit();
@@ -333,7 +344,10 @@ static bool start(struct daemon *daemon)
 	fill_relay_settings(daemon);
 	make_trends(daemon);
 	daemon->health = health_new(&daemon->loop, &daemon->wheel, server_states_on_verdict, daemon);
-	if (!make_workers(daemon) || !start_admin(daemon) || !start_threads(daemon))
+	if (!make_workers(daemon) || !start_admin(daemon))
+		return false;
+	make_kernel_path(daemon);
+	if (!start_threads(daemon))
 		return false;
 	health_watch(daemon->health, daemon->snapshot);
 	daemon->names = names_new(&daemon->loop, &daemon->wheel, daemon->log, pool_update_on_names, daemon);
@@ -349,12 +363,6 @@ static bool start(struct daemon *daemon)
 	daemon->ingress_guard = ingress_guard_new(&daemon->loop, &daemon->wheel, daemon->log);
 	ingress_guard_apply(daemon->ingress_guard, daemon->config, daemon->snapshot);
 	blocks_use_guard(daemon->blocks, ingress_guard_packets(daemon->ingress_guard));
-	const struct kernel_path_carriers carriers = {
-		.settings = &daemon->relay_settings,
-		.workers = daemon->workers,
-		.worker_count = daemon->worker_count,
-	};
-	daemon->kernel_path = kernel_path_new(&daemon->loop, &daemon->wheel, daemon->log, &carriers);
 	kernel_path_apply(daemon->kernel_path, daemon->config, daemon->snapshot);
 	blocks_use_nat(daemon->blocks, kernel_path_nat(daemon->kernel_path));
 	pool_sources_report_problems(daemon);

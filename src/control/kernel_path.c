@@ -286,13 +286,18 @@ static const char *open_problem(int error)
 	}
 }
 
-static void find_own_ports(struct kernel_path *path)
+static void reserve_ports(struct kernel_path *path)
 {
 	struct relay_settings *settings = path->carriers.settings;
-	if (path->own_ports != NULL)
-		return;
-	path->own_ports = own_ports_new(atomic_load(&settings->ephemeral_ports), OWN_PORTS_OF_CONNECTIONS);
+	if (path->own_ports == NULL)
+		path->own_ports = own_ports_new(atomic_load(&settings->ephemeral_ports), OWN_PORTS_OF_CONNECTIONS);
 	atomic_store_explicit(&settings->own_ports, path->own_ports, memory_order_release);
+}
+
+/* Workers may still look at the list, so it stays. */
+static void release_ports(struct kernel_path *path)
+{
+	atomic_store_explicit(&path->carriers.settings->own_ports, NULL, memory_order_release);
 }
 
 /* Opens the table when it is not there. Returns false when that fails, with the cause. */
@@ -309,8 +314,6 @@ static bool open_table(struct kernel_path *path)
 	int result = flow_table_open(&settings, &path->table);
 	if (result < 0)
 		snprintf(path->cause, sizeof(path->cause), "the eBPF program: %s", open_problem(result));
-	else
-		find_own_ports(path);
 	return result == 0;
 }
 
@@ -457,6 +460,12 @@ void kernel_path_free(struct kernel_path **path)
 	*path = NULL;
 }
 
+void kernel_path_reserve_ports(struct kernel_path *path, const struct config *config)
+{
+	if (is_wanted(config))
+		reserve_ports(path);
+}
+
 void kernel_path_apply(struct kernel_path *path, const struct config *config, const struct snapshot *snapshot)
 {
 	char former_cause[CAUSE_BYTES];
@@ -471,6 +480,7 @@ void kernel_path_apply(struct kernel_path *path, const struct config *config, co
 		return;
 	}
 	take_cause(path, former_cause);
+	reserve_ports(path);
 	if (open_table(path)) {
 		/* Before the list is read, so that no change falls between both. */
 		int result = interface_watch_start(&path->watch, RTNETLINK_ROUTES);
@@ -483,6 +493,8 @@ void kernel_path_apply(struct kernel_path *path, const struct config *config, co
 		if (is_first)
 			adopt(path);
 		flow_table_detach_strays(path->table);
+	} else {
+		release_ports(path);
 	}
 	conclude(path, former_cause);
 }

@@ -37,7 +37,7 @@ const char *kernel_path_state_word(enum kernel_path_state state);
 /* Who carries flows. All stays the caller's. */
 struct kernel_path_carriers {
 	struct relay_settings *settings;
-	struct worker *const *workers; /* that have been started */
+	struct worker *const *workers;
 	uint32_t worker_count;
 };
 
@@ -46,6 +46,11 @@ struct kernel_path *kernel_path_new(struct loop *loop, struct timer_wheel *wheel
 /* Workers have stopped. Ends what is left in the kernel. Accepts NULL; clears the pointer. */
 void kernel_path_free(struct kernel_path **path);
 
+/*
+ * Before the workers' threads begin: connections that come before the kernel has its tables can be moved there later, too. The rest
+ * of all that is here wants them to run.
+ */
+void kernel_path_reserve_ports(struct kernel_path *path, const struct config *config);
 /*
  * What is in force now; both stay until the next call. Never fails: what cannot be done is told by state, cause and events.
  */

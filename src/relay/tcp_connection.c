@@ -518,8 +518,7 @@ static int start_connect(struct tcp_connection *connection)
 		.server = connection->target,
 		.client = &connection->client_endpoint,
 		.type = SOCK_STREAM,
-		.wants_own_port = service_policy(connection->service)->offloads[FLOW_TCP] &&
-				  relay_settings_flow_table(relay->settings) != NULL,
+		.wants_own_port = service_policy(connection->service)->offloads[FLOW_TCP],
 	};
 	int result = upstream_connect(relay, &request, &connection->server.source.fd);
 	if (result < 0 && result != -EINPROGRESS)

@@ -69,6 +69,22 @@ def web(lab, strait):
         yield daemon, s
 
 
+def test_the_first_connection_of_all(strait, lab):
+    """It comes before the kernel's tables are there, and is moved as soon as they are."""
+    small_server(lab.server, "echo", (lab.back[4], 9000))
+
+    def connect():
+        while True:
+            try:
+                return lab.client.connect((lab.front[4], 8000))
+            except ConnectionRefusedError:
+                pass
+    client = thread(connect)
+    daemon = strait(lab.proxy, configuration(lab))
+    with client.join() as s:
+        settle(s, daemon)
+
+
 # bytes
 
 @pytest.mark.slow
