@@ -100,17 +100,8 @@ class Strait(Program):
             raise SystemExit(f"{self.words()[0]} does not exist: build strait, or set STRAIT")
 
 
-class Offload(Strait):
-    """strait with established flows in the kernel."""
-    name = "offload"
-    configuration = "strait_offload.conf"
-    is_proxy = False
-
-
-class BeginInKernel(Strait):
-    """strait with flows that begin in the kernel. They come from ports that the system does not give to sockets."""
-    name = "nat"
-    configuration = "strait_nat.conf"
+class InKernel(Strait):
+    """strait whose flows come from ports that the system does not give to sockets."""
     is_proxy = False
     loading_seconds = 1.5
     ranges = {True: "32768 60999", False: "10000 65535"}
@@ -124,6 +115,18 @@ class BeginInKernel(Strait):
     def stop(self):
         self.lab.proxy.run("sysctl", "-qw", f"net.ipv4.ip_local_port_range={self.ranges[False]}")
         super().stop()
+
+
+class Offload(InKernel):
+    """strait with established flows in the kernel."""
+    name = "offload"
+    configuration = "strait_offload.conf"
+
+
+class BeginInKernel(InKernel):
+    """strait with flows that begin in the kernel."""
+    name = "nat"
+    configuration = "strait_nat.conf"
 
 
 class Haproxy(Program):
