@@ -62,6 +62,8 @@ static __always_inline int drop_packet(__u32 why)
 	return TC_ACT_SHOT;
 }
 
+#include "bpf/flow_send.h"
+
 #include "bpf/flow_icmp.h"
 #include "bpf/flow_rewrite.h"
 #include "bpf/flow_tcp.h"
@@ -130,7 +132,8 @@ static __always_inline bool fits(struct __sk_buff *skb, const struct flow_packet
 		return false;
 	if (packet->ip_bytes <= ALWAYS_FITS && skb->gso_segs <= 1)
 		return true;
-	return bpf_check_mtu(skb, side->interface_index, &mtu, 0, skb->gso_segs > 1 ? BPF_MTU_CHK_SEGS : 0) == 0;
+	return bpf_check_mtu(skb, side->way_out & FLOW_INTERFACE_BITS, &mtu, 0,
+			     skb->gso_segs > 1 ? BPF_MTU_CHK_SEGS : 0) == 0;
 }
 
 /* The stack would answer with a reset what belongs to no socket. */
@@ -183,7 +186,7 @@ static __always_inline int forward(struct __sk_buff *skb, const struct flow_pack
 		return give_up(slot, FLOW_COUNT_FAILED);
 	note_packet(skb, slot, way, packet);
 	count(FLOW_COUNT_FORWARDED);
-	return bpf_redirect_neigh(side->interface_index, NULL, 0, 0);
+	return flow_send(side, packet->version);
 }
 
 SEC("tc") int strait_flow(struct __sk_buff *skb)

@@ -36,6 +36,13 @@ struct flow_place {
 	__u32 way;
 };
 
+/*
+ * A way out is the index of an interface; with this bit the destination is on the link there, and not behind a router, so that
+ * nobody has to look for a route.
+ */
+enum { FLOW_INTERFACE_BITS = 0x7fffffff };
+#define FLOW_ON_LINK 0x80000000u
+
 /* What happens to the packets that go one way, and what did. */
 struct flow_side {
 	/* What they get. */
@@ -43,7 +50,7 @@ struct flow_side {
 	__u8 dest[16];
 	__be16 source_port_be16;
 	__be16 dest_port_be16;
-	__u32 interface_index; /* where they leave */
+	__u32 way_out; /* where they leave, see FLOW_ON_LINK */
 	/* TCP whose two connections were joined, see tcp_translate.h; else zero. */
 	__u64 clock;       /* tcp_clock of who sends these; the program chooses it with the first segment */
 	__u32 seq_delta;   /* added to sequence numbers; that of the other side is taken from acknowledgements */

@@ -173,7 +173,7 @@ static __always_inline int flow_icmp(struct __sk_buff *skb, const struct flow_pa
 	if (!is_changed)
 		return drop_packet(FLOW_COUNT_FAILED);
 	count(FLOW_COUNT_ERRORS);
-	return bpf_redirect_neigh(slot->sides[way].interface_index, NULL, 0, 0);
+	return flow_send(&slot->sides[way], packet->version);
 }
 
 #endif

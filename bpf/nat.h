@@ -119,7 +119,7 @@ static __always_inline void nat_note(const struct nat_visit *visit, struct flow_
 static __attribute__((noinline)) int nat_forward(const struct nat_visit *visit, struct flow_side *side)
 {
 	struct flow_packet *packet = visit->packet;
-	__u32 way_out = side->interface_index;
+	__u32 way_out = side->way_out & FLOW_INTERFACE_BITS;
 	if (packet->has_obstacle)
 		return drop_packet(packet->obstacle);
 	if (!fits(visit->skb, packet, side))
@@ -133,7 +133,7 @@ static __attribute__((noinline)) int nat_forward(const struct nat_visit *visit, 
 		return drop_packet(FLOW_COUNT_FAILED);
 	nat_note(visit, side);
 	count(FLOW_COUNT_FORWARDED);
-	return bpf_redirect_neigh(way_out, NULL, 0, 0);
+	return flow_send(side, packet->version);
 }
 
 /* The packet with which a half-open flow has just been established. */
@@ -148,7 +148,7 @@ static __always_inline int nat_forward_first(const struct nat_visit *visit, stru
 		return drop_packet(FLOW_COUNT_FAILED);
 	note_packet(visit->skb, slot, way, visit->packet);
 	count(FLOW_COUNT_FORWARDED);
-	return bpf_redirect_neigh(side->interface_index, NULL, 0, 0);
+	return flow_send(side, visit->packet->version);
 }
 
 /* Makes a reset of a client's segment, before it is sent on: its sequence number is the one that the server expects. */
@@ -314,13 +314,13 @@ static __always_inline void nat_fill_halves(const struct nat_visit *visit, const
 	__builtin_memcpy(to_server->side.dest, back->source, 16);
 	to_server->side.source_port_be16 = back->dest_port_be16;
 	to_server->side.dest_port_be16 = back->source_port_be16;
-	to_server->side.interface_index = server->interface_index;
+	to_server->side.way_out = server->way_out;
 	to_server->side.seen_tick = to_client->side.seen_tick = now_tick;
 	__builtin_memcpy(to_client->side.source, visit->key->dest, 16);
 	__builtin_memcpy(to_client->side.dest, visit->key->source, 16);
 	to_client->side.source_port_be16 = visit->key->dest_port_be16;
 	to_client->side.dest_port_be16 = visit->key->source_port_be16;
-	to_client->side.interface_index = visit->skb->ifindex;
+	to_client->side.way_out = visit->skb->ifindex;
 	to_client->way = FLOW_TO_CLIENT;
 	to_server->way = FLOW_TO_SERVER;
 	to_server->state = NAT_HALF_NEW;

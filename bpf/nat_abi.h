@@ -86,8 +86,8 @@ enum { NAT_CHOICES_BITS = 30, NAT_CHOICES_MASK = (1 << 30) - 1 };
 enum { NAT_SERVER_AVAILABLE = 1, NAT_SERVER_GENERATION = 2 };
 
 struct nat_server {
-	__u32 state; /* NAT_SERVER_AVAILABLE, and a multiple of NAT_SERVER_GENERATION that says whose number it is */
-	__u32 interface_index; /* by which it is reached; 0: it is not */
+	__u32 state;   /* NAT_SERVER_AVAILABLE, and a multiple of NAT_SERVER_GENERATION that says whose number it is */
+	__u32 way_out; /* by which it is reached; 0: it is not */
 	__u8 ip[16];
 	__u8 local[16]; /* where flows to it come from */
 	__be16 port_be16;

@@ -75,7 +75,7 @@ __attribute__((noinline)) int nat_can_use(struct nat_ask *ask, __u32 number)
 {
 	const struct nat_server *server = bpf_map_lookup_elem(&nat_servers, &number);
 	return ask != NULL && server != NULL && (server->state & NAT_SERVER_AVAILABLE) &&
-	       server->version == ask->version && server->interface_index != 0 && !nat_was_tried(ask, number);
+	       server->version == ask->version && server->way_out != 0 && !nat_was_tried(ask, number);
 }
 
 /* The first point of the ring at or behind the hash, as a number of entries behind its begin. */

@@ -199,7 +199,7 @@ static bool find_source(const struct server *server, const struct route_answer *
 	return route->has_source;
 }
 
-/* The interface by which it is reached, and the address; 0: it cannot be. */
+/* The way out (bpf/flow_abi.h) by which it is reached, and the address; 0: it cannot be. */
 static uint32_t find_way(struct nat_services *services, const struct server *server, struct endpoint *ret_source)
 {
 	struct route_answer route;
@@ -208,7 +208,7 @@ static uint32_t find_way(struct nat_services *services, const struct server *ser
 		return 0;
 	if (!find_source(server, &route, ret_source) || !flow_table_is_at(services->flows, route.interface_index))
 		return 0;
-	return route.interface_index;
+	return flow_way_out(&route);
 }
 
 /* What is in the entry of a number stays for as long as the number is the server's, but for interface and state. */
@@ -245,14 +245,14 @@ static bool has_source(const struct nat_services *services, uint32_t number, con
 static void update_way(struct nat_services *services, struct server *server)
 {
 	struct endpoint source;
-	uint32_t interface_index = find_way(services, server, &source);
-	if (server->nat_number != 0 && interface_index != 0 && !has_source(services, server->nat_number - 1, &source))
+	uint32_t way_out = find_way(services, server, &source);
+	if (server->nat_number != 0 && way_out != 0 && !has_source(services, server->nat_number - 1, &source))
 		release_server(services, server);
-	if (server->nat_number == 0 && interface_index != 0)
+	if (server->nat_number == 0 && way_out != 0)
 		give_number(services, server, &source);
 	if (server->nat_number != 0)
-		__atomic_store_n(&nat_table_server(services->table, server->nat_number - 1)->interface_index,
-				 interface_index, __ATOMIC_RELEASE);
+		__atomic_store_n(&nat_table_server(services->table, server->nat_number - 1)->way_out, way_out,
+				 __ATOMIC_RELEASE);
 }
 
 static bool is_in_pool(const struct pool *pool, const struct server *server)

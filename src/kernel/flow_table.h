@@ -22,6 +22,7 @@
 #include "base/addr.h"
 #include "bpf/flow_abi.h"
 #include "kernel/ingress_places.h"
+#include "kernel/route.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -103,6 +104,11 @@ void flow_side_set_source(struct flow_side *side, const struct endpoint *endpoin
 void flow_side_set_dest(struct flow_side *side, const struct endpoint *endpoint);
 struct endpoint flow_side_source(const struct flow_side *side, uint8_t version);
 struct endpoint flow_side_dest(const struct flow_side *side, uint8_t version);
+
+static inline uint32_t flow_way_out(const struct route_answer *route)
+{
+	return route->interface_index | (route->is_on_link ? FLOW_ON_LINK : 0);
+}
 
 /* How long ago the flow's last packet passed; from its begin on when none did. now_ns: CLOCK_MONOTONIC. */
 uint64_t flow_slot_idle_ms(const struct flow_slot *slot, uint64_t now_ns);

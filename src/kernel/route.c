@@ -74,6 +74,9 @@ static int read_answer(const struct nlmsghdr *message, struct route_answer *ret_
 		return -ENETUNREACH;
 	ret_answer->is_local = answer->rtm_type == RTN_LOCAL;
 	memcpy(&ret_answer->interface_index, RTA_DATA(interface), sizeof(ret_answer->interface_index));
+	ret_answer->is_on_link = rtnetlink_find(message, sizeof(*answer), RTA_GATEWAY) == NULL &&
+				 rtnetlink_find(message, sizeof(*answer), RTA_VIA) == NULL &&
+				 rtnetlink_find(message, sizeof(*answer), RTA_ENCAP) == NULL;
 	read_source(message, answer, ret_answer);
 	return 0;
 }

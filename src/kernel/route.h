@@ -20,6 +20,7 @@ struct route_answer {
 	bool has_source;
 	struct endpoint source; /* the address that the kernel would send from; port and scope 0 */
 	bool is_local;          /* to this machine itself */
+	bool is_on_link;        /* the destination is on the link of that interface, and not behind a router */
 };
 
 /*

@@ -185,7 +185,7 @@ static void on_look(struct kernel_flow *kernel)
 	enum reason reason = find_end(flow, flow->relay->loop->now_ms);
 	if (reason != REASON_NONE)
 		bare_flow_end(flow, reason);
-	else
+	else if (flow->finished_ms == 0)
 		kernel_flow_has_way(kernel);
 }
 

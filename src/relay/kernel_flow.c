@@ -64,14 +64,14 @@ void kernel_flows_done(struct relay *relay)
 
 /* --- the way in -------------------------------------------------------------------------------------------------- */
 
-/* The interface that packets leave by, or 0 when they do not leave by one that the program is at. */
-static uint32_t find_interface(struct relay *relay, const struct flow_table *table, const struct endpoint *dest,
-			       const struct endpoint *source)
+/* The way out (bpf/flow_abi.h), or 0 when packets do not leave by an interface that the program is at. */
+static uint32_t find_way_out(struct relay *relay, const struct flow_table *table, const struct endpoint *dest,
+			     const struct endpoint *source)
 {
 	struct route_answer route;
 	if (route_find(&relay->kernel_flows.routes, dest, source, &route) < 0 || route.is_local)
 		return 0;
-	return flow_table_is_at(table, route.interface_index) ? route.interface_index : 0;
+	return flow_table_is_at(table, route.interface_index) ? flow_way_out(&route) : 0;
 }
 
 /* Addresses of one family, that mean the same on every interface. */
@@ -89,13 +89,13 @@ static bool fill_slot(struct relay *relay, const struct flow_table *table, const
 	struct flow_side *to_client = &slot->sides[FLOW_TO_CLIENT];
 	slot->version = endpoint_is_ipv4(&ends->client) ? 4 : 6;
 	slot->protocol = ends->protocol;
-	to_server->interface_index = find_interface(relay, table, &ends->server, &ends->local);
-	to_client->interface_index = find_interface(relay, table, &ends->client, &ends->listen);
+	to_server->way_out = find_way_out(relay, table, &ends->server, &ends->local);
+	to_client->way_out = find_way_out(relay, table, &ends->client, &ends->listen);
 	flow_side_set_source(to_server, &ends->local);
 	flow_side_set_dest(to_server, &ends->server);
 	flow_side_set_source(to_client, &ends->listen);
 	flow_side_set_dest(to_client, &ends->client);
-	return to_server->interface_index != 0 && to_client->interface_index != 0;
+	return to_server->way_out != 0 && to_client->way_out != 0;
 }
 
 struct kernel_flow *kernel_flow_new(struct relay *relay, const struct kernel_flow_ends *ends, void *owner,
@@ -206,7 +206,7 @@ struct kernel_flow_counts kernel_flow_fold(struct kernel_flow *flow)
 static bool is_at_interfaces(const struct kernel_flow *flow)
 {
 	for (int way = 0; way < FLOW_WAY_COUNT; way++)
-		if (!flow_table_is_at(flow->table, flow->slot->sides[way].interface_index))
+		if (!flow_table_is_at(flow->table, flow->slot->sides[way].way_out & FLOW_INTERFACE_BITS))
 			return false;
 	return true;
 }
@@ -216,17 +216,32 @@ static bool find_way(struct kernel_flow *flow, enum flow_way way)
 	struct flow_side *side = &flow->slot->sides[way];
 	struct endpoint dest = flow_side_dest(side, flow->slot->version);
 	struct endpoint source = flow_side_source(side, flow->slot->version);
-	uint32_t interface_index = find_interface(flow->relay, flow->table, &dest, &source);
-	if (interface_index != 0)
-		__atomic_store_n(&side->interface_index, interface_index, __ATOMIC_RELAXED);
-	return interface_index != 0;
+	uint32_t way_out = find_way_out(flow->relay, flow->table, &dest, &source);
+	if (way_out != 0)
+		__atomic_store_n(&side->way_out, way_out, __ATOMIC_RELAXED);
+	return way_out != 0;
+}
+
+/* A flow that has begun in the kernel answers its client by the interface by which it has come; is the client there? */
+static void learn_link(struct kernel_flow *flow)
+{
+	struct flow_side *side = &flow->slot->sides[FLOW_TO_CLIENT];
+	struct endpoint client = flow_side_dest(side, flow->slot->version);
+	struct endpoint listen = flow_side_source(side, flow->slot->version);
+	uint32_t way_out = find_way_out(flow->relay, flow->table, &client, &listen);
+	if ((way_out & FLOW_INTERFACE_BITS) == (side->way_out & FLOW_INTERFACE_BITS))
+		__atomic_store_n(&side->way_out, way_out, __ATOMIC_RELAXED);
+	flow->is_link_unknown = false;
 }
 
 bool kernel_flow_has_way(struct kernel_flow *flow)
 {
 	uint32_t routes_epoch = relay_settings_routes_epoch(flow->relay->settings);
-	if (routes_epoch == flow->routes_epoch)
+	if (routes_epoch == flow->routes_epoch) {
+		if (flow->is_link_unknown)
+			learn_link(flow);
 		return is_at_interfaces(flow);
+	}
 	flow->routes_epoch = routes_epoch;
 	return find_way(flow, FLOW_TO_SERVER) && find_way(flow, FLOW_TO_CLIENT);
 }

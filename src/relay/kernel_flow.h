@@ -44,7 +44,8 @@ struct kernel_flow {
 	uint64_t bytes[FLOW_WAY_COUNT];
 	/* Has to fold, and may end the flow. */
 	void (*on_look)(struct kernel_flow *flow);
-	void *owner; /* the session or connection */
+	void *owner;          /* the session or connection */
+	bool is_link_unknown; /* whether the client is on the link of its interface, or behind a router */
 };
 
 struct kernel_flows {

@@ -94,6 +94,7 @@ static struct bare_flow *take(struct relay *relay, const struct nat_event *event
 	kernel->slot->algorithm = origin.algorithm;
 	/* The way back is that by which the client has come, until routes change. */
 	kernel->routes_epoch = relay_settings_routes_epoch(relay->settings);
+	kernel->is_link_unknown = true;
 	server_enter_always(server);
 	server_note_success(server);
 	struct bare_flow *flow = bare_flow_new(relay, kernel, &origin);

@@ -114,7 +114,7 @@ def test_datagrams_over_their_rate_are_dropped_and_counted(strait, loopback):
                             what="datagrams are dropped")
         assert status["packets_dropped"] == status["packets_limited"]
         eventually(lambda: is_echoed(s), what="the session goes on")
-    assert daemon.events("limit_reached", reason="limit_rate")
+    daemon.wait_for_event("limit_reached", reason="limit_rate")
     assert "strait_service_packets_limited_total" in daemon.get("/metrics").text
 
 

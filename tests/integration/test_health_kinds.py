@@ -408,7 +408,7 @@ def test_exec_waits_for_its_turn(strait, loopback):
     assert all(s["last_check"] and s["last_check"]["good"] for s in servers)
     assert 32 < most <= 64
     assert daemon.events("server_down", pool="web") == []
-    assert daemon.events("server_down", pool="other", server="b")
+    daemon.wait_for_event("server_down", pool="other", server="b")
     assert daemon.server("other", "a")["state"] == "up"
 
 

@@ -43,6 +43,21 @@ def flows_used(daemon):
     return daemon.status()["kernel_path"]["flows"]["used"]
 
 
+@pytest.mark.parametrize("source", [None, "10.1.200.7"])
+def test_neighbours(strait, lab, source):
+    """The kernel is asked for the neighbour towards the client, which is the client itself or a router."""
+    small_server(lab.server, "echo", (lab.back[4], 9000))
+    lab.client.run("sysctl", "-qw", "net.ipv4.conf.wire.arp_ignore=1")
+    daemon = strait(lab.proxy, configuration(lab))
+    with lab.client.connect((lab.front[4], 8000), source=source and (source, 0)) as s:
+        for _ in range(6): # a look of user space falls in between
+            exchange(s)
+            time.sleep(0.1)
+        lab.proxy.ip("neighbour", "flush", "all")
+        exchange(s)
+    daemon.wait_for_flows(1)
+
+
 @pytest.mark.parametrize("version", [4, 6])
 def test_tcp(strait, lab, version):
     """A connection passes bytes both ways, is accounted for, and leaves nothing behind."""

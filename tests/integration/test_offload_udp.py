@@ -321,6 +321,27 @@ def test_route_changes(strait, lab):
         eventually(lambda: is_forwarded(s, daemon), 15, every=0.3)
 
 
+def test_client_behind_a_router(strait, lab):
+    """The neighbour is the router then, or the client itself, as routes say at the moment."""
+    small_server(lab.server, "echo", (lab.back[4], 9000))
+    daemon = strait(lab.proxy, configuration(lab))
+
+    def answer_for_others(value):
+        lab.client.run("sysctl", "-qw", f"net.ipv4.conf.wire.arp_ignore={0 if value else 1}")
+        lab.proxy.ip("neighbour", "flush", "all")
+    answer_for_others(False)
+    with lab.client.udp((lab.front[4], 8000), source=("10.1.200.7", 0)) as s:
+        settle(s, daemon)
+        assert is_forwarded(s, daemon)
+        answer_for_others(True)
+        lab.proxy.ip("route", "replace", "10.1.200.7/32", "dev", "wire1")
+        eventually(lambda: lab.proxy.ip("neighbour", "show", "10.1.200.7") and is_forwarded(s, daemon), 10, every=0.3)
+        lab.proxy.ip("route", "replace", "10.1.200.7/32", "via", "10.1.0.2")
+        answer_for_others(False)
+        eventually(lambda: is_forwarded(s, daemon), 15, every=0.3)
+    assert daemon.service("game")["flows_total"] == 1
+
+
 def test_lost_neighbour(game, lab):
     """A neighbour that is not known any more is asked for, and the datagram waits for it."""
     daemon, s = game
@@ -401,7 +422,7 @@ def test_without_privileges(strait, lab):
     path = daemon.status()["kernel_path"]
     assert path["state"] == "unavailable"
     assert "CAP_BPF" in path["why"]
-    assert daemon.events("kernel_path_unavailable")
+    daemon.wait_for_event("kernel_path_unavailable")
 
 
 @pytest.mark.parametrize("busy", ["program", "traffic"])

@@ -224,13 +224,13 @@ static bool fill_addresses(struct connection *connection, struct flow_slot *slot
 	flow_side_set_dest(&slot->sides[FLOW_TO_SERVER], &server);
 	flow_side_set_source(&slot->sides[FLOW_TO_CLIENT], &listen);
 	flow_side_set_dest(&slot->sides[FLOW_TO_CLIENT], &client);
-	slot->sides[FLOW_TO_SERVER].interface_index = to_server.interface_index;
-	slot->sides[FLOW_TO_CLIENT].interface_index = to_client.interface_index;
+	slot->sides[FLOW_TO_SERVER].way_out = flow_way_out(&to_server);
+	slot->sides[FLOW_TO_CLIENT].way_out = flow_way_out(&to_client);
 	return true;
 }
 
 /* Returns false when it has to be tried again, or not at all. */
-static bool try_to_join(struct connection *connection, uint64_t now_ms)
+static bool try_to_join(struct connection *connection)
 {
 	struct tcp_join_numbers numbers;
 	enum tcp_obstacle obstacle;
@@ -369,7 +369,7 @@ static void step(struct connection *connection, uint64_t now_ms)
 			fail_connection(connection, "drain");
 			return;
 		}
-		if (try_to_join(connection, now_ms))
+		if (try_to_join(connection))
 			connection->state = TAIL;
 		else if (now_ms >= connection->quiet_until_ms)
 			stay_in_relay(connection, now_ms);

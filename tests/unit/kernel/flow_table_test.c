@@ -82,8 +82,8 @@ static struct flow_slot *make_slot(const struct ends *ends, uint8_t protocol, ui
 	flow_side_set_dest(&slot->sides[FLOW_TO_SERVER], &server);
 	flow_side_set_source(&slot->sides[FLOW_TO_CLIENT], &listen);
 	flow_side_set_dest(&slot->sides[FLOW_TO_CLIENT], &client);
-	slot->sides[FLOW_TO_SERVER].interface_index = LOOPBACK;
-	slot->sides[FLOW_TO_CLIENT].interface_index = LOOPBACK;
+	slot->sides[FLOW_TO_SERVER].way_out = LOOPBACK;
+	slot->sides[FLOW_TO_CLIENT].way_out = LOOPBACK;
 	return slot;
 }
 

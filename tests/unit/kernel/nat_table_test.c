@@ -54,7 +54,7 @@ static void fill_server(uint32_t number)
 	memcpy(row->local, local.ip + 12, 4);
 	row->port_be16 = htons(server.port);
 	row->version = 4;
-	row->interface_index = LOOPBACK;
+	row->way_out = LOOPBACK;
 	row->state = NAT_SERVER_GENERATION | NAT_SERVER_AVAILABLE;
 }
 
