@@ -88,6 +88,7 @@ const struct admin_document admin_documents[] = {
 		 { "interfaces", "[KernelPathPlace]", "where it is" },
 		 { "flows", "KernelPathFlows", "places in its table" },
 		 { "packets", "{integer}", "what became of packets of flows" },
+		 { "offload", "{integer}", "what became of TCP connections that were to be moved there" },
 		 { "nat", "{integer}", "what became of packets that would begin a flow, with `path nat`" }) },
 	{ "KernelPathPlace", "An interface whose packets may be sent on.",
 	  FIELDS({ "name", "string", "of the interface" },

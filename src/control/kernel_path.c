@@ -3,6 +3,7 @@
 
 #include "base/list.h"
 #include "base/memory.h"
+#include "config/flow_path.h"
 #include "control/adopted_flows.h"
 #include "control/interface_watch.h"
 #include "control/listen_interfaces.h"
@@ -144,6 +145,17 @@ static bool has_nat_service(const struct config *config)
 	for (size_t i = 0; i < config->service_count; i++)
 		if (config->services[i].path == CONFIG_PATH_NAT)
 			return true;
+	return false;
+}
+
+static bool offloads_tcp(const struct config *config)
+{
+	for (size_t i = 0; i < config->service_count; i++) {
+		const struct config_service *service = &config->services[i];
+		if ((service->path == CONFIG_PATH_OFFLOAD || service->path == CONFIG_PATH_AUTO) &&
+		    flow_path_obstacles(config, service, CONFIG_TCP) == 0)
+			return true;
+	}
 	return false;
 }
 
@@ -367,6 +379,9 @@ static void conclude(struct kernel_path *path, const char *former_cause)
 	bool is_somewhere = path->table != NULL && flow_table_places(path->table)->count > 0;
 	if (path->cause[0] == '\0' && path->nat != NULL && nat_services_cause(path->nat) != NULL)
 		snprintf(path->cause, sizeof(path->cause), "path nat: %s", nat_services_cause(path->nat));
+	bool has_ports = path->own_ports != NULL && path->own_ports->count >= path->carriers.worker_count;
+	if (path->cause[0] == '\0' && offloads_tcp(path->config) && !has_ports)
+		snprintf(path->cause, sizeof(path->cause), "path offload: " OWN_PORTS_TOO_FEW);
 	path->state = path->cause[0] == '\0' || is_somewhere ? KERNEL_PATH_ACTIVE : KERNEL_PATH_UNAVAILABLE;
 	if (path->cause[0] != '\0' && strcmp(path->cause, former_cause) != 0)
 		log_event(path->log, CONFIG_LEVEL_INFO, "kernel_path_unavailable", record_text("cause", path->cause));

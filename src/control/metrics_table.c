@@ -201,6 +201,8 @@ static struct worker_usage sum_usage(const struct daemon *daemon)
 			sum.bare_flows[path] += usage.bare_flows[path];
 		sum.kernel_bytes += usage.kernel_bytes;
 		sum.nat_bytes += usage.nat_bytes;
+		for (int outcome = 0; outcome < TCP_OFFLOAD_OUTCOME_COUNT; outcome++)
+			sum.offload_outcomes[outcome] += usage.offload_outcomes[outcome];
 	}
 	return sum;
 }
@@ -263,6 +265,16 @@ WRITER(write_kernel_path_nat)
 		nat_table_read_counts(nat_services_table(services), &counts);
 	for (enum nat_count kind = 0; kind < NAT_COUNT_COUNT; kind++)
 		put(text, metric, subject, labels[kind], counts.by_kind[kind]);
+}
+
+WRITER(write_kernel_path_offload)
+{
+	struct worker_usage usage = sum_usage(subject->daemon);
+	for (enum tcp_offload_outcome outcome = 0; outcome < TCP_OFFLOAD_OUTCOME_COUNT; outcome++) {
+		char label[48];
+		snprintf(label, sizeof(label), "result=\"%s\"", tcp_offload_outcome_word(outcome));
+		put(text, metric, subject, label, usage.offload_outcomes[outcome]);
+	}
 }
 
 WRITER(write_kernel_path_interfaces)
@@ -584,6 +596,9 @@ const struct metric metrics_table[] = {
 	{ "strait_kernel_path_nat_total", METRIC_COUNTER, METRIC_OF_DAEMON, "result",
 	  "Flows that began in the kernel, and packets that did not begin one there and why", NAT_COUNT_COUNT,
 	  write_kernel_path_nat },
+	{ "strait_kernel_path_offload_total", METRIC_COUNTER, METRIC_OF_DAEMON, "result",
+	  "TCP connections that were to be moved into the kernel: joined, or else what was in the way",
+	  TCP_OFFLOAD_OUTCOME_COUNT, write_kernel_path_offload },
 	{ "strait_kernel_path_interfaces", METRIC_GAUGE, METRIC_OF_DAEMON, NULL,
 	  "Interfaces that the kernel path's program is at; 0 when it is off or not allowed", 1,
 	  write_kernel_path_interfaces },

@@ -35,8 +35,6 @@ enum {
 	TICK_NS = 1 << FLOW_TICK_SHIFT,
 };
 
-#define NO_PORTS "net.ipv4.ip_local_port_range leaves too few ports above 10240 that are not the system's own"
-
 /* A number that is nobody's any more, but for flows that have begun and are not accounted for yet. */
 struct leaving {
 	struct list link;
@@ -557,7 +555,7 @@ void nat_services_apply(struct nat_services *services, const struct config *conf
 {
 	services->config = config;
 	services->snapshot = snapshot;
-	services->cause = services->has_ports ? NULL : NO_PORTS;
+	services->cause = services->has_ports ? NULL : OWN_PORTS_TOO_FEW;
 	release_unwanted(services);
 	for (size_t i = 0; i < snapshot->service_count; i++)
 		apply_service(services, i);

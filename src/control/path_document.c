@@ -43,6 +43,22 @@ static json_t *begun_build(const struct nat_services *services)
 	return begun;
 }
 
+/* What became of TCP connections that were to be moved into the kernel. */
+static json_t *offload_build(const struct daemon *daemon)
+{
+	json_t *offload = json_object();
+	for (enum tcp_offload_outcome outcome = 0; outcome < TCP_OFFLOAD_OUTCOME_COUNT; outcome++) {
+		uint64_t count = 0;
+		for (uint32_t i = 0; i < daemon->worker_count; i++) {
+			struct worker_usage usage;
+			worker_read_usage(daemon->workers[i], &usage);
+			count += usage.offload_outcomes[outcome];
+		}
+		json_object_set_new(offload, tcp_offload_outcome_word(outcome), number(count));
+	}
+	return offload;
+}
+
 static json_t *flows_build(const struct flow_table *table)
 {
 	json_t *flows = json_object();
@@ -62,6 +78,7 @@ json_t *path_document_build(const struct daemon *daemon)
 	json_object_set_new(object, "interfaces", status_build_places(table != NULL ? flow_table_places(table) : NULL));
 	json_object_set_new(object, "flows", flows_build(table));
 	json_object_set_new(object, "packets", packets_build(table));
+	json_object_set_new(object, "offload", offload_build(daemon));
 	json_object_set_new(object, "nat", begun_build(kernel_path_nat(path)));
 	return object;
 }

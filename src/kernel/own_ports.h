@@ -15,6 +15,9 @@
 
 enum { OWN_PORTS_FIRST = 10240 };
 
+/* What is said when there are none. */
+#define OWN_PORTS_TOO_FEW "net.ipv4.ip_local_port_range leaves too few ports above 10240 that are not the system's own"
+
 enum own_ports_use { OWN_PORTS_OF_CONNECTIONS, OWN_PORTS_OF_NAT };
 
 struct own_ports {

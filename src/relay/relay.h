@@ -23,6 +23,7 @@
 #include "relay/nat_flows.h"
 #include "relay/relay_settings.h"
 #include "relay/tcp_batch.h"
+#include "relay/tcp_offload_outcome.h"
 #include "relay/tcp_pipes.h"
 #include "relay/tcp_queue.h"
 #include "relay/udp_request.h"
@@ -94,6 +95,7 @@ struct relay {
 	counter udp_throttles_active;
 	counter bare_active[FLOW_PATH_COUNT]; /* flows that live in the kernel only, by the way they took there */
 	counter nat_bytes;                    /* of flows that began in the kernel */
+	counter offload_outcomes[TCP_OFFLOAD_OUTCOME_COUNT];
 	counter observations_dropped;
 };
 

@@ -6,6 +6,7 @@
 #include "net/socket.h"
 #include "relay/bare_flow.h"
 #include "relay/kernel_flow.h"
+#include "relay/relay.h"
 
 #include <netinet/in.h>
 #include <string.h>
@@ -18,6 +19,25 @@ enum {
 	RETRY_MS = 500,
 	RETRY_DOUBLINGS_MAX = 7, /* about a minute */
 };
+
+/* --- outcomes ---------------------------------------------------------------------------------------------------- */
+
+const char *tcp_offload_outcome_word(enum tcp_offload_outcome outcome)
+{
+	static const char *const words[TCP_OFFLOAD_OBSTACLES] = {
+#define TCP_OFFLOAD_OUTCOME_WORD(name, word, meaning) [TCP_OFFLOAD_##name] = word,
+		TCP_OFFLOAD_OUTCOME_LIST(TCP_OFFLOAD_OUTCOME_WORD)
+#undef TCP_OFFLOAD_OUTCOME_WORD
+	};
+	if (outcome < TCP_OFFLOAD_OBSTACLES)
+		return words[outcome];
+	return tcp_obstacle_word((enum tcp_obstacle)(outcome - TCP_OFFLOAD_OBSTACLES + 1));
+}
+
+static void count_outcome(struct relay *relay, enum tcp_offload_outcome outcome)
+{
+	counter_add(&relay->offload_outcomes[outcome], 1);
+}
 
 /* --- when -------------------------------------------------------------------------------------------------------- */
 
@@ -129,6 +149,7 @@ static void become_bare(struct tcp_connection *connection)
 	struct bare_flow *flow = bare_flow_new(connection->relay, joining->kernel, &origin);
 	CHECK(flow != NULL);
 	release(&connection->joining);
+	count_outcome(connection->relay, TCP_OFFLOAD_JOINED);
 	tcp_connection_hand_over(connection);
 }
 
@@ -221,17 +242,23 @@ void tcp_offload_stop(struct tcp_connection *connection)
 
 /* --- quiet ------------------------------------------------------------------------------------------------------- */
 
-static bool may_ever(const struct tcp_connection *connection)
+static bool is_local(const struct tcp_connection *connection)
+{
+	return connection->client_endpoint.family == AF_UNIX || connection->target->endpoint.family == AF_UNIX ||
+	       connection->is_own_flow;
+}
+
+static bool has_own_port(const struct tcp_connection *connection)
 {
 	struct endpoint local = socket_local_endpoint(connection->server.source.fd);
-	return connection->client_endpoint.family != AF_UNIX && connection->target->endpoint.family != AF_UNIX &&
-	       !connection->is_own_flow && !relay_settings_is_ephemeral(connection->relay->settings, local.port);
+	return !relay_settings_is_ephemeral(connection->relay->settings, local.port);
 }
 
 void tcp_offload_begin(struct tcp_connection *connection)
 {
 	struct relay *relay = connection->relay;
-	if (!may_ever(connection)) {
+	if (is_local(connection) || !has_own_port(connection)) {
+		count_outcome(relay, is_local(connection) ? TCP_OFFLOAD_LOCAL : TCP_OFFLOAD_NO_PORT);
 		connection->offload_state = TCP_OFFLOAD_NEVER;
 		return;
 	}
@@ -253,6 +280,13 @@ static bool has_unsent(const struct tcp_connection *connection)
 	       connection->server.pipe != NULL;
 }
 
+static enum tcp_offload_outcome outcome_of(int result, enum tcp_obstacle obstacle)
+{
+	if (result == 0)
+		return TCP_OFFLOAD_NO_PLACE;
+	return obstacle == TCP_NO_OBSTACLE ? TCP_OFFLOAD_UNSENT : TCP_OFFLOAD_OBSTACLES + obstacle - 1;
+}
+
 static void give_up(struct tcp_connection *connection)
 {
 	connection->offload_state = TCP_OFFLOAD_NEVER;
@@ -270,8 +304,10 @@ static void try_to_join(struct tcp_connection *connection)
 	uint64_t quiet_ms = relay->loop->now_ms + QUIET_MS - connection->offload_at_ms;
 	bool is_last = quiet_ms >= (obstacle == TCP_OBSTACLE_WINDOW ? QUIET_FOR_WINDOW_MS : QUIET_MS);
 	if (result < 0 && (result != -EAGAIN || (obstacle != TCP_NO_OBSTACLE && !is_passing(obstacle)))) {
+		count_outcome(relay, outcome_of(result, obstacle));
 		give_up(connection);
 	} else if (result == 0 ? !join(connection, &numbers) : is_last || obstacle == TCP_OBSTACLE_STATE) {
+		count_outcome(relay, outcome_of(result, obstacle));
 		try_later(connection);
 		go_on(connection);
 	} else if (result < 0) {

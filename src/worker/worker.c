@@ -533,4 +533,6 @@ void worker_read_usage(const struct worker *worker, struct worker_usage *ret_usa
 		.observations_dropped = counter_read(&relay->observations_dropped),
 		.records_dropped = atomic_load_explicit(&relay->records.dropped, memory_order_relaxed),
 	};
+	for (int outcome = 0; outcome < TCP_OFFLOAD_OUTCOME_COUNT; outcome++)
+		ret_usage->offload_outcomes[outcome] = counter_read(&relay->offload_outcomes[outcome]);
 }

@@ -14,6 +14,7 @@
 #include "relay/adopted_flow.h"
 #include "relay/own_flows.h"
 #include "relay/relay_settings.h"
+#include "relay/tcp_offload_outcome.h"
 #include "relay/tcp_pipes.h"
 #include "worker/flow_visit.h"
 
@@ -37,7 +38,8 @@ struct worker_usage {
 	uint64_t bare_flows[FLOW_PATH_COUNT]; /* flows that live in the kernel only, by their path */
 	uint64_t kernel_bytes;                /* that it has carried */
 	uint64_t nat_bytes;                   /* those of them that are of flows which began there */
-	uint64_t connection_bytes;            /* user memory of the connections and sessions that there are */
+	uint64_t offload_outcomes[TCP_OFFLOAD_OUTCOME_COUNT];
+	uint64_t connection_bytes; /* user memory of the connections and sessions that there are */
 	uint64_t session_bytes;
 	uint64_t tail_bytes;           /* what a slow side has not taken, and datagrams that wait for their bandwidth */
 	uint64_t observations_dropped; /* for the trends, which control was too slow for */

@@ -81,6 +81,23 @@ def test_every_byte_arrives_once_and_in_order(lab, figure, percent, version):
     figure(f"joined with {percent} % loss over IPv{version}: {counts['joined']} of {counts['accepted']}, {counts['tails']} with a tail")
 
 
+@pytest.mark.slow
+def test_time_without_progress(lab, figure):
+    """For comparison: what the network itself does to the same connections, with the same loss, and a router in place of strait."""
+    lab.proxy.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    lab.client.ip("route", "add", "10.2.0.0/24", "via", lab.front[4])
+    lab.server.ip("route", "add", "10.1.0.0/24", "via", lab.local[4])
+    lab.client.lose(5)
+    lab.server.lose(5)
+    server = lab.server.start(tool("exchange"), "serve", "9000")
+    server.wait_for_output("ready")
+    count = int(os.environ.get("JOINED_CONNECTIONS", "600"))
+    result = lab.client.run(tool("exchange"), "call", lab.back[4], "9000", count, 20, 300_000, 105, timeout=1200)
+    total, failed, longest_ms, _, _ = map(int, result.stdout.split())
+    assert (total, failed) == (count, 0), result.stderr
+    figure(f"a router with 5 % loss: {count} connections, longest time without progress {longest_ms} ms")
+
+
 @pytest.mark.parametrize("delay_us, jitter_us, lost_per_1000", [(5000, 0, 0), (2000, 3000, 0), (5000, 3000, 10)])
 def test_frames_that_are_under_way(figure, delay_us, jitter_us, lost_per_1000):
     """Over long wires there is always something on its way when connections are joined; with jitter in another order."""

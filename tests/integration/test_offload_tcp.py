@@ -57,6 +57,7 @@ def exchange(s, data):
 def settle(s, daemon, flows=1):
     exchange(s, b"settle")
     eventually(lambda: flows_used(daemon) == flows and is_bare(daemon), what="the connection is in the kernel alone")
+    assert daemon.status()["kernel_path"]["offload"]["joined"] >= flows
 
 
 @pytest.fixture
@@ -83,6 +84,21 @@ def test_the_first_connection_of_all(strait, lab):
     daemon = strait(lab.proxy, configuration(lab))
     with client.join() as s:
         settle(s, daemon)
+
+
+def test_no_ports(strait, lab):
+    """Without ports of their own connections stay in user space, and status, metrics and an event say so."""
+    lab.proxy.run("sysctl", "-qw", "net.ipv4.ip_local_port_range=10000 65535")
+    small_server(lab.server, "echo", (lab.back[4], 9000))
+    daemon = strait(lab.proxy, configuration(lab))
+    with lab.client.connect((lab.front[4], 8000)) as s:
+        exchange(s, b"hello")
+        eventually(lambda: daemon.status()["kernel_path"]["offload"]["no_port"] == 1)
+        exchange(s, b"hello")
+    assert "ip_local_port_range" in daemon.status()["kernel_path"]["why"]
+    daemon.wait_for_event("kernel_path_unavailable")
+    assert 'strait_kernel_path_offload_total{result="no_port"} 1' in daemon.get("/metrics").text
+    assert daemon.wait_for_flows(1)[0]["path"] == "relay"
 
 
 # bytes
