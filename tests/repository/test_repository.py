@@ -82,6 +82,14 @@ def test_metrics_reference_is_fresh():
     assert (ROOT / "docs/metrics.md").read_text() == generated
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.conf")), ids=lambda path: path.name)
+def test_examples_are_taken(path):
+    """With no warning but of what the machine does not allow."""
+    result = subprocess.run([STRAIT, "check", "-c", path], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert all("descriptors" in line for line in result.stderr.splitlines() if "warning:" in line), result.stderr
+
+
 def test_every_package_in_the_list_exists():
     """The package list has a known group and a purpose for each package, once."""
     rows = [line.split(None, 2) for line in (ROOT / "scripts/packages.txt").read_text().splitlines() if line[:1] != "#"]
