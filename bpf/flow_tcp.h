@@ -114,12 +114,14 @@ static __always_inline void flow_hide_missing(struct tcp_header *header, __u32 m
  * While the receiver of this segment, X, still has to get a tail, strait's socket tells it an acknowledgement that stands still. A
  * receiver drops what acknowledges less than it knows to be acknowledged by more than the largest window that it was ever
  * given (RFC 5961 5.2); so X must not get further than FLOW_TAIL_WINDOW ahead of that socket, and is told of no larger window.
+ * Neither as long as nobody knows whether there is a tail.
  */
 static __always_inline void flow_bound_window(const struct flow_slot *slot, __u32 way, struct tcp_header *header)
 {
 	const struct flow_side *side = &slot->sides[way & 1];
 	const struct flow_side *back = &slot->sides[(way & 1) ^ 1];
-	bool has_tail = (__s32)(back->acked - (side->first + side->seq_delta)) < 0;
+	bool has_tail = (slot->flags & FLOW_SLOT_TAIL_IS_UNKNOWN) != 0 ||
+			(__s32)(back->acked - (side->first + side->seq_delta)) < 0;
 	if ((slot->flags & FLOW_SLOT_HAS_TAIL) == 0 || !has_tail || !header->fixed.ack || header->fixed.syn)
 		return;
 	__s32 ahead = (__s32)(bpf_ntohl(header->fixed.ack_seq) - (back->first + back->seq_delta));

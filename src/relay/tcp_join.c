@@ -48,7 +48,7 @@ void tcp_join_fill(const struct tcp_join_numbers *numbers, struct flow_slot *slo
 {
 	fill_side(&numbers->client, &numbers->server, &slot->sides[FLOW_TO_SERVER]);
 	fill_side(&numbers->server, &numbers->client, &slot->sides[FLOW_TO_CLIENT]);
-	slot->flags |= FLOW_SLOT_TRANSLATES_TCP | FLOW_SLOT_HAS_SOCKET | FLOW_SLOT_HAS_TAIL;
+	slot->flags |= FLOW_SLOT_TRANSLATES_TCP | FLOW_SLOT_HAS_SOCKET | FLOW_SLOT_HAS_TAIL | FLOW_SLOT_TAIL_IS_UNKNOWN;
 	if (numbers->client.has_timestamps)
 		slot->flags |= FLOW_SLOT_HAS_TIMESTAMPS;
 }
@@ -124,12 +124,38 @@ static void look_for_more(struct tcp_join *join, enum flow_way way)
 		set_first(join, way, join->next[way] + (uint32_t)unread);
 }
 
+/* Before anything is passed on, which takes longer. */
+static void learn_tail(struct tcp_join *join)
+{
+	if ((join->slot->flags & FLOW_SLOT_TAIL_IS_UNKNOWN) == 0)
+		return;
+	for (enum flow_way way = 0; way < FLOW_WAY_COUNT; way++)
+		look_for_more(join, way);
+	__atomic_and_fetch(&join->slot->flags, (uint8_t)~FLOW_SLOT_TAIL_IS_UNKNOWN, __ATOMIC_SEQ_CST);
+}
+
+/*
+ * What its sender sends after its end has the number behind it, and the program takes that for a byte as long as it has not been
+ * told of the end, which has come to the socket.
+ */
+static void take_back_end(struct tcp_join *join, enum flow_way way)
+{
+	struct flow_side *side = &join->slot->sides[way];
+	__u64 position = __atomic_load_n(&side->bytes, __ATOMIC_RELAXED);
+	while (join->has_ended[way] && (uint32_t)position == join->next[way] + 1) {
+		if (__atomic_compare_exchange_n(&side->bytes, &position, position - 1, false, __ATOMIC_RELAXED,
+						__ATOMIC_RELAXED))
+			break;
+	}
+}
+
 /* The end of the stream is a number of the sequence like a byte. */
 static enum tcp_join_state pass_end(struct tcp_join *join, enum flow_way way)
 {
 	join->has_ended[way] = true;
-	__atomic_fetch_or(&join->slot->sides[way].tcp_flags, FLOW_TCP_FIN, __ATOMIC_RELAXED);
+	__atomic_fetch_or(&join->slot->sides[way].tcp_flags, FLOW_TCP_FIN, __ATOMIC_SEQ_CST);
 	/* But no payload: the flow's position stays. */
+	take_back_end(join, way);
 	__atomic_store_n(&join->slot->sides[way].first, join->next[way] + 1, __ATOMIC_SEQ_CST);
 	return shutdown(join->sockets[other(way)], SHUT_WR) < 0 ? TCP_JOIN_FAILED : TCP_JOIN_DONE;
 }
@@ -180,11 +206,14 @@ static void end_tail(struct tcp_join *join)
 {
 	if ((join->slot->flags & FLOW_SLOT_HAS_TAIL) == 0)
 		return;
-	uint8_t flags = join->slot->flags & (uint8_t) ~(FLOW_SLOT_HAS_SOCKET | FLOW_SLOT_HAS_TAIL);
+	uint8_t flags =
+		join->slot->flags & (uint8_t) ~(FLOW_SLOT_HAS_SOCKET | FLOW_SLOT_HAS_TAIL | FLOW_SLOT_TAIL_IS_UNKNOWN);
 	__atomic_store_n(&join->slot->flags, flags, __ATOMIC_SEQ_CST);
 	/* An end that went through the sockets is no byte of what the flow has carried. */
-	for (enum flow_way way = 0; way < FLOW_WAY_COUNT; way++)
+	for (enum flow_way way = 0; way < FLOW_WAY_COUNT; way++) {
 		join->slot->sides[way].first -= join->has_ended[way];
+		take_back_end(join, way);
+	}
 }
 
 static enum tcp_join_state close_sockets(struct tcp_join *join)
@@ -214,6 +243,7 @@ enum tcp_join_state tcp_join_step(struct tcp_join *join, uint64_t now_ms, void *
 	bool is_done = now_ms - join->start_ms >= TCP_JOIN_SETTLE_MS;
 	if (is_reset(join))
 		return close_sockets(join);
+	learn_tail(join);
 	release(join);
 	for (enum flow_way way = 0; way < FLOW_WAY_COUNT; way++) {
 		enum tcp_join_state state = pass_tail(join, way, scratch, scratch_bytes);

@@ -7,7 +7,8 @@
  *	tcp_join_read      may they be joined now, and with which numbers
  *	tcp_join_fill      writes them into a slot; the caller makes it a flow. From here on there is no way back
  *	tcp_join_start
- *	tcp_join_step      again and again: passes on what had still come to the sockets, until nothing is left in them and
+ *	tcp_join_step      at once, because both peers are held back until it is known what has come to the sockets (RFC 5961 in
+ *	                   docs/joining.md), and again and again: passes on what had still come to the sockets, until nothing is left in them and
  *	                   all of it is acknowledged; then closes them
  *
  * Belongs to the thread that owns the sockets. Sockets are named by what is read from them: sockets[FLOW_TO_SERVER] is the one

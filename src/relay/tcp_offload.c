@@ -195,7 +195,7 @@ static void count_unread(struct tcp_connection *connection, const struct tcp_joi
 	tcp_connection_count_bytes(connection, numbers->client.unread_bytes, numbers->server.unread_bytes);
 }
 
-/* Returns false when there is no place for it in the kernel, and nothing has changed then. */
+/* Returns false when there is no place for it in the kernel, and nothing has changed then. Else the connection may have ended. */
 static bool join(struct tcp_connection *connection, const struct tcp_join_numbers *numbers)
 {
 	struct relay *relay = connection->relay;
@@ -221,7 +221,7 @@ static bool join(struct tcp_connection *connection, const struct tcp_join_number
 	};
 	tcp_join_start(&joining->join, numbers, joining->kernel->slot, sockets, relay->loop->now_ms);
 	count_unread(connection, numbers);
-	timer_arm(relay->wheel, &connection->timer, relay->loop->now_ms + TCP_JOIN_STEP_MS);
+	step(connection);
 	return true;
 }
 

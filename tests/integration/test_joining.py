@@ -36,9 +36,9 @@ class SlowLab(Lab):
 
 
 class Joiner:
-    def __init__(self, lab, seed, version, bytes_max, time_max_ms, pause_ms=0):
+    def __init__(self, lab, seed, version, bytes_max, time_max_ms, pauses_ms=(0, 0)):
         front, back = address_text(lab.front[version], 8000), address_text(lab.back[version], 9000)
-        self.program = lab.proxy.start(JOINER, front, back, seed, bytes_max, time_max_ms, pause_ms, env={"JOINER_VERBOSE": "1"})
+        self.program = lab.proxy.start(JOINER, front, back, seed, bytes_max, time_max_ms, *pauses_ms, env={"JOINER_VERBOSE": "1"})
         self.program.wait_for_output("ready")
 
     def report(self):
@@ -50,11 +50,11 @@ class Joiner:
 
 
 def exchange(lab, seed, connections, version=4, at_a_time=20, bytes_max=300_000, bytes_until_join=100_000, ms_until_join=60,
-             pause_ms=0):
+             pauses_ms=(0, 0)):
     """Returns what the joiner counted. Every connection has to have had all its bytes."""
     server = lab.server.start(tool("exchange"), "serve", "9000", *(["6"] if version == 6 else []))
     server.wait_for_output("ready")
-    joiner = Joiner(lab, seed, version, bytes_until_join, ms_until_join, pause_ms)
+    joiner = Joiner(lab, seed, version, bytes_until_join, ms_until_join, pauses_ms)
     result = lab.client.run(tool("exchange"), "call", lab.front[version], "8000", connections, at_a_time, bytes_max, seed,
                             timeout=110 + connections)
     # The callers have sent their ends, which are still under way.
@@ -116,8 +116,20 @@ def test_joins_on_a_busy_machine():
     with SlowLab(5000, 0, 0) as lab:
         for place in (lab.client, lab.proxy, lab.server):
             place.run("sysctl", "-qw", "net.ipv4.tcp_rmem=4096 65536 65536")
-        counts = exchange(lab, 1, 100, at_a_time=4, bytes_max=3_000_000, bytes_until_join=500_000, ms_until_join=200, pause_ms=150)
+        counts = exchange(lab, 1, 100, at_a_time=4, bytes_max=3_000_000, bytes_until_join=500_000, ms_until_join=200, pauses_ms=(150, 150))
     assert counts["joined"] > 20 and counts["tails"] > 20
+
+
+@pytest.mark.slow
+def test_joins_that_are_looked_at_late(lab):
+    """
+    What has come to a socket while its flow was begun is found out only when the other side could have come far, and would
+    take none of it any more.
+    """
+    for place in (lab.client, lab.proxy, lab.server):
+        place.run("sysctl", "-qw", "net.ipv4.tcp_rmem=4096 65536 65536")
+    counts = exchange(lab, 1, 60, at_a_time=3, bytes_max=20_000_000, bytes_until_join=5_000_000, ms_until_join=200, pauses_ms=(1, 150))
+    assert counts["joined"] > 10
 
 
 @pytest.mark.parametrize("what", ["timestamps", "sack", "window_scaling"])

@@ -3,9 +3,9 @@
  * A proxy that does nothing but relay connections and join each of them at a random moment (relay/tcp_join.h): what
  * joining is proved with, without the rest of strait.
  *
- * usage: joiner LISTEN SERVER SEED BYTES_MAX TIME_MAX_MS [PAUSE_MS]
+ * usage: joiner LISTEN SERVER SEED BYTES_MAX TIME_MAX_MS [PAUSE_MS PAUSE_MS]
  * A connection is to be joined after a random number of bytes or a random time, whichever comes first. PAUSE_MS: it falls
- * asleep for so long between the steps of joining, as on a machine that is busy with something else. Ends on SIGTERM and
+ * asleep for so long before and after it begins a flow, as on a machine that is busy with something else. Ends on SIGTERM and
  * says what it did.
  */
 #include "base/addr.h"
@@ -78,7 +78,7 @@ static struct random random_numbers;
 static struct list all = { &all, &all };
 static struct addr server_addr;
 static uint64_t bytes_max, time_max_ms;
-static uint32_t pause_ms;
+static uint32_t pause_before_ms, pause_after_ms;
 static int epoll_fd;
 static uint8_t scratch[BUFFER_BYTES];
 static bool ports[65536];
@@ -251,8 +251,7 @@ static bool try_to_join(struct connection *connection)
 		counts.no_slot++;
 		return false;
 	}
-	if (pause_ms > 0)
-		usleep(pause_ms * 1000);
+	usleep(pause_before_ms * 1000);
 	tcp_join_fill(&numbers, connection->slot);
 	if (!fill_addresses(connection, connection->slot) || flow_table_begin(table, connection->slot_number) < 0) {
 		counts.no_slot++;
@@ -260,8 +259,7 @@ static bool try_to_join(struct connection *connection)
 		connection->slot = NULL;
 		return false;
 	}
-	if (pause_ms > 0)
-		usleep(pause_ms * 1000);
+	usleep(pause_after_ms * 1000);
 	tcp_join_start(&connection->join, &numbers, connection->slot, connection->fds, clock_monotonic_ms());
 	return true;
 }
@@ -450,13 +448,15 @@ int main(int argc, char **argv)
 {
 	const char *problem;
 	const struct flow_table_settings settings = { .flows_max = FLOWS_MAX };
-	if (argc < 6 || argc > 7 || addr_parse(span_from_text(argv[2]), &server_addr, &problem) < 0)
-		fail("usage: joiner LISTEN SERVER SEED BYTES_MAX TIME_MAX_MS [PAUSE_MS]", EINVAL);
+	if ((argc != 6 && argc != 8) || addr_parse(span_from_text(argv[2]), &server_addr, &problem) < 0)
+		fail("usage: joiner LISTEN SERVER SEED BYTES_MAX TIME_MAX_MS [PAUSE_MS PAUSE_MS]", EINVAL);
 	random_init_seed(&random_numbers, strtoull(argv[3], NULL, 10));
 	bytes_max = strtoull(argv[4], NULL, 10);
 	time_max_ms = strtoull(argv[5], NULL, 10);
-	if (argc == 7)
-		pause_ms = (uint32_t)strtoul(argv[6], NULL, 10);
+	if (argc == 8) {
+		pause_before_ms = (uint32_t)strtoul(argv[6], NULL, 10);
+		pause_after_ms = (uint32_t)strtoul(argv[7], NULL, 10);
+	}
 	signal(SIGTERM, stop);
 	int result = flow_table_open(&settings, &table);
 	if (result < 0)

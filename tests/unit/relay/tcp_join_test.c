@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Joining without the program: what it would do to the slot the test does itself. */
+#include "relay/tcp_join.h"
+
+#include "base/fd.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* A client, the two sockets of strait, and a server. */
+struct chain {
+	int client;
+	int sockets[FLOW_WAY_COUNT];
+	int server;
+};
+
+static void connect_pair(int *ret_near, int *ret_far)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(addr);
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(bind(listener, (struct sockaddr *)&addr, len), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&addr, &len), 0);
+	*ret_near = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(*ret_near, (struct sockaddr *)&addr, len), 0);
+	*ret_far = accept(listener, NULL, NULL);
+	assert_true(*ret_far >= 0);
+	close(listener);
+}
+
+static struct chain open_chain(void)
+{
+	struct chain chain;
+	connect_pair(&chain.client, &chain.sockets[FLOW_TO_SERVER]);
+	connect_pair(&chain.sockets[FLOW_TO_CLIENT], &chain.server);
+	for (int way = 0; way < FLOW_WAY_COUNT; way++)
+		fcntl(chain.sockets[way], F_SETFL, O_NONBLOCK);
+	return chain;
+}
+
+static void close_chain(struct chain *chain)
+{
+	fd_close(&chain->client);
+	fd_close(&chain->server);
+	for (int way = 0; way < FLOW_WAY_COUNT; way++)
+		fd_close(&chain->sockets[way]);
+}
+
+/* Returns false, and the test is skipped, without the right to read numbers. */
+static bool read_numbers(const struct chain *chain, struct tcp_join_numbers *ret_numbers)
+{
+	enum tcp_obstacle obstacle;
+	int result =
+		tcp_join_read(chain->sockets[FLOW_TO_SERVER], chain->sockets[FLOW_TO_CLIENT], ret_numbers, &obstacle);
+	if (result == -EPERM)
+		print_message("# skipped: CAP_NET_ADMIN is not there\n");
+	else
+		assert_int_equal(result, 0);
+	return result == 0;
+}
+
+static void wait_for_end(int fd)
+{
+	struct pollfd poller = { .fd = fd, .events = POLLRDHUP };
+	assert_int_equal(poll(&poller, 1, 5000), 1);
+}
+
+/* The server ends, and then acknowledges: the number of that is behind its end. */
+static void an_end_that_came_to_the_socket_is_no_byte(void **state)
+{
+	(void)state;
+	struct chain chain = open_chain();
+	struct tcp_join_numbers numbers;
+	struct flow_slot slot = { .state = FLOW_SLOT_ACTIVE };
+	struct tcp_join join;
+	uint8_t scratch[100];
+	if (!read_numbers(&chain, &numbers)) {
+		close_chain(&chain);
+		skip();
+	}
+	tcp_join_fill(&numbers, &slot);
+	tcp_join_start(&join, &numbers, &slot, chain.sockets, 1000);
+	struct flow_side *side = &slot.sides[FLOW_TO_CLIENT];
+	uint64_t first = side->first;
+	assert_int_equal(side->bytes, first);
+	assert_true(slot.flags & FLOW_SLOT_TAIL_IS_UNKNOWN);
+	shutdown(chain.server, SHUT_WR);
+	wait_for_end(chain.sockets[FLOW_TO_CLIENT]);
+	side->bytes++;
+	assert_int_equal(tcp_join_step(&join, 1000, scratch, sizeof(scratch)), TCP_JOIN_GOES_ON);
+	assert_true(side->tcp_flags & FLOW_TCP_FIN);
+	assert_int_equal(side->bytes, first);
+	assert_int_equal(side->first, (uint32_t)first + 1);
+	assert_false(slot.flags & FLOW_SLOT_TAIL_IS_UNKNOWN);
+	/* One that was on another processor meanwhile. */
+	side->bytes++;
+	slot.sides[FLOW_TO_SERVER].acked = side->first + side->seq_delta;
+	assert_int_equal(tcp_join_step(&join, 1000 + TCP_JOIN_SETTLE_MS, scratch, sizeof(scratch)), TCP_JOIN_DONE);
+	chain.sockets[FLOW_TO_SERVER] = chain.sockets[FLOW_TO_CLIENT] = -1; /* they are closed */
+	assert_int_equal(side->bytes, first);
+	assert_int_equal(side->first, (uint32_t)first);
+	close_chain(&chain);
+}
+
+/* What has come when the flow begins is known before anything is passed on. */
+static void the_tail_is_known_at_the_first_step(void **state)
+{
+	(void)state;
+	struct chain chain = open_chain();
+	struct tcp_join_numbers numbers;
+	struct flow_slot slot = { .state = FLOW_SLOT_ACTIVE };
+	struct tcp_join join;
+	uint8_t scratch[100];
+	char received[16];
+	if (!read_numbers(&chain, &numbers)) {
+		close_chain(&chain);
+		skip();
+	}
+	tcp_join_fill(&numbers, &slot);
+	tcp_join_start(&join, &numbers, &slot, chain.sockets, 1000);
+	uint32_t first = slot.sides[FLOW_TO_SERVER].first;
+	assert_int_equal(write(chain.client, "late", 4), 4);
+	struct pollfd poller = { .fd = chain.sockets[FLOW_TO_SERVER], .events = POLLIN };
+	assert_int_equal(poll(&poller, 1, 5000), 1);
+	assert_int_equal(tcp_join_step(&join, 1000, scratch, sizeof(scratch)), TCP_JOIN_GOES_ON);
+	assert_int_equal(slot.sides[FLOW_TO_SERVER].first, first + 4);
+	assert_int_equal(slot.sides[FLOW_TO_SERVER].bytes, first + 4);
+	assert_int_equal(join.tail_bytes[FLOW_TO_SERVER], 4);
+	assert_false(slot.flags & FLOW_SLOT_TAIL_IS_UNKNOWN);
+	assert_int_equal(recv(chain.server, received, 4, MSG_WAITALL), 4);
+	assert_memory_equal(received, "late", 4);
+	for (int way = 0; way < FLOW_WAY_COUNT; way++)
+		tcp_repair_release(chain.sockets[way]);
+	close_chain(&chain);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_end_that_came_to_the_socket_is_no_byte),
+		cmocka_unit_test(the_tail_is_known_at_the_first_step),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
