@@ -543,6 +543,45 @@ static void what_is_behind_catches_up(void **state)
 	}
 }
 
+/* A receiver that may still have to get a tail is told of no large window. */
+static void windows_are_bounded_until_the_tail_is_known(void **state)
+{
+	(void)state;
+	NEEDS_BPF();
+	static const struct {
+		uint8_t flags;
+		int32_t tail_bytes;
+		uint16_t window;
+	} cases[] = {
+		{ FLOW_SLOT_HAS_TAIL, 0, 65535 },
+		{ FLOW_SLOT_HAS_TAIL, 1, 32768 - 100 },
+		{ FLOW_SLOT_HAS_TAIL | FLOW_SLOT_TAIL_IS_UNKNOWN, 0, 32768 - 100 },
+	};
+	for (size_t i = 0; i < 4 * sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct ends *ends = i & 1 ? &ipv6 : &ipv4;
+		enum flow_way way = i >> 1 & 1;
+		typeof(cases[0]) *one = &cases[i >> 2];
+		uint32_t number;
+		struct flow_slot *slot = make_slot(ends, IPPROTO_TCP, &number);
+		struct flow_side *side = &slot->sides[way], *back = &slot->sides[1 - way];
+		slot->flags = FLOW_SLOT_TRANSLATES_TCP | one->flags;
+		side->first = 5000;
+		back->first = 7000;
+		back->acked = side->first - (uint32_t)one->tail_bytes;
+		assert_int_equal(flow_table_begin(table, number), 0);
+		struct flow_says before = says(ends, way, false, IPPROTO_TCP);
+		struct flow_says after = says(ends, way, true, IPPROTO_TCP);
+		before.seq = after.seq = side->first;
+		before.ack = after.ack = back->first + 100; /* so much further than the socket has come */
+		before.window = 65535;
+		after.window = one->window;
+		before.flags = after.flags = 0x10;
+		before.payload_bytes = after.payload_bytes = 10;
+		assert_becomes(&before, &after);
+		finish(number);
+	}
+}
+
 /* --- the table --------------------------------------------------------------------------------------------------- */
 
 static void a_key_belongs_to_one_flow(void **state)
@@ -585,12 +624,19 @@ static void slots_are_bounded_and_rest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(packets_get_the_other_side),   cmocka_unit_test(no_checksum_stays_none),
-		cmocka_unit_test(every_checksum_is_right),      cmocka_unit_test(obstacles_go_to_the_socket),
-		cmocka_unit_test(ip_options_go_to_the_socket),  cmocka_unit_test(other_flows_are_not_touched),
-		cmocka_unit_test(short_frames_go_to_the_stack), cmocka_unit_test(datagrams_are_counted),
-		cmocka_unit_test(streams_are_counted_once),     cmocka_unit_test(joined_segments_are_as_in_the_model),
-		cmocka_unit_test(what_is_behind_catches_up),    cmocka_unit_test(a_key_belongs_to_one_flow),
+		cmocka_unit_test(packets_get_the_other_side),
+		cmocka_unit_test(no_checksum_stays_none),
+		cmocka_unit_test(every_checksum_is_right),
+		cmocka_unit_test(obstacles_go_to_the_socket),
+		cmocka_unit_test(ip_options_go_to_the_socket),
+		cmocka_unit_test(other_flows_are_not_touched),
+		cmocka_unit_test(short_frames_go_to_the_stack),
+		cmocka_unit_test(datagrams_are_counted),
+		cmocka_unit_test(streams_are_counted_once),
+		cmocka_unit_test(joined_segments_are_as_in_the_model),
+		cmocka_unit_test(what_is_behind_catches_up),
+		cmocka_unit_test(windows_are_bounded_until_the_tail_is_known),
+		cmocka_unit_test(a_key_belongs_to_one_flow),
 		cmocka_unit_test(slots_are_bounded_and_rest),
 	};
 	for (size_t i = 0; i < sizeof(payload); i++)
