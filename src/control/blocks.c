@@ -84,7 +84,7 @@ struct block_list *blocks_list(struct blocks *blocks)
 	return blocks->list;
 }
 
-static void entry_free(struct rcu_head *rcu)
+static void entry_free_replaced(struct rcu_head *rcu)
 {
 	struct entry *entry = caa_container_of(rcu, struct entry, rcu);
 	free(entry->cause);
@@ -104,7 +104,7 @@ static void entry_remove(struct entry *entry)
 	list_remove(&entry->link);
 	timer_disarm(blocks->wheel, &entry->expiry);
 	blocks->counts.now[entry->origin]--;
-	call_rcu(&entry->rcu, entry_free);
+	call_rcu(&entry->rcu, entry_free_replaced);
 }
 
 static struct entry *entry_of(struct list *link)

@@ -143,7 +143,7 @@ struct release {
 	struct server *server;
 };
 
-static void on_released(struct rcu_head *rcu)
+static void free_replaced_server(struct rcu_head *rcu)
 {
 	struct release *release = caa_container_of(rcu, struct release, rcu);
 	server_release_reference(release->server);
@@ -157,7 +157,7 @@ static void forget_server(struct nat_services *services, uint32_t number)
 	struct nat_directory_server *entry = &services->directory.servers[number];
 	release->server = entry->server;
 	published_write(entry->server, NULL);
-	call_rcu(&release->rcu, on_released);
+	call_rcu(&release->rcu, free_replaced_server);
 }
 
 static void leave(struct nat_services *services, bool is_server, uint32_t number)

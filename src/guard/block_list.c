@@ -110,7 +110,7 @@ struct block *block_list_get(const struct block_list *list, const struct network
 	return entry != NULL ? entry->block : NULL;
 }
 
-static void entry_free(struct rcu_head *rcu)
+static void entry_free_replaced(struct rcu_head *rcu)
 {
 	free(caa_container_of(rcu, struct entry, rcu));
 }
@@ -122,7 +122,7 @@ void block_list_remove(struct block_list *list, struct block *block)
 	cds_lfht_del(list->table, &entry->node);
 	lengths_change(list, &block->network, -1);
 	atomic_fetch_sub_explicit(&list->count, 1, memory_order_relaxed);
-	call_rcu(&entry->rcu, entry_free);
+	call_rcu(&entry->rcu, entry_free_replaced);
 }
 
 size_t block_list_count(const struct block_list *list)
