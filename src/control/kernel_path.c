@@ -497,6 +497,9 @@ void kernel_path_apply(struct kernel_path *path, const struct config *config, co
 	take_cause(path, former_cause);
 	reserve_ports(path);
 	if (open_table(path)) {
+		/* Before anybody has a new flow: those that are there are taken for what another daemon has left. */
+		if (is_first)
+			adopt(path);
 		/* Before the list is read, so that no change falls between both. */
 		int result = interface_watch_start(&path->watch, RTNETLINK_ROUTES);
 		if (result < 0)
@@ -505,8 +508,6 @@ void kernel_path_apply(struct kernel_path *path, const struct config *config, co
 		open_nat(path);
 		place(path);
 		tell_workers(path, path->table);
-		if (is_first)
-			adopt(path);
 		flow_table_detach_strays(path->table);
 	} else {
 		release_ports(path);
