@@ -210,13 +210,10 @@ static void detach(struct kernel_path *path, size_t number)
 /* Without the program a flow that lives in the kernel only is lost. */
 static bool has_bare_flows(const struct kernel_path *path)
 {
+	struct worker_usage usage = workers_sum_usage(path->carriers.workers, path->carriers.worker_count);
 	uint64_t count = 0;
-	for (uint32_t i = 0; i < path->carriers.worker_count; i++) {
-		struct worker_usage usage;
-		worker_read_usage(path->carriers.workers[i], &usage);
-		for (int way = 0; way < FLOW_PATH_COUNT; way++)
-			count += usage.bare_flows[way];
-	}
+	for (int way = 0; way < FLOW_PATH_COUNT; way++)
+		count += usage.bare_flows[way];
 	return count > 0;
 }
 
@@ -421,6 +418,7 @@ static void turn_off(struct kernel_path *path)
 {
 	static const struct interface_list none;
 	tell_workers(path, NULL);
+	release_ports(path);
 	path->state = KERNEL_PATH_OFF;
 	if (path->nat != NULL)
 		nat_services_apply(path->nat, path->config, path->snapshot, &none);

@@ -418,6 +418,12 @@ def test_connections_that_differ_stay(strait, lab, what):
     assert daemon.wait_for_flows(1)[0]["path"] == "relay"
 
 
+def is_own(address):
+    """A port that is strait's own: outside of ip_local_port_range."""
+    port = int(address.split(":")[1])
+    return 10240 <= port < 32768 or port > 60999
+
+
 def test_ports(strait, lab):
     """Connections that may be moved come from ports that the system gives to nobody, also from a configured address."""
     small_server(lab.server, "echo", (lab.back[4], 9000))
@@ -426,8 +432,12 @@ def test_ports(strait, lab):
         settle(s, daemon)
     local = daemon.wait_for_flows(1)[0]["local"]
     assert re.fullmatch(r"10\.2\.0\.1:\d+", local)
-    port = int(local.split(":")[1])
-    assert 10240 <= port < 32768 or port > 60999
+    assert is_own(local)
+    # Where nothing is moved any more they are left alone.
+    daemon.hang_up(configuration(lab, pool="check none\nsource 10.2.0.1", top="kernel-path off"))
+    with lab.client.connect((lab.front[4], 8000)) as s:
+        exchange(s, b"hello")
+    assert not is_own(daemon.wait_for_flows(2)[1]["local"])
 
 
 def test_proxy_header(strait, lab):
