@@ -75,7 +75,7 @@ static void lengths_change(struct block_list *list, const struct network *networ
 		atomic_fetch_and(&lengths->bits[bits / 64], ~(UINT64_C(1) << bits % 64));
 }
 
-static int is_of(struct cds_lfht_node *node, const void *network)
+static int entry_has_network(struct cds_lfht_node *node, const void *network)
 {
 	const struct entry *entry = caa_container_of(node, struct entry, node);
 	return source_equal(&entry->block->network, network);
@@ -84,7 +84,7 @@ static int is_of(struct cds_lfht_node *node, const void *network)
 static struct entry *look_up(const struct block_list *list, const struct network *network)
 {
 	struct cds_lfht_iter iter;
-	cds_lfht_lookup(list->table, source_hash(network, list->secret), is_of, network, &iter);
+	cds_lfht_lookup(list->table, source_hash(network, list->secret), entry_has_network, network, &iter);
 	struct cds_lfht_node *node = cds_lfht_iter_get_node(&iter);
 	return node != NULL ? caa_container_of(node, struct entry, node) : NULL;
 }
