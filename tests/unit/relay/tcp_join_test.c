@@ -58,22 +58,45 @@ static void close_chain(struct chain *chain)
 		fd_close(&chain->sockets[way]);
 }
 
-/* Returns false, and the test is skipped, without the right to read numbers. */
-static bool read_numbers(const struct chain *chain, struct tcp_join_numbers *ret_numbers)
+/* A chain whose connections are being joined, and the slot. */
+struct joined {
+	struct chain chain;
+	struct flow_slot slot;
+	struct tcp_join join;
+};
+
+enum { START_MS = 1000 };
+
+/* Skips the test without the right to read numbers. */
+static void begin(struct joined *joined)
 {
+	struct tcp_join_numbers numbers;
 	enum tcp_obstacle obstacle;
-	int result =
-		tcp_join_read(chain->sockets[FLOW_TO_SERVER], chain->sockets[FLOW_TO_CLIENT], ret_numbers, &obstacle);
-	if (result == -EPERM)
+	*joined = (struct joined){ .chain = open_chain(), .slot = { .state = FLOW_SLOT_ACTIVE } };
+	const int *sockets = joined->chain.sockets;
+	int result = tcp_join_read(sockets[FLOW_TO_SERVER], sockets[FLOW_TO_CLIENT], &numbers, &obstacle);
+	if (result == -EPERM) {
+		close_chain(&joined->chain);
 		print_message("# skipped: CAP_NET_ADMIN is not there\n");
-	else
-		assert_int_equal(result, 0);
-	return result == 0;
+		skip();
+	}
+	assert_int_equal(result, 0);
+	tcp_join_fill(&numbers, &joined->slot);
+	assert_true(joined->slot.flags & FLOW_SLOT_TAIL_IS_UNKNOWN);
+	tcp_join_start(&joined->join, &numbers, &joined->slot, sockets, START_MS);
 }
 
-static void wait_for_end(int fd)
+static enum tcp_join_state step(struct joined *joined, uint64_t now_ms)
 {
-	struct pollfd poller = { .fd = fd, .events = POLLRDHUP };
+	uint8_t scratch[100];
+	enum tcp_join_state state = tcp_join_step(&joined->join, now_ms, scratch, sizeof(scratch));
+	assert_false(joined->slot.flags & FLOW_SLOT_TAIL_IS_UNKNOWN);
+	return state;
+}
+
+static void wait_for(int fd, short events)
+{
+	struct pollfd poller = { .fd = fd, .events = events };
 	assert_int_equal(poll(&poller, 1, 5000), 1);
 }
 
@@ -81,69 +104,48 @@ static void wait_for_end(int fd)
 static void an_end_that_came_to_the_socket_is_no_byte(void **state)
 {
 	(void)state;
-	struct chain chain = open_chain();
-	struct tcp_join_numbers numbers;
-	struct flow_slot slot = { .state = FLOW_SLOT_ACTIVE };
-	struct tcp_join join;
-	uint8_t scratch[100];
-	if (!read_numbers(&chain, &numbers)) {
-		close_chain(&chain);
-		skip();
-	}
-	tcp_join_fill(&numbers, &slot);
-	tcp_join_start(&join, &numbers, &slot, chain.sockets, 1000);
-	struct flow_side *side = &slot.sides[FLOW_TO_CLIENT];
+	struct joined joined;
+	begin(&joined);
+	struct flow_side *side = &joined.slot.sides[FLOW_TO_CLIENT];
 	uint64_t first = side->first;
 	assert_int_equal(side->bytes, first);
-	assert_true(slot.flags & FLOW_SLOT_TAIL_IS_UNKNOWN);
-	shutdown(chain.server, SHUT_WR);
-	wait_for_end(chain.sockets[FLOW_TO_CLIENT]);
+	shutdown(joined.chain.server, SHUT_WR);
+	wait_for(joined.chain.sockets[FLOW_TO_CLIENT], POLLRDHUP);
 	side->bytes++;
-	assert_int_equal(tcp_join_step(&join, 1000, scratch, sizeof(scratch)), TCP_JOIN_GOES_ON);
+	assert_int_equal(step(&joined, START_MS), TCP_JOIN_GOES_ON);
 	assert_true(side->tcp_flags & FLOW_TCP_FIN);
 	assert_int_equal(side->bytes, first);
 	assert_int_equal(side->first, (uint32_t)first + 1);
-	assert_false(slot.flags & FLOW_SLOT_TAIL_IS_UNKNOWN);
 	/* One that was on another processor meanwhile. */
 	side->bytes++;
-	slot.sides[FLOW_TO_SERVER].acked = side->first + side->seq_delta;
-	assert_int_equal(tcp_join_step(&join, 1000 + TCP_JOIN_SETTLE_MS, scratch, sizeof(scratch)), TCP_JOIN_DONE);
-	chain.sockets[FLOW_TO_SERVER] = chain.sockets[FLOW_TO_CLIENT] = -1; /* they are closed */
+	joined.slot.sides[FLOW_TO_SERVER].acked = side->first + side->seq_delta;
+	assert_int_equal(step(&joined, START_MS + TCP_JOIN_SETTLE_MS), TCP_JOIN_DONE);
+	joined.chain.sockets[FLOW_TO_SERVER] = joined.chain.sockets[FLOW_TO_CLIENT] = -1; /* they are closed */
 	assert_int_equal(side->bytes, first);
 	assert_int_equal(side->first, (uint32_t)first);
-	close_chain(&chain);
+	close_chain(&joined.chain);
 }
 
 /* What has come when the flow begins is known before anything is passed on. */
 static void the_tail_is_known_at_the_first_step(void **state)
 {
 	(void)state;
-	struct chain chain = open_chain();
-	struct tcp_join_numbers numbers;
-	struct flow_slot slot = { .state = FLOW_SLOT_ACTIVE };
-	struct tcp_join join;
-	uint8_t scratch[100];
-	char received[16];
-	if (!read_numbers(&chain, &numbers)) {
-		close_chain(&chain);
-		skip();
-	}
-	tcp_join_fill(&numbers, &slot);
-	tcp_join_start(&join, &numbers, &slot, chain.sockets, 1000);
-	uint32_t first = slot.sides[FLOW_TO_SERVER].first;
-	assert_int_equal(write(chain.client, "late", 4), 4);
-	struct pollfd poller = { .fd = chain.sockets[FLOW_TO_SERVER], .events = POLLIN };
-	assert_int_equal(poll(&poller, 1, 5000), 1);
-	assert_int_equal(tcp_join_step(&join, 1000, scratch, sizeof(scratch)), TCP_JOIN_GOES_ON);
-	assert_int_equal(slot.sides[FLOW_TO_SERVER].first, first + 4);
-	assert_int_equal(slot.sides[FLOW_TO_SERVER].bytes, first + 4);
-	assert_int_equal(join.tail_bytes[FLOW_TO_SERVER], 4);
-	assert_false(slot.flags & FLOW_SLOT_TAIL_IS_UNKNOWN);
-	assert_int_equal(recv(chain.server, received, 4, MSG_WAITALL), 4);
+	struct joined joined;
+	char received[4];
+	begin(&joined);
+	struct flow_side *side = &joined.slot.sides[FLOW_TO_SERVER];
+	uint32_t first = side->first;
+	assert_int_equal(write(joined.chain.client, "late", 4), 4);
+	wait_for(joined.chain.sockets[FLOW_TO_SERVER], POLLIN);
+	assert_int_equal(step(&joined, START_MS), TCP_JOIN_GOES_ON);
+	assert_int_equal(side->first, first + 4);
+	assert_int_equal(side->bytes, first + 4);
+	assert_int_equal(joined.join.tail_bytes[FLOW_TO_SERVER], 4);
+	assert_int_equal(recv(joined.chain.server, received, 4, MSG_WAITALL), 4);
 	assert_memory_equal(received, "late", 4);
 	for (int way = 0; way < FLOW_WAY_COUNT; way++)
-		tcp_repair_release(chain.sockets[way]);
-	close_chain(&chain);
+		tcp_repair_release(joined.chain.sockets[way]);
+	close_chain(&joined.chain);
 }
 
 int main(void)
