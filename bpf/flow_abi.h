@@ -88,11 +88,11 @@ enum flow_slot_state {
 enum flow_slot_flags {
 	FLOW_SLOT_TRANSLATES_TCP = 1, /* sequence numbers and the rest of joined connections */
 	FLOW_SLOT_HAS_TIMESTAMPS = 2,
-	FLOW_SLOT_IS_NAT = 8,    /* it began in the kernel */
-	FLOW_SLOT_HAS_TAIL = 16, /* the sockets of joined connections have sent what is not acknowledged */
-	FLOW_SLOT_TAIL_IS_UNKNOWN =
-		32,               /* user space has not yet looked at what they had received when the flow began */
 	FLOW_SLOT_HAS_SOCKET = 4, /* what the program cannot send on, the stack takes to a socket */
+	FLOW_SLOT_IS_NAT = 8,     /* it began in the kernel */
+	FLOW_SLOT_HAS_TAIL = 16,  /* the sockets of joined connections have sent what is not acknowledged */
+	/* User space has not yet looked at what these sockets had received when the flow began. */
+	FLOW_SLOT_TAIL_IS_UNKNOWN = 32,
 };
 
 struct flow_slot {

@@ -10,9 +10,9 @@
  * timestamps move by the difference of two clocks. Nothing else changes: the urgent pointer counts from the sequence number;
  * options that are not known here carry no such numbers, or belong to nobody at the other side.
  *
- * Options may stand at any offset, but the kernel's verifier accepts no offset that it does not know beforehand, unless the
- * program has CAP_PERFMON, which strait does not want. So what is looked at is every offset in its turn, and whether an
- * option begins there. The usual layout is found without that.
+ * Options may stand at any offset, and a loop that goes from one to the next would be followed by the kernel's verifier through
+ * every layout there is. So what is looked at is every offset in its turn, and whether an option begins there. The usual
+ * layout is found without that.
  *
  * Sources: RFC 9293 (TCP), 7323 (window scale, timestamps), 2018 and 2883 (SACK, D-SACK), 6191 and 5961 (segments that do
  * not belong).

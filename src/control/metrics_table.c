@@ -131,16 +131,14 @@ WRITER(write_limits_used)
 	put(text, metric, subject, "resource=\"descriptors\"", flow_ceiling_used(&budget->descriptors));
 }
 
+static struct worker_usage usage_of_workers(const struct metric_subject *subject)
+{
+	return workers_sum_usage(subject->daemon->workers, subject->daemon->worker_count);
+}
+
 WRITER(write_memory)
 {
-	struct worker_usage sum = { 0 };
-	for (uint32_t i = 0; i < subject->daemon->worker_count; i++) {
-		struct worker_usage usage;
-		worker_read_usage(subject->daemon->workers[i], &usage);
-		sum.connection_bytes += usage.connection_bytes;
-		sum.session_bytes += usage.session_bytes;
-		sum.tail_bytes += usage.tail_bytes;
-	}
+	struct worker_usage sum = usage_of_workers(subject);
 	put(text, metric, subject, "kind=\"connections\"", sum.connection_bytes);
 	put(text, metric, subject, "kind=\"sessions\"", sum.session_bytes);
 	put(text, metric, subject, "kind=\"unsent\"", sum.tail_bytes);
@@ -188,25 +186,6 @@ static uint64_t sum_services(const struct daemon *daemon, size_t offset)
 
 #define OFFSET(member) offsetof(struct service_counters, member)
 
-static struct worker_usage sum_usage(const struct daemon *daemon)
-{
-	struct worker_usage sum = { 0 };
-	for (uint32_t i = 0; i < daemon->worker_count; i++) {
-		struct worker_usage usage;
-		worker_read_usage(daemon->workers[i], &usage);
-		sum.connections += usage.connections;
-		sum.sessions += usage.sessions;
-		sum.kernel_flows += usage.kernel_flows;
-		for (int path = 0; path < FLOW_PATH_COUNT; path++)
-			sum.bare_flows[path] += usage.bare_flows[path];
-		sum.kernel_bytes += usage.kernel_bytes;
-		sum.nat_bytes += usage.nat_bytes;
-		for (int outcome = 0; outcome < TCP_OFFLOAD_OUTCOME_COUNT; outcome++)
-			sum.offload_outcomes[outcome] += usage.offload_outcomes[outcome];
-	}
-	return sum;
-}
-
 /* Counts of different threads are read one after the other, so a difference may be a little below 0. */
 static uint64_t without(uint64_t whole, uint64_t part)
 {
@@ -215,7 +194,7 @@ static uint64_t without(uint64_t whole, uint64_t part)
 
 WRITER(write_path_flows)
 {
-	struct worker_usage usage = sum_usage(subject->daemon);
+	struct worker_usage usage = usage_of_workers(subject);
 	uint64_t nat = usage.bare_flows[FLOW_PATH_NAT];
 	uint64_t with_sockets = without(usage.kernel_flows, usage.bare_flows[FLOW_PATH_OFFLOAD] + nat);
 	put(text, metric, subject, "path=\"relay\"", without(usage.connections + usage.sessions, with_sockets));
@@ -227,7 +206,7 @@ WRITER(write_path_bytes)
 {
 	uint64_t bytes =
 		sum_services(subject->daemon, OFFSET(bytes_in)) + sum_services(subject->daemon, OFFSET(bytes_out));
-	struct worker_usage usage = sum_usage(subject->daemon);
+	struct worker_usage usage = usage_of_workers(subject);
 	put(text, metric, subject, "path=\"relay\"", without(bytes, usage.kernel_bytes));
 	put(text, metric, subject, "path=\"offload\"", without(usage.kernel_bytes, usage.nat_bytes));
 	put(text, metric, subject, "path=\"nat\"", usage.nat_bytes);
@@ -269,7 +248,7 @@ WRITER(write_kernel_path_nat)
 
 WRITER(write_kernel_path_offload)
 {
-	struct worker_usage usage = sum_usage(subject->daemon);
+	struct worker_usage usage = usage_of_workers(subject);
 	for (enum tcp_offload_outcome outcome = 0; outcome < TCP_OFFLOAD_OUTCOME_COUNT; outcome++) {
 		char label[48];
 		snprintf(label, sizeof(label), "result=\"%s\"", tcp_offload_outcome_word(outcome));

@@ -46,16 +46,11 @@ static json_t *begun_build(const struct nat_services *services)
 /* What became of TCP connections that were to be moved into the kernel. */
 static json_t *offload_build(const struct daemon *daemon)
 {
+	struct worker_usage usage = workers_sum_usage(daemon->workers, daemon->worker_count);
 	json_t *offload = json_object();
-	for (enum tcp_offload_outcome outcome = 0; outcome < TCP_OFFLOAD_OUTCOME_COUNT; outcome++) {
-		uint64_t count = 0;
-		for (uint32_t i = 0; i < daemon->worker_count; i++) {
-			struct worker_usage usage;
-			worker_read_usage(daemon->workers[i], &usage);
-			count += usage.offload_outcomes[outcome];
-		}
-		json_object_set_new(offload, tcp_offload_outcome_word(outcome), number(count));
-	}
+	for (enum tcp_offload_outcome outcome = 0; outcome < TCP_OFFLOAD_OUTCOME_COUNT; outcome++)
+		json_object_set_new(offload, tcp_offload_outcome_word(outcome),
+				    number(usage.offload_outcomes[outcome]));
 	return offload;
 }
 

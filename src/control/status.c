@@ -104,16 +104,9 @@ static json_t *limits_build(const struct daemon *daemon)
 
 static json_t *memory_build(const struct daemon *daemon)
 {
-	struct worker_usage sum = { 0 };
+	struct worker_usage sum = workers_sum_usage(daemon->workers, daemon->worker_count);
 	struct worker_sizes sizes = worker_sizes();
 	json_t *memory = json_object();
-	for (uint32_t i = 0; i < daemon->worker_count; i++) {
-		struct worker_usage usage;
-		worker_read_usage(daemon->workers[i], &usage);
-		sum.connection_bytes += usage.connection_bytes;
-		sum.session_bytes += usage.session_bytes;
-		sum.tail_bytes += usage.tail_bytes;
-	}
 	put_number(memory, "connection_bytes", sum.connection_bytes);
 	put_number(memory, "session_bytes", sum.session_bytes);
 	put_number(memory, "tail_bytes", sum.tail_bytes);

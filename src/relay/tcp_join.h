@@ -7,9 +7,9 @@
  *	tcp_join_read      may they be joined now, and with which numbers
  *	tcp_join_fill      writes them into a slot; the caller makes it a flow. From here on there is no way back
  *	tcp_join_start
- *	tcp_join_step      at once, because both peers are held back until it is known what has come to the sockets (RFC 5961 in
- *	                   docs/joining.md), and again and again: passes on what had still come to the sockets, until nothing is left in them and
- *	                   all of it is acknowledged; then closes them
+ *	tcp_join_step      at once, because until then both peers are held back (docs/joining.md), and again and again: passes on
+ *	                   what had still come to the sockets, until nothing is left in them and all of it is acknowledged;
+ *	                   then closes them
  *
  * Belongs to the thread that owns the sockets. Sockets are named by what is read from them: sockets[FLOW_TO_SERVER] is the one
  * towards the client. Allocates nothing.
@@ -45,7 +45,6 @@ struct tcp_join {
 	int sockets[FLOW_WAY_COUNT];
 	uint64_t start_ms;
 	uint32_t next[FLOW_WAY_COUNT];       /* the number of the next byte that goes through the sockets this way */
-	uint32_t first[FLOW_WAY_COUNT];      /* the sequence number of the first byte that went this way in the flow */
 	uint64_t tail_bytes[FLOW_WAY_COUNT]; /* that went through the sockets after the flow had begun */
 	bool has_ended[FLOW_WAY_COUNT];      /* so did the end of the stream */
 };

@@ -536,3 +536,27 @@ void worker_read_usage(const struct worker *worker, struct worker_usage *ret_usa
 	for (int outcome = 0; outcome < TCP_OFFLOAD_OUTCOME_COUNT; outcome++)
 		ret_usage->offload_outcomes[outcome] = counter_read(&relay->offload_outcomes[outcome]);
 }
+
+struct worker_usage workers_sum_usage(struct worker *const *workers, uint32_t count)
+{
+	struct worker_usage sum = { 0 };
+	for (uint32_t i = 0; i < count; i++) {
+		struct worker_usage usage;
+		worker_read_usage(workers[i], &usage);
+		sum.connections += usage.connections;
+		sum.sessions += usage.sessions;
+		sum.kernel_flows += usage.kernel_flows;
+		for (int path = 0; path < FLOW_PATH_COUNT; path++)
+			sum.bare_flows[path] += usage.bare_flows[path];
+		sum.kernel_bytes += usage.kernel_bytes;
+		sum.nat_bytes += usage.nat_bytes;
+		for (int outcome = 0; outcome < TCP_OFFLOAD_OUTCOME_COUNT; outcome++)
+			sum.offload_outcomes[outcome] += usage.offload_outcomes[outcome];
+		sum.connection_bytes += usage.connection_bytes;
+		sum.session_bytes += usage.session_bytes;
+		sum.tail_bytes += usage.tail_bytes;
+		sum.observations_dropped += usage.observations_dropped;
+		sum.records_dropped += usage.records_dropped;
+	}
+	return sum;
+}

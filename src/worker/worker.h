@@ -139,5 +139,7 @@ struct ring *worker_observations(struct worker *worker);
 
 /* Any thread. */
 void worker_read_usage(const struct worker *worker, struct worker_usage *ret_usage);
+/* Of all of them together; they are read one after the other. */
+struct worker_usage workers_sum_usage(struct worker *const *workers, uint32_t count);
 
 #endif

@@ -229,6 +229,12 @@ static bool fill_addresses(struct connection *connection, struct flow_slot *slot
 	return true;
 }
 
+static void fall_asleep(uint32_t ms)
+{
+	if (ms > 0)
+		usleep(ms * 1000);
+}
+
 /* Returns false when it has to be tried again, or not at all. */
 static bool try_to_join(struct connection *connection)
 {
@@ -251,7 +257,7 @@ static bool try_to_join(struct connection *connection)
 		counts.no_slot++;
 		return false;
 	}
-	usleep(pause_before_ms * 1000);
+	fall_asleep(pause_before_ms);
 	tcp_join_fill(&numbers, connection->slot);
 	if (!fill_addresses(connection, connection->slot) || flow_table_begin(table, connection->slot_number) < 0) {
 		counts.no_slot++;
@@ -259,7 +265,7 @@ static bool try_to_join(struct connection *connection)
 		connection->slot = NULL;
 		return false;
 	}
-	usleep(pause_after_ms * 1000);
+	fall_asleep(pause_after_ms);
 	tcp_join_start(&connection->join, &numbers, connection->slot, connection->fds, clock_monotonic_ms());
 	return true;
 }
