@@ -337,8 +337,12 @@ static void open_nat(struct kernel_path *path)
 		snprintf(path->cause, sizeof(path->cause), "path nat: the kernel's tables are made at the start only");
 	else if (result < 0)
 		snprintf(path->cause, sizeof(path->cause), "path nat: %s", strerror(-result));
-	else
-		worker_begin_nat(path->carriers.workers[0], nat_services_directory(path->nat));
+	if (result < 0)
+		return;
+	const struct nat_directory *directory = nat_services_directory(path->nat);
+	/* The first of them here, so that flows can begin as soon as the program is somewhere; after that it is the worker's task. */
+	nat_table_fill_slots(directory->table);
+	worker_begin_nat(path->carriers.workers[0], directory);
 }
 
 static void close_table(struct kernel_path *path)
