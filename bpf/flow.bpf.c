@@ -19,14 +19,16 @@
 
 #include "bpf/flow_abi.h"
 #include "bpf/flow_packet.h"
+#include "bpf/nat_maps.h"
 
+/* Sizes of 1 are set when they are loaded. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 2); /* set when it is loaded, as those of flow_slots */
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct flow_key);
-	__type(value, struct flow_place);
-} strait_flows SEC(".maps");
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct flow_bucket);
+} strait_buckets SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -62,6 +64,7 @@ static __always_inline int drop_packet(__u32 why)
 	return TC_ACT_SHOT;
 }
 
+#include "bpf/flow_find.h"
 #include "bpf/flow_send.h"
 
 #include "bpf/flow_icmp.h"
@@ -148,19 +151,10 @@ static __always_inline int give_up(const struct flow_slot *slot, __u32 why)
  * Has the connection ended, so that a SYN from the same port begins another one? Then its keys are taken away, and user
  * space ends it when it looks at it the next time.
  */
-static __always_inline bool makes_way(struct flow_slot *slot, const struct flow_packet *packet,
-				      const struct flow_key *key)
+static __always_inline bool makes_way(struct flow_slot *slot, __u32 number, const struct flow_packet *packet)
 {
-	struct flow_key back_key;
-	if (packet->protocol != IPPROTO_TCP || !(slot->flags & FLOW_SLOT_IS_NAT) || !nat_is_first(packet) ||
-	    !nat_has_ended(slot))
-		return false;
-	nat_back_key(&slot->sides[FLOW_TO_SERVER], key, &back_key);
-	if (__sync_val_compare_and_swap(&slot->state, FLOW_SLOT_ACTIVE, FLOW_SLOT_TAKEN) != FLOW_SLOT_ACTIVE)
-		return false;
-	bpf_map_delete_elem(&strait_flows, key);
-	bpf_map_delete_elem(&strait_flows, &back_key);
-	return true;
+	return packet->protocol == IPPROTO_TCP && (slot->flags & FLOW_SLOT_IS_NAT) && nat_is_first(packet) &&
+	       nat_has_ended(slot) && flow_take_out(slot, number);
 }
 
 static __always_inline int forward(struct __sk_buff *skb, const struct flow_packet *packet, const struct flow_key *key,
@@ -201,17 +195,17 @@ SEC("tc") int strait_flow(struct __sk_buff *skb)
 		return flow_icmp(skb, &packet, &key);
 	if (result != FLOW_PACKET_READ)
 		return TC_ACT_UNSPEC;
-	struct flow_place *place = bpf_map_lookup_elem(&strait_flows, &key);
-	if (place == NULL)
-		return nat_packet(skb, &packet, &key);
-	struct flow_slot *slot = bpf_map_lookup_elem(&strait_slots, &place->slot);
-	if (slot == NULL)
+	__u32 entry = flow_find(&key);
+	if (entry == 0 || (entry & FLOW_ENTRY_HALF_OPEN))
+		return nat_packet(skb, &packet, &key, entry);
+	__u32 number = flow_entry_number(entry);
+	__u32 way = flow_entry_way(entry);
+	struct flow_slot *slot = bpf_map_lookup_elem(&strait_slots, &number);
+	if (slot == NULL || slot->state != FLOW_SLOT_ACTIVE)
 		return leave_to_stack(FLOW_COUNT_RETURNED);
-	if (place->way >= FLOW_WAY_COUNT || slot->state != FLOW_SLOT_ACTIVE)
-		return leave_to_stack(FLOW_COUNT_RETURNED);
-	if (place->way == FLOW_TO_SERVER && makes_way(slot, &packet, &key))
-		return nat_packet(skb, &packet, &key);
-	return forward(skb, &packet, &key, slot, place->way);
+	if (way == FLOW_TO_SERVER && makes_way(slot, number, &packet))
+		return nat_packet(skb, &packet, &key, 0);
+	return forward(skb, &packet, &key, slot, way);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -4,8 +4,8 @@
  * are pinned and outlive both sides, so a change here is another FLOW_ABI_VERSION. Compiled as BPF and as C; plain types
  * only. Numbers are in host order where the name does not say _be16.
  *
- * A flow is a slot, and two keys that lead to it, one for each way its packets go. Addresses of IPv4 take the first four
- * bytes, and all others are zero.
+ * A flow is a slot, and two keys that lead to it, one for each way its packets go; see flow_index.h. Addresses of IPv4 take
+ * the first four bytes, and all others are zero.
  */
 #ifndef BPF_FLOW_ABI_H
 #define BPF_FLOW_ABI_H
@@ -13,7 +13,7 @@
 #include <linux/types.h>
 
 enum {
-	FLOW_ABI_VERSION = 1,
+	FLOW_ABI_VERSION = 2,
 	FLOW_TICK_SHIFT = 24, /* a tick is 2^24 ns of CLOCK_MONOTONIC, 16.8 ms; 32 bits of them are two years */
 };
 
@@ -26,14 +26,16 @@ struct flow_key {
 	__u8 protocol; /* IPPROTO_TCP or IPPROTO_UDP */
 	__u8 version;  /* 4 or 6 */
 	__u16 zero;
-};
+} __attribute__((aligned(8)));
 
 enum flow_way { FLOW_TO_SERVER, FLOW_TO_CLIENT, FLOW_WAY_COUNT };
 
-/* What a key leads to. */
-struct flow_place {
-	__u32 slot;
-	__u32 way;
+enum { FLOW_BUCKET_ENTRIES = 15 };
+
+/* Of the index of keys, flow_index.h. */
+struct flow_bucket {
+	__u32 entries[FLOW_BUCKET_ENTRIES];
+	__u32 spilled; /* keys that belong here and stand elsewhere */
 };
 
 /*
@@ -103,6 +105,7 @@ struct flow_slot {
 	__u8 algorithm; /* by which user space has chosen the server */
 	__u64 start_ns; /* CLOCK_MONOTONIC, when the flow began */
 	struct flow_side sides[FLOW_WAY_COUNT];
+	__u8 zero[16]; /* of three cache lines */
 };
 
 /*

@@ -157,17 +157,20 @@ static __always_inline bool flow_icmp_change_ipv6(struct __sk_buff *skb, const s
 }
 
 /* outer: the addresses of the error itself. */
-static __always_inline int flow_icmp(struct __sk_buff *skb, const struct flow_packet *packet,
-				     const struct flow_key *outer)
+static __attribute__((noinline)) int flow_icmp(struct __sk_buff *skb, const struct flow_packet *packet,
+					       const struct flow_key *outer)
 {
 	struct flow_quote quote = { 0 };
 	if (!flow_icmp_read(skb, packet, &quote))
 		return TC_ACT_UNSPEC;
-	struct flow_place *place = bpf_map_lookup_elem(&strait_flows, &quote.answer);
-	struct flow_slot *slot = place != NULL ? bpf_map_lookup_elem(&strait_slots, &place->slot) : NULL;
+	__u32 entry = flow_find(&quote.answer);
+	__u32 number = flow_entry_number(entry);
+	if (entry == 0 || (entry & FLOW_ENTRY_HALF_OPEN))
+		return TC_ACT_UNSPEC;
+	struct flow_slot *slot = bpf_map_lookup_elem(&strait_slots, &number);
 	if (slot == NULL || slot->state != FLOW_SLOT_ACTIVE || (slot->flags & FLOW_SLOT_HAS_SOCKET))
 		return TC_ACT_UNSPEC;
-	__u32 way = place->way & 1;
+	__u32 way = flow_entry_way(entry);
 	bool is_changed = packet->version == 4 ? flow_icmp_change_ipv4(skb, packet, outer, &quote, slot, way)
 					       : flow_icmp_change_ipv6(skb, packet, outer, &quote, slot, way);
 	if (!is_changed)

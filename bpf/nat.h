@@ -2,8 +2,8 @@
 /*
  * Flows that begin in the kernel. A packet of no flow that goes to a listen address of such a service is given a server
  * (nat_choose.h), if it may begin one (nat_admit.h). Until the flow is established it is half open, in a table of its own
- * which a flood may overrun: TCP until the client has acknowledged the server's SYN, UDP until the server has replied. Then
- * it gets a slot, one of those that user space has set aside, and user space is told.
+ * which a flood may overrun (nat_half.h): TCP until the client has acknowledged the server's SYN, UDP until the server has
+ * replied. Then it gets a slot, one of those that user space has set aside, and user space is told.
  *
  * A connection whose server says nothing is given to another one when the client sends its SYN again, which it does after a
  * second. A server's refusal is kept from the client as long as there is another server to be asked.
@@ -11,8 +11,8 @@
  * Whatever cannot begin here is left to the stack, where the service's own listeners are: user space carries it, or refuses
  * it and says why. So does all that belongs to no flow: an end that has lost its connection is told by the stack.
  *
- * Entries of the table of half-open flows may be given to other flows while they are read, in a flood. What is read from
- * one that is just going is a packet that goes astray, as one of the network's.
+ * A half-open flow may become another one while it is read. What is read from one that is just going is a packet that goes
+ * astray, as one of the network's.
  */
 #ifndef BPF_NAT_H
 #define BPF_NAT_H
@@ -192,170 +192,188 @@ static __always_inline bool nat_take_slot(struct nat_scratch *scratch, __u32 *re
 	return false;
 }
 
-/* first: of TCP, else 0. */
-static __always_inline void nat_fill_side(struct flow_side *side, const struct flow_side *from, __u32 first)
+/* Of TCP. */
+static __always_inline void nat_set_first(struct flow_side *side, struct flow_side *back, __u32 first)
 {
-	*side = *from;
 	side->first = first;
-	if (first != 0)
-		side->bytes = first;
+	side->bytes = first;
+	back->acked = first;
 }
 
-/* to_server and to_client: of the scratch. */
-static __always_inline void nat_fill_slot(struct flow_slot *slot, const struct nat_scratch *scratch)
+static __always_inline void nat_fill_slot(struct flow_slot *slot, const struct nat_half *half)
 {
-	bool is_tcp = scratch->back_key.protocol == IPPROTO_TCP;
-	const struct nat_half *to_server = &scratch->to_server;
-	slot->version = scratch->back_key.version;
-	slot->protocol = scratch->back_key.protocol;
-	slot->flags = FLOW_SLOT_IS_NAT;
-	slot->start_ns = to_server->begin_ns;
-	nat_fill_side(&slot->sides[FLOW_TO_SERVER], &to_server->side, is_tcp ? to_server->client_first : 0);
-	nat_fill_side(&slot->sides[FLOW_TO_CLIENT], &scratch->to_client.side, is_tcp ? to_server->server_first : 0);
-	slot->sides[FLOW_TO_SERVER].acked = slot->sides[FLOW_TO_CLIENT].first;
-	slot->sides[FLOW_TO_CLIENT].acked = slot->sides[FLOW_TO_SERVER].first;
+	struct flow_side *to_server = &slot->sides[FLOW_TO_SERVER];
+	struct flow_side *to_client = &slot->sides[FLOW_TO_CLIENT];
+	*slot = half->flow; /* and with it that it is taken */
+	if (slot->protocol == IPPROTO_TCP) {
+		nat_set_first(to_server, to_client, half->client_first);
+		nat_set_first(to_client, to_server, half->server_first);
+	}
 	/* User space, which maps it, sees what is in it when it sees that it is active. */
 	__sync_lock_test_and_set(&slot->state, FLOW_SLOT_ACTIVE);
 }
 
-static __always_inline bool nat_add_keys(const struct flow_key *client_key, const struct flow_key *back_key,
-					 __u32 number)
+/* The keys that led to the half-open flow lead to the slot. */
+static __always_inline bool nat_move_keys(const struct nat_half *half, __u32 half_number, __u32 number)
 {
-	struct flow_place place = { .slot = number, .way = FLOW_TO_CLIENT };
-	if (bpf_map_update_elem(&strait_flows, back_key, &place, BPF_NOEXIST) < 0)
+	struct flow_key key;
+	flow_slot_key(&half->flow, FLOW_TO_CLIENT, &key);
+	if (!flow_change_key(&key, nat_half_entry(half_number, FLOW_TO_CLIENT), flow_entry(number, FLOW_TO_CLIENT)))
 		return false;
-	place.way = FLOW_TO_SERVER;
-	if (bpf_map_update_elem(&strait_flows, client_key, &place, BPF_NOEXIST) == 0)
-		return true;
-	bpf_map_delete_elem(&strait_flows, back_key);
-	return false;
+	flow_slot_key(&half->flow, FLOW_TO_SERVER, &key);
+	return flow_change_key(&key, nat_half_entry(half_number, FLOW_TO_SERVER), flow_entry(number, FLOW_TO_SERVER));
 }
 
 /* --- establishing ------------------------------------------------------------------------------------------------ */
 
-enum nat_outcome { NAT_ESTABLISHED, NAT_FULL, NAT_LIMITED, NAT_LIMITED_BY_RATE };
+enum nat_outcome { NAT_ESTABLISHED, NAT_FULL, NAT_LIMITED, NAT_LIMITED_BY_RATE, NAT_LOST };
 
-/* The event is reserved first, so that none of a slot that was taken is ever lost. */
-static __always_inline enum nat_outcome nat_begin_flow(struct nat_scratch *scratch, const struct flow_key *client_key,
-						       struct flow_slot **ret_slot)
+static __always_inline bool nat_make_flow(struct nat_scratch *scratch, const struct nat_half *half, __u32 half_number,
+					  __u32 *ret_number, struct flow_slot **ret_slot)
 {
 	__u32 number = 0;
+	if (!nat_take_slot(scratch, &number))
+		return false;
+	struct flow_slot *slot = bpf_map_lookup_elem(&strait_slots, &number);
+	if (slot == NULL)
+		return false;
+	nat_fill_slot(slot, half);
+	if (!nat_move_keys(half, half_number, number)) {
+		flow_take_out(slot, number);
+		scratch->spare_slot = number + 1;
+		return false;
+	}
+	*ret_number = number;
+	*ret_slot = slot;
+	return true;
+}
+
+/* The event is reserved first, so that none of a slot that was taken is ever lost. */
+static __always_inline enum nat_outcome nat_begin_flow(struct nat_scratch *scratch, const struct nat_half *half,
+						       __u32 half_number, struct flow_slot **ret_slot)
+{
+	struct flow_key client_key;
+	__u32 number;
 	struct nat_event *event = bpf_ringbuf_reserve(&nat_events, sizeof(*event), 0);
 	if (event == NULL)
 		return NAT_FULL;
-	struct flow_slot *slot = NULL;
-	if (nat_take_slot(scratch, &number))
-		slot = bpf_map_lookup_elem(&strait_slots, &number);
-	if (slot == NULL) {
+	if (!nat_make_flow(scratch, half, half_number, &number, ret_slot)) {
 		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
 		return NAT_FULL;
 	}
-	nat_fill_slot(slot, scratch);
-	if (!nat_add_keys(client_key, &scratch->back_key, number)) {
-		__sync_lock_test_and_set(&slot->state, FLOW_SLOT_TAKEN);
-		scratch->spare_slot = number + 1;
-		bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
-		return NAT_FULL;
-	}
-	nat_fill_event(event, client_key, &scratch->to_server);
+	flow_slot_key(&half->flow, FLOW_TO_SERVER, &client_key);
+	nat_fill_event(event, &client_key, half);
 	event->kind = NAT_EVENT_BEGUN;
 	event->slot = number;
-	event->connect_us = (__u32)((bpf_ktime_get_ns() - scratch->to_server.begin_ns) / 1000);
+	event->connect_us = (__u32)((bpf_ktime_get_ns() - half->flow.start_ns) / 1000);
 	bpf_ringbuf_submit(event, nat_wake_flags());
-	*ret_slot = slot;
 	return NAT_ESTABLISHED;
 }
 
-/* to_server, to_client and back_key are in the scratch. */
-static __always_inline enum nat_outcome nat_establish(struct nat_scratch *scratch, const struct flow_key *client_key,
-						      struct flow_slot **ret_slot)
+/* Of a half-open flow that the caller has claimed. */
+static __always_inline enum nat_outcome nat_begin_in_place(const struct nat_visit *visit, struct nat_service *service,
+							   const struct nat_half *half, __u32 half_number,
+							   struct flow_slot **ret_slot)
 {
-	struct nat_service *service = bpf_map_lookup_elem(&nat_services, &scratch->to_server.service);
-	if (service == NULL || !nat_is_owner())
-		return NAT_FULL;
-	enum nat_taken taken = nat_take_place(service, client_key);
+	enum nat_taken taken = nat_take_place(service, visit->key);
 	if (taken != NAT_TAKEN)
 		return taken == NAT_TAKEN_NO_RATE ? NAT_LIMITED_BY_RATE : NAT_LIMITED;
-	enum nat_outcome outcome = nat_begin_flow(scratch, client_key, ret_slot);
+	enum nat_outcome outcome = nat_begin_flow(visit->scratch, half, half_number, ret_slot);
+	if (outcome != NAT_ESTABLISHED)
+		nat_give_place(service, visit->key);
+	return outcome;
+}
+
+/* NAT_LOST: another packet of the flow does it at this moment, or the flow makes room for others. */
+static __attribute__((noinline)) enum nat_outcome nat_establish(const struct nat_visit *visit, struct nat_half *half,
+								__u32 half_number, struct flow_slot **ret_slot)
+{
+	struct nat_service *service = bpf_map_lookup_elem(&nat_services, &half->service);
+	if (service == NULL || !nat_is_owner())
+		return NAT_FULL;
+	if (!nat_half_claim(half))
+		return NAT_LOST;
+	enum nat_outcome outcome = nat_begin_in_place(visit, service, half, half_number, ret_slot);
 	if (outcome != NAT_ESTABLISHED) {
-		nat_give_place(service, client_key);
+		__sync_lock_test_and_set(&half->flow.state, FLOW_SLOT_ACTIVE);
 		return outcome;
 	}
-	bpf_map_delete_elem(&nat_half_open, client_key);
-	bpf_map_delete_elem(&nat_half_open, &scratch->back_key);
+	nat_half_give(half_number);
 	nat_count(NAT_COUNT_BEGUN);
 	return outcome;
 }
 
-static __always_inline void nat_back_key(const struct flow_side *to_server, const struct flow_key *client_key,
-					 struct flow_key *ret_key)
-{
-	__builtin_memset(ret_key, 0, sizeof(*ret_key));
-	__builtin_memcpy(ret_key->source, to_server->dest, 16);
-	__builtin_memcpy(ret_key->dest, to_server->source, 16);
-	ret_key->source_port_be16 = to_server->dest_port_be16;
-	ret_key->dest_port_be16 = to_server->source_port_be16;
-	ret_key->protocol = client_key->protocol;
-	ret_key->version = client_key->version;
-}
-
 /* --- beginning --------------------------------------------------------------------------------------------------- */
 
-static __always_inline void nat_fill_halves(const struct nat_visit *visit, const struct nat_server *server)
+/* Its keys are the packet's, and the one in the scratch. */
+static __always_inline void nat_fill_half(const struct nat_visit *visit, const struct nat_server *server,
+					  struct nat_half *half)
 {
-	struct nat_scratch *scratch = visit->scratch;
-	struct nat_half *to_server = &scratch->to_server;
-	struct nat_half *to_client = &scratch->to_client;
-	const struct flow_key *back = &scratch->back_key;
-	__u32 now_tick = bpf_ktime_get_coarse_ns() >> FLOW_TICK_SHIFT;
-	__builtin_memset(&to_server->side, 0, sizeof(to_server->side));
-	__builtin_memset(to_client, 0, sizeof(*to_client));
-	__builtin_memcpy(to_server->side.source, back->dest, 16);
-	__builtin_memcpy(to_server->side.dest, back->source, 16);
-	to_server->side.source_port_be16 = back->dest_port_be16;
-	to_server->side.dest_port_be16 = back->source_port_be16;
-	to_server->side.way_out = server->way_out;
-	to_server->side.seen_tick = to_client->side.seen_tick = now_tick;
-	__builtin_memcpy(to_client->side.source, visit->key->dest, 16);
-	__builtin_memcpy(to_client->side.dest, visit->key->source, 16);
-	to_client->side.source_port_be16 = visit->key->dest_port_be16;
-	to_client->side.dest_port_be16 = visit->key->source_port_be16;
-	to_client->side.way_out = visit->skb->ifindex;
-	to_client->way = FLOW_TO_CLIENT;
-	to_server->way = FLOW_TO_SERVER;
-	to_server->state = NAT_HALF_NEW;
-	to_server->server_state = server->state;
-	to_server->client_first = visit->packet->tcp_seq;
-	to_server->server_first = 0;
-	to_server->begin_ns = bpf_ktime_get_ns();
+	struct flow_side *to_server = &half->flow.sides[FLOW_TO_SERVER];
+	struct flow_side *to_client = &half->flow.sides[FLOW_TO_CLIENT];
+	const struct flow_key *back = &visit->scratch->back_key;
+	__builtin_memcpy(to_server->source, back->dest, 16);
+	__builtin_memcpy(to_server->dest, back->source, 16);
+	to_server->source_port_be16 = back->dest_port_be16;
+	to_server->dest_port_be16 = back->source_port_be16;
+	to_server->way_out = server->way_out;
+	to_client->way_out = visit->skb->ifindex;
+	half->stage = NAT_HALF_NEW;
+	half->server_state = server->state;
+	half->client_first = visit->packet->tcp_seq;
+	half->tried_count = visit->scratch->tried_count;
+	__builtin_memcpy(half->tried, visit->scratch->tried, sizeof(half->tried));
 }
 
-/* The service and the servers that were tried are in scratch->to_server. Returns the number of the server, or -1. */
+/* A half-open flow of the client's, and nothing else in it. The caller has it; NULL: there is none. */
+static __always_inline struct nat_half *nat_new_half(const struct nat_visit *visit, __u32 service, __u32 *ret_number)
+{
+	struct nat_half *half = nat_half_take(ret_number) ? nat_half_at(*ret_number) : NULL;
+	if (half == NULL)
+		return NULL;
+	struct flow_side *to_client = &half->flow.sides[FLOW_TO_CLIENT];
+	__u32 now_tick = bpf_ktime_get_coarse_ns() >> FLOW_TICK_SHIFT;
+	__builtin_memset(half, 0, sizeof(*half));
+	half->flow.state = FLOW_SLOT_TAKEN;
+	half->flow.version = visit->key->version;
+	half->flow.protocol = visit->key->protocol;
+	half->flow.flags = FLOW_SLOT_IS_NAT;
+	half->flow.start_ns = bpf_ktime_get_ns();
+	half->flow.sides[FLOW_TO_SERVER].seen_tick = to_client->seen_tick = now_tick;
+	__builtin_memcpy(to_client->source, visit->key->dest, 16);
+	__builtin_memcpy(to_client->dest, visit->key->source, 16);
+	to_client->source_port_be16 = visit->key->dest_port_be16;
+	to_client->dest_port_be16 = visit->key->source_port_be16;
+	half->service = service;
+	return half;
+}
+
+/* The servers that were tried are in the scratch. Returns the number of the server, or -1. */
 static __always_inline int nat_choose_server(const struct nat_visit *visit, __u32 pool)
 {
-	const struct nat_half *half = &visit->scratch->to_server;
+	const struct nat_scratch *scratch = visit->scratch;
 	struct nat_ask ask = {
 		.client_hash = nat_client_hash(visit->key),
 		.pool = pool,
 		.version = visit->key->version,
-		.tried_count = half->tried_count,
+		.tried_count = scratch->tried_count,
 	};
-	__builtin_memcpy(ask.tried, half->tried, sizeof(ask.tried));
+	__builtin_memcpy(ask.tried, scratch->tried, sizeof(ask.tried));
 	return nat_choose(&ask);
 }
 
-/* Makes a half-open flow of the packet and sends it on; what has to be done with it when that is not possible is `otherwise`. */
-static __attribute__((noinline)) int nat_give(const struct nat_visit *visit, const struct nat_service *service,
-					      int *ret_why)
+/* Puts the key that the server's packets will have into the scratch. Returns the server, or NULL, and why. */
+static __always_inline const struct nat_server *nat_find_back(const struct nat_visit *visit,
+							      const struct nat_service *service, __u32 *ret_at,
+							      int *ret_why)
 {
-	struct nat_scratch *scratch = visit->scratch;
+	struct flow_key *back = &visit->scratch->back_key;
 	int number = nat_choose_server(visit, service->pool);
-	__u32 at = (__u32)number;
+	*ret_at = (__u32)number;
 	*ret_why = NAT_COUNT_LEFT_NO_SERVER;
-	const struct nat_server *server = number >= 0 ? bpf_map_lookup_elem(&nat_servers, &at) : NULL;
+	const struct nat_server *server = number >= 0 ? bpf_map_lookup_elem(&nat_servers, ret_at) : NULL;
 	if (server == NULL)
-		return -1;
-	struct flow_key *back = &scratch->back_key;
+		return NULL;
 	__builtin_memset(back, 0, sizeof(*back));
 	__builtin_memcpy(back->source, server->ip, 16);
 	__builtin_memcpy(back->dest, server->local, 16);
@@ -363,29 +381,55 @@ static __attribute__((noinline)) int nat_give(const struct nat_visit *visit, con
 	back->protocol = visit->key->protocol;
 	back->version = visit->key->version;
 	*ret_why = NAT_COUNT_LEFT_NO_PORT;
-	if (!nat_find_port(back, at))
+	return nat_find_port(back, *ret_at) ? server : NULL;
+}
+
+/* former: the entry of the half-open flow in whose place it comes, or 0. */
+static __always_inline bool nat_add_keys(const struct nat_visit *visit, __u32 number, __u32 former)
+{
+	__u32 to_server = nat_half_entry(number, FLOW_TO_SERVER);
+	__u32 to_client = nat_half_entry(number, FLOW_TO_CLIENT);
+	if (flow_add_key(&visit->scratch->back_key, to_client) != FLOW_INDEX_ADDED)
+		return false;
+	if (former != 0 ? flow_change_key(visit->key, former, to_server)
+			: flow_add_key(visit->key, to_server) == FLOW_INDEX_ADDED)
+		return true;
+	flow_remove_key(&visit->scratch->back_key, to_client);
+	return false;
+}
+
+/* Makes a half-open flow of the packet and sends it on; as nat_add_keys. Returns -1 when that is not possible, and why. */
+static __attribute__((noinline)) int nat_give(const struct nat_visit *visit, const struct nat_service *service,
+					      __u32 service_number, __u32 former, int *ret_why)
+{
+	__u32 at, number;
+	const struct nat_server *server = nat_find_back(visit, service, &at, ret_why);
+	if (server == NULL)
 		return -1;
-	scratch->to_server.server = at;
-	nat_fill_halves(visit, server);
-	if (bpf_map_update_elem(&nat_half_open, back, &scratch->to_client, BPF_ANY) < 0 ||
-	    bpf_map_update_elem(&nat_half_open, visit->key, &scratch->to_server, BPF_ANY) < 0)
+	*ret_why = NAT_COUNT_LEFT_FULL;
+	struct nat_half *half = nat_new_half(visit, service_number, &number);
+	if (half == NULL)
 		return -1;
-	struct nat_half *half = bpf_map_lookup_elem(&nat_half_open, visit->key);
-	return nat_forward(visit, half != NULL ? &half->side : &scratch->to_server.side);
+	half->server = at;
+	nat_fill_half(visit, server, half);
+	__sync_lock_test_and_set(&half->flow.state, FLOW_SLOT_ACTIVE);
+	if (nat_add_keys(visit, number, former))
+		return nat_forward(visit, &half->flow.sides[FLOW_TO_SERVER]);
+	nat_forget(number);
+	return -1;
 }
 
 /* A UDP session that begins in user space stays there, though there may be room in the kernel a moment later. */
 static __always_inline int nat_leave_for_good(const struct nat_visit *visit, __u32 service, __u32 why)
 {
-	struct nat_half *half = &visit->scratch->to_server;
-	if (visit->key->protocol == IPPROTO_UDP) {
-		__builtin_memset(half, 0, sizeof(*half));
-		half->way = FLOW_TO_SERVER;
-		half->state = NAT_HALF_ELSEWHERE;
-		half->service = service;
-		half->side.seen_tick = bpf_ktime_get_coarse_ns() >> FLOW_TICK_SHIFT;
-		bpf_map_update_elem(&nat_half_open, visit->key, half, BPF_ANY);
-	}
+	__u32 number;
+	struct nat_half *half = visit->key->protocol == IPPROTO_UDP ? nat_new_half(visit, service, &number) : NULL;
+	if (half == NULL)
+		return nat_leave(why);
+	half->stage = NAT_HALF_ELSEWHERE;
+	__sync_lock_test_and_set(&half->flow.state, FLOW_SLOT_ACTIVE);
+	if (flow_add_key(visit->key, nat_half_entry(number, FLOW_TO_SERVER)) != FLOW_INDEX_ADDED)
+		nat_forget(number);
 	return nat_leave(why);
 }
 
@@ -406,39 +450,35 @@ static __attribute__((noinline)) int nat_begin(const struct nat_visit *visit, __
 		return nat_leave_for_good(visit, number, NAT_COUNT_LEFT_LIMIT);
 	if (!nat_has_slots())
 		return nat_leave_for_good(visit, number, NAT_COUNT_LEFT_FULL);
-	visit->scratch->to_server.service = number;
-	visit->scratch->to_server.tried_count = 0;
-	int action = nat_give(visit, service, &why);
+	visit->scratch->tried_count = 0;
+	int action = nat_give(visit, service, number, 0, &why);
 	return action >= 0 ? action : nat_leave_for_good(visit, number, why);
 }
 
 /* --- half-open flows, from the client ---------------------------------------------------------------------------- */
 
-static __always_inline void nat_forget(const struct flow_key *client_key, const struct flow_key *back_key)
+static __always_inline int nat_forward_half(const struct nat_visit *visit, struct nat_half *half, __u32 way)
 {
-	bpf_map_delete_elem(&nat_half_open, client_key);
-	bpf_map_delete_elem(&nat_half_open, back_key);
+	return nat_forward(visit, &half->flow.sides[way & 1]);
 }
 
 /* The same client asks once more. The flow's server has not answered, so another one is asked, if there is one. */
-static __always_inline int nat_retry(const struct nat_visit *visit, struct nat_half *half)
+static __always_inline int nat_retry(const struct nat_visit *visit, struct nat_half *half, __u32 number)
 {
 	struct nat_service *service = bpf_map_lookup_elem(&nat_services, &half->service);
 	struct nat_scratch *scratch = visit->scratch;
-	struct flow_key former_back;
 	int why;
 	if (service == NULL || half->tried_count + 1 >= service->tries_max || half->tried_count >= NAT_TRIED_MAX)
-		return nat_forward(visit, &half->side);
-	nat_back_key(&half->side, visit->key, &former_back);
-	scratch->to_server = *half;
-	scratch->to_server.tried[half->tried_count & (NAT_TRIED_MAX - 1)] = half->server;
-	scratch->to_server.tried_count++;
-	if (half->state == NAT_HALF_NEW)
+		return nat_forward_half(visit, half, FLOW_TO_SERVER);
+	__builtin_memcpy(scratch->tried, half->tried, sizeof(scratch->tried));
+	scratch->tried[half->tried_count & (NAT_TRIED_MAX - 1)] = half->server;
+	scratch->tried_count = half->tried_count + 1;
+	if (half->stage == NAT_HALF_NEW)
 		nat_tell(NAT_EVENT_UNANSWERED, visit->key, half, false);
-	int action = nat_give(visit, service, &why);
+	int action = nat_give(visit, service, half->service, nat_half_entry(number, FLOW_TO_SERVER), &why);
 	if (action < 0)
-		return nat_forward(visit, &half->side);
-	bpf_map_delete_elem(&nat_half_open, &former_back);
+		return nat_forward_half(visit, half, FLOW_TO_SERVER);
+	nat_forget(number);
 	nat_count(NAT_COUNT_RETRIED);
 	return action;
 }
@@ -451,149 +491,144 @@ static __always_inline bool nat_is_within(__u32 number, __u32 from, __u32 bytes)
 /* Does it acknowledge the server's SYN, from where the client's bytes begin? */
 static __always_inline bool nat_establishes(const struct flow_packet *packet, const struct nat_half *half)
 {
-	return half->state == NAT_HALF_ANSWERED &&
+	return half->stage == NAT_HALF_ANSWERED &&
 	       nat_is_within(packet->tcp_ack, half->server_first, NAT_FIRST_BYTES_MAX) &&
 	       nat_is_within(packet->tcp_seq, half->client_first, NAT_FIRST_BYTES_MAX);
 }
 
+/* What ends it has to be sent on first. */
+static __always_inline int nat_forward_last(const struct nat_visit *visit, struct nat_half *half, __u32 number,
+					    __u32 way)
+{
+	int action = nat_forward_half(visit, half, way);
+	nat_forget(number);
+	return action;
+}
+
 /* A limit was reached meanwhile: the server is told that there is no connection, and the client finds out. */
-static __always_inline int nat_end_limited(const struct nat_visit *visit, struct nat_half *half, bool is_by_rate)
+static __always_inline int nat_end_limited(const struct nat_visit *visit, struct nat_half *half, __u32 number,
+					   bool is_by_rate)
 {
 	nat_tell(NAT_EVENT_LIMITED, visit->key, half, is_by_rate);
 	nat_count(NAT_COUNT_DROPPED_LIMIT);
 	nat_make_reset(visit);
-	visit->scratch->to_server.side = half->side;
-	nat_forget(visit->key, &visit->scratch->back_key);
-	return nat_forward(visit, &visit->scratch->to_server.side);
+	return nat_forward_last(visit, half, number, FLOW_TO_SERVER);
 }
 
 /* The client's half of the handshake is there. */
-static __always_inline int nat_complete(const struct nat_visit *visit, struct nat_half *half)
+static __always_inline int nat_complete(const struct nat_visit *visit, struct nat_half *half, __u32 number)
 {
-	struct nat_scratch *scratch = visit->scratch;
 	struct flow_slot *slot;
-	nat_back_key(&half->side, visit->key, &scratch->back_key);
-	const struct nat_half *back = bpf_map_lookup_elem(&nat_half_open, &scratch->back_key);
-	if (back == NULL)
-		return TC_ACT_UNSPEC;
-	scratch->to_server = *half;
-	scratch->to_client = *back;
-	enum nat_outcome outcome = nat_establish(scratch, visit->key, &slot);
+	enum nat_outcome outcome = nat_establish(visit, half, number, &slot);
 	if (outcome == NAT_LIMITED || outcome == NAT_LIMITED_BY_RATE)
-		return nat_end_limited(visit, half, outcome == NAT_LIMITED_BY_RATE);
+		return nat_end_limited(visit, half, number, outcome == NAT_LIMITED_BY_RATE);
 	/* It comes again. */
 	if (outcome == NAT_FULL)
 		return nat_drop(NAT_COUNT_DROPPED_FULL);
+	if (outcome == NAT_LOST)
+		return nat_forward_half(visit, half, FLOW_TO_SERVER);
 	return nat_forward_first(visit, slot, FLOW_TO_SERVER);
 }
 
-static __always_inline int nat_from_client_tcp(const struct nat_visit *visit, struct nat_half *half)
+static __always_inline int nat_begin_anew(const struct nat_visit *visit, __u32 service, __u32 number)
+{
+	nat_forget(number);
+	return nat_begin(visit, service);
+}
+
+static __always_inline int nat_from_client_tcp(const struct nat_visit *visit, struct nat_half *half, __u32 number)
 {
 	const struct flow_packet *packet = visit->packet;
-	struct nat_scratch *scratch = visit->scratch;
-	if (packet->tcp_flags & FLOW_TCP_RST) {
-		scratch->to_server.side = half->side;
-		nat_back_key(&half->side, visit->key, &scratch->back_key);
-		nat_forget(visit->key, &scratch->back_key);
-		return nat_forward(visit, &scratch->to_server.side);
-	}
+	if (packet->tcp_flags & FLOW_TCP_RST)
+		return nat_forward_last(visit, half, number, FLOW_TO_SERVER);
 	if (nat_is_first(packet) && packet->tcp_seq == half->client_first)
-		return half->state == NAT_HALF_ANSWERED ? nat_forward(visit, &half->side) : nat_retry(visit, half);
-	if (nat_is_first(packet)) {
-		nat_back_key(&half->side, visit->key, &scratch->back_key);
-		__u32 service = half->service;
-		nat_forget(visit->key, &scratch->back_key);
-		return nat_begin(visit, service);
-	}
-	return nat_establishes(packet, half) ? nat_complete(visit, half) : TC_ACT_UNSPEC;
+		return half->stage == NAT_HALF_ANSWERED ? nat_forward_half(visit, half, FLOW_TO_SERVER)
+							: nat_retry(visit, half, number);
+	if (nat_is_first(packet))
+		return nat_begin_anew(visit, half->service, number);
+	return nat_establishes(packet, half) ? nat_complete(visit, half, number) : TC_ACT_UNSPEC;
 }
 
 /* As long as its server has not replied a flow may go to another one. */
-static __always_inline int nat_from_client_udp(const struct nat_visit *visit, struct nat_half *half)
+static __always_inline int nat_from_client_udp(const struct nat_visit *visit, struct nat_half *half, __u32 number)
 {
 	struct nat_service *service = bpf_map_lookup_elem(&nat_services, &half->service);
 	const struct nat_server *server = bpf_map_lookup_elem(&nat_servers, &half->server);
+	__u32 *seen_tick = &half->flow.sides[FLOW_TO_SERVER].seen_tick;
 	__u32 now_tick = bpf_ktime_get_coarse_ns() >> FLOW_TICK_SHIFT;
-	if (half->state == NAT_HALF_ELSEWHERE && service != NULL &&
-	    now_tick - half->side.seen_tick < service->idle_ticks) {
-		half->side.seen_tick = now_tick;
+	if (half->stage == NAT_HALF_ELSEWHERE && service != NULL && now_tick - *seen_tick < service->idle_ticks) {
+		*seen_tick = now_tick;
 		return TC_ACT_UNSPEC;
 	}
-	__u32 age_ticks = (bpf_ktime_get_ns() - half->begin_ns) >> FLOW_TICK_SHIFT;
-	if (half->state != NAT_HALF_ELSEWHERE && service != NULL && server != NULL &&
+	__u32 age_ticks = (bpf_ktime_get_ns() - half->flow.start_ns) >> FLOW_TICK_SHIFT;
+	if (half->stage != NAT_HALF_ELSEWHERE && service != NULL && server != NULL &&
 	    server->state == half->server_state && age_ticks < service->new_ticks)
-		return nat_forward(visit, &half->side);
-	__u32 number = half->service;
-	nat_back_key(&half->side, visit->key, &visit->scratch->back_key);
-	nat_forget(visit->key, &visit->scratch->back_key);
-	return nat_begin(visit, number);
+		return nat_forward_half(visit, half, FLOW_TO_SERVER);
+	return nat_begin_anew(visit, half->service, number);
 }
 
 /* --- half-open flows, from the server ---------------------------------------------------------------------------- */
 
 /* The server refuses. As long as another one can be asked the client does not hear of it. */
-static __always_inline int nat_refuse(const struct nat_visit *visit, struct nat_half *half,
-				      const struct flow_key *client_key, const struct nat_half *to_client)
+static __always_inline int nat_refuse(const struct nat_visit *visit, struct nat_half *half, __u32 number)
 {
 	struct nat_service *service = bpf_map_lookup_elem(&nat_services, &half->service);
-	bool was_answered = half->state == NAT_HALF_ANSWERED;
+	struct flow_key client_key;
+	bool was_answered = half->stage == NAT_HALF_ANSWERED;
+	flow_slot_key(&half->flow, FLOW_TO_SERVER, &client_key);
 	if (!was_answered)
-		nat_tell(NAT_EVENT_REFUSED, client_key, half, false);
+		nat_tell(NAT_EVENT_REFUSED, &client_key, half, false);
 	if (!was_answered && service != NULL && half->tried_count + 1 < service->tries_max &&
 	    half->tried_count < NAT_TRIED_MAX) {
-		half->state = NAT_HALF_REFUSED;
+		half->stage = NAT_HALF_REFUSED;
 		return TC_ACT_SHOT;
 	}
-	visit->scratch->to_client.side = to_client->side;
-	nat_forget(client_key, visit->key);
-	return nat_forward(visit, &visit->scratch->to_client.side);
+	return nat_forward_last(visit, half, number, FLOW_TO_CLIENT);
 }
 
-static __always_inline int nat_from_server_tcp(const struct nat_visit *visit, struct nat_half *to_client,
-					       struct nat_half *half, const struct flow_key *client_key)
+static __always_inline int nat_from_server_tcp(const struct nat_visit *visit, struct nat_half *half, __u32 number)
 {
 	const struct flow_packet *packet = visit->packet;
 	if (packet->tcp_flags & FLOW_TCP_RST)
-		return nat_refuse(visit, half, client_key, to_client);
+		return nat_refuse(visit, half, number);
 	if ((packet->tcp_flags & FLOW_TCP_SYN) && (packet->tcp_flags & FLOW_TCP_ACK)) {
 		half->server_first = packet->tcp_seq;
-		half->state = NAT_HALF_ANSWERED;
-	} else if (half->state == NAT_HALF_NEW) {
+		half->stage = NAT_HALF_ANSWERED;
+	} else if (half->stage == NAT_HALF_NEW) {
 		/* It still has the connection that came from this port before; the client's reset ends that. */
-		half->state = NAT_HALF_REFUSED;
+		half->stage = NAT_HALF_REFUSED;
 	}
-	return nat_forward(visit, &to_client->side);
+	return nat_forward_half(visit, half, FLOW_TO_CLIENT);
 }
 
-static __always_inline int nat_from_server_udp(const struct nat_visit *visit, struct nat_half *to_client,
-					       struct nat_half *half, const struct flow_key *client_key)
+static __always_inline int nat_from_server_udp(const struct nat_visit *visit, struct nat_half *half, __u32 number)
 {
-	struct nat_scratch *scratch = visit->scratch;
 	struct flow_slot *slot;
-	scratch->back_key = *visit->key;
-	scratch->to_server = *half;
-	scratch->to_client = *to_client;
-	enum nat_outcome outcome = nat_establish(scratch, client_key, &slot);
+	enum nat_outcome outcome = nat_establish(visit, half, number, &slot);
 	if (outcome == NAT_ESTABLISHED)
 		return nat_forward_first(visit, slot, FLOW_TO_CLIENT);
+	if (outcome == NAT_LOST)
+		return nat_forward_half(visit, half, FLOW_TO_CLIENT);
 	return nat_drop(outcome == NAT_FULL ? NAT_COUNT_DROPPED_FULL : NAT_COUNT_DROPPED_LIMIT);
-}
-
-static __always_inline int nat_from_server(const struct nat_visit *visit, struct nat_half *to_client)
-{
-	struct flow_key client_key;
-	nat_client_key(&to_client->side, visit->key, &client_key);
-	struct nat_half *half = bpf_map_lookup_elem(&nat_half_open, &client_key);
-	if (half == NULL)
-		return TC_ACT_UNSPEC;
-	return visit->key->protocol == IPPROTO_TCP ? nat_from_server_tcp(visit, to_client, half, &client_key)
-						   : nat_from_server_udp(visit, to_client, half, &client_key);
 }
 
 /* --- all --------------------------------------------------------------------------------------------------------- */
 
-/* A packet that belongs to no established flow. */
-static __always_inline int nat_packet(struct __sk_buff *skb, struct flow_packet *packet, struct flow_key *key)
+static __always_inline int nat_packet_of_half(const struct nat_visit *visit, __u32 entry)
+{
+	__u32 number = flow_entry_number(entry);
+	struct nat_half *half = nat_half_at(number);
+	bool is_tcp = visit->key->protocol == IPPROTO_TCP;
+	if (half == NULL)
+		return TC_ACT_UNSPEC;
+	if (flow_entry_way(entry) == FLOW_TO_CLIENT)
+		return is_tcp ? nat_from_server_tcp(visit, half, number) : nat_from_server_udp(visit, half, number);
+	return is_tcp ? nat_from_client_tcp(visit, half, number) : nat_from_client_udp(visit, half, number);
+}
+
+/* A packet that belongs to no established flow. entry: of the half-open one, or 0. */
+static __always_inline int nat_packet(struct __sk_buff *skb, struct flow_packet *packet, struct flow_key *key,
+				      __u32 entry)
 {
 	__u32 zero = 0;
 	struct nat_visit visit = { .skb = skb, .packet = packet, .key = key };
@@ -602,12 +637,8 @@ static __always_inline int nat_packet(struct __sk_buff *skb, struct flow_packet 
 	visit.scratch = bpf_map_lookup_elem(&nat_scratches, &zero);
 	if (visit.scratch == NULL)
 		return TC_ACT_UNSPEC;
-	struct nat_half *half = bpf_map_lookup_elem(&nat_half_open, key);
-	if (half != NULL && half->way == FLOW_TO_CLIENT)
-		return nat_from_server(&visit, half);
-	if (half != NULL)
-		return key->protocol == IPPROTO_TCP ? nat_from_client_tcp(&visit, half)
-						    : nat_from_client_udp(&visit, half);
+	if (entry != 0)
+		return nat_packet_of_half(&visit, entry);
 	struct nat_listen listen = {
 		.port_be16 = key->dest_port_be16,
 		.protocol = key->protocol,

@@ -13,14 +13,14 @@
 #include "bpf/flow_abi.h"
 
 enum {
-	NAT_TRIED_MAX = 4,         /* servers that a half-open flow remembers to have failed it; a power of two */
-	NAT_PORTS_MAX = 65536,     /* that flows may come from */
-	NAT_NETWORKS_BLOCKED = 0,  /* the set of networks that no service takes anything from */
-	NAT_OWNER_TICKS = 300,     /* 5 s: without a sign of life for so long nothing is begun */
-	NAT_WAKE_TICKS = 1,        /* user space is woken at most so often because of events */
-	NAT_PROTOCOL_COUNT = 2,    /* TCP, UDP, as enum flow_protocol has them */
-	NAT_SLOTS_MAX = 1 << 14,   /* free slots that are set aside; a power of two */
-	NAT_HALF_OPEN_MAX = 65536, /* half-open flows, both ways counted */
+	NAT_TRIED_MAX = 4,           /* servers that a half-open flow remembers to have failed it; a power of two */
+	NAT_PORTS_MAX = 65536,       /* that flows may come from */
+	NAT_NETWORKS_BLOCKED = 0,    /* the set of networks that no service takes anything from */
+	NAT_OWNER_TICKS = 300,       /* 5 s: without a sign of life for so long nothing is begun */
+	NAT_WAKE_TICKS = 1,          /* user space is woken at most so often because of events */
+	NAT_PROTOCOL_COUNT = 2,      /* TCP, UDP, as enum flow_protocol has them */
+	NAT_SLOTS_MAX = 1 << 14,     /* free slots that are set aside; a power of two */
+	NAT_HALF_OPEN_MAX = 1 << 15, /* half-open flows; a power of two */
 };
 
 /* Key of the table of listen addresses, whose values are numbers of services. */
@@ -96,19 +96,18 @@ struct nat_server {
 	__u32 port_cursor; /* the program's: the port that was used longest ago comes next */
 };
 
-enum nat_half_state {
+enum nat_half_stage {
 	NAT_HALF_NEW,       /* the server has not answered */
 	NAT_HALF_ANSWERED,  /* TCP: with SYN and ACK */
-	NAT_HALF_ELSEWHERE, /* UDP: user space has it; there is no other key */
-	NAT_HALF_REFUSED,   /* it does not want to: the next try goes to another one */
+	NAT_HALF_ELSEWHERE, /* UDP: user space has it; it has the client's key only */
+	NAT_HALF_REFUSED,   /* the server does not want to: the next try goes to another one */
 };
 
-/* A flow that is not established, by each of its keys. What the other key has is known from this one. */
+/* A flow that is not established. */
 struct nat_half {
-	struct flow_side side; /* what packets of this key get, and what was counted */
-	__u32 way;
-	/* All that follows: of FLOW_TO_SERVER only. */
-	__u32 state;
+	/* What it will be; it began with this server. FREE: nobody has it, ACTIVE: keys lead here, TAKEN: they come or go. */
+	struct flow_slot flow;
+	__u32 stage;
 	__u32 service;
 	__u32 server;
 	__u32 server_state; /* when it was chosen */
@@ -117,8 +116,11 @@ struct nat_half {
 	__u32 server_first;
 	__u32 tried_count;
 	__u32 tried[NAT_TRIED_MAX];
-	__u64 begin_ns; /* with this server */
+	__u32 next; /* of free ones: the next one's number and 1, or 0 */
 };
+
+/* A state of its flow: it is free, and nobody knows, because too many gave theirs back at the same time. */
+enum { NAT_HALF_LOST = 3 };
 
 enum nat_event_kind {
 	NAT_EVENT_BEGUN = 1, /* slot: the flow's */
@@ -153,6 +155,10 @@ struct nat_shared {
 	__u32 head;
 	__u32 tail;
 	__u32 slots[NAT_SLOTS_MAX];
+	/* Half-open flows that are free, the last one first: its number and 1, and in the upper half how often that has changed. */
+	__u64 half_free;
+	__u32 half_fresh;  /* from this one on they were never used */
+	__u32 half_cursor; /* where the next one is looked for that has to make room */
 	/* Ports that flows may come from, in the order in which they are used. */
 	__u32 port_count;
 	__u16 ports[NAT_PORTS_MAX];
@@ -162,6 +168,7 @@ struct nat_shared {
 struct nat_owner {
 	__u32 owner;
 	__u32 alive_tick;
+	__u64 seed; /* of the index of flows */
 };
 
 /* What became of packets that could have begun a flow. Counters for each CPU. */

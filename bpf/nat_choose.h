@@ -10,6 +10,7 @@
 #ifndef BPF_NAT_CHOOSE_H
 #define BPF_NAT_CHOOSE_H
 
+#include "bpf/nat_half.h"
 #include "bpf/nat_maps.h"
 
 enum {
@@ -143,19 +144,6 @@ __attribute__((noinline)) int nat_choose(struct nat_ask *ask)
 
 /* --- a port ------------------------------------------------------------------------------------------------------ */
 
-/* The key that the client's packets have, from what the server's packets get. */
-static __always_inline void nat_client_key(const struct flow_side *to_client, const struct flow_key *back_key,
-					   struct flow_key *ret_key)
-{
-	__builtin_memset(ret_key, 0, sizeof(*ret_key));
-	__builtin_memcpy(ret_key->source, to_client->dest, 16);
-	__builtin_memcpy(ret_key->dest, to_client->source, 16);
-	ret_key->source_port_be16 = to_client->dest_port_be16;
-	ret_key->dest_port_be16 = to_client->source_port_be16;
-	ret_key->protocol = back_key->protocol;
-	ret_key->version = back_key->version;
-}
-
 static __always_inline bool nat_has_ended(const struct flow_slot *slot)
 {
 	__u8 to_server = slot->sides[FLOW_TO_SERVER].tcp_flags, to_client = slot->sides[FLOW_TO_CLIENT].tcp_flags;
@@ -173,20 +161,12 @@ static __always_inline bool nat_has_rested(const struct flow_side *side)
  * looks at it the next time. Without that so many ports would be those of ended connections as begin in the second that
  * they stay. Whoever changes the state of the slot takes away the keys.
  */
-static __always_inline bool nat_clear_ended(const struct flow_key *back_key, const struct flow_place *place)
+static __always_inline bool nat_clear_ended(__u32 number)
 {
-	struct flow_key client_key;
-	struct flow_slot *slot = bpf_map_lookup_elem(&strait_slots, &place->slot);
-	if (slot == NULL || !(slot->flags & FLOW_SLOT_IS_NAT) || back_key->protocol != IPPROTO_TCP ||
-	    !nat_has_ended(slot) || !nat_has_rested(&slot->sides[FLOW_TO_SERVER]) ||
-	    !nat_has_rested(&slot->sides[FLOW_TO_CLIENT]))
-		return false;
-	nat_client_key(&slot->sides[FLOW_TO_CLIENT], back_key, &client_key);
-	if (__sync_val_compare_and_swap(&slot->state, FLOW_SLOT_ACTIVE, FLOW_SLOT_TAKEN) != FLOW_SLOT_ACTIVE)
-		return false;
-	bpf_map_delete_elem(&strait_flows, &client_key);
-	bpf_map_delete_elem(&strait_flows, back_key);
-	return true;
+	struct flow_slot *slot = bpf_map_lookup_elem(&strait_slots, &number);
+	return slot != NULL && (slot->flags & FLOW_SLOT_IS_NAT) && slot->protocol == IPPROTO_TCP &&
+	       nat_has_ended(slot) && nat_has_rested(&slot->sides[FLOW_TO_SERVER]) &&
+	       nat_has_rested(&slot->sides[FLOW_TO_CLIENT]) && flow_take_out(slot, number);
 }
 
 /*
@@ -195,21 +175,20 @@ static __always_inline bool nat_clear_ended(const struct flow_key *back_key, con
  */
 __attribute__((noinline)) int nat_is_free(struct flow_key *back_key, __u32 is_last_try)
 {
-	if (back_key == NULL)
-		return false;
-	const struct flow_place *place = bpf_map_lookup_elem(&strait_flows, back_key);
-	if (place != NULL)
-		return nat_clear_ended(back_key, place);
-	const struct nat_half *half = bpf_map_lookup_elem(&nat_half_open, back_key);
+	__u32 entry = flow_find(back_key);
+	__u32 number = flow_entry_number(entry);
+	if (entry == 0)
+		return true;
+	if (!(entry & FLOW_ENTRY_HALF_OPEN))
+		return nat_clear_ended(number);
+	const struct nat_half *half = nat_half_at(number);
 	if (half == NULL)
 		return true;
 	__u32 now_tick = bpf_ktime_get_coarse_ns() >> FLOW_TICK_SHIFT;
 	__u32 young_ticks = (NAT_HALF_OPEN_YOUNG_MS * 1000000ull) >> FLOW_TICK_SHIFT;
-	if (!is_last_try && now_tick - half->side.seen_tick < young_ticks)
+	if (!is_last_try && now_tick - half->flow.sides[FLOW_TO_CLIENT].seen_tick < young_ticks)
 		return false;
-	struct flow_key client_key;
-	nat_client_key(&half->side, back_key, &client_key);
-	bpf_map_delete_elem(&nat_half_open, &client_key);
+	nat_forget(number);
 	return true;
 }
 

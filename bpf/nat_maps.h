@@ -54,13 +54,12 @@ struct {
 	__type(value, __u64);
 } nat_choices SEC(".maps");
 
-/* What is lost when it is full are handshakes, the oldest first, and never an established flow. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
-	__type(key, struct flow_key);
+	__type(key, __u32);
 	__type(value, struct nat_half);
-} nat_half_open SEC(".maps");
+} nat_halves SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -86,8 +85,8 @@ struct {
 /* What does not fit on the stack of a program. */
 struct nat_scratch {
 	struct flow_key back_key;
-	struct nat_half to_server;
-	struct nat_half to_client;
+	__u32 tried_count;
+	__u32 tried[NAT_TRIED_MAX];
 	__u32 spare_slot; /* that was taken in vain, and 1 */
 };
 

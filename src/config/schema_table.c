@@ -120,7 +120,7 @@ static const struct schema_value kernel_path_values[] = {
 	{ POSITIONAL("MODE", SCHEMA_WORD), FIELD(config, kernel_path.mode), .flags = SCHEMA_REQUIRED, .noun = "mode",
 	  .words = kernel_path_words, .fallback = "auto", .help = "whether services may send flows on in the kernel" },
 	{ KEY("flows", SCHEMA_COUNT), FIELD(config, kernel_path.flows), .min = 64, .max = 4 << 20, .fallback = "65536",
-	  .help = "flows in the kernel at a time; each takes 176 bytes at the start, and some 200 more when it comes" },
+	  .help = "flows in the kernel at a time; the table takes some 230 bytes for each, when it is opened" },
 	{ KEY("pins", SCHEMA_PATH), FIELD(config, kernel_path.pins), .min = 1, .max = 80,
 	  .absent = "a directory of the network namespace's own in /sys/fs/bpf/strait",
 	  .help = "a directory of a BPF file system, by which flows outlive a daemon that was killed" },

@@ -5,8 +5,10 @@
 #include "base/clock.h"
 #include "base/fd.h"
 #include "base/memory.h"
+#include "base/random.h"
 #include "base/spin_lock.h"
 
+#include "bpf/flow_index.h"
 #include "bpf/nat_abi.h"
 
 #include "bpf/flow.skel.h"
@@ -31,6 +33,7 @@ enum {
 };
 
 static_assert(sizeof(struct flow_slot) % 8 == 0, "as the kernel's array has them");
+static_assert(FLOW_TABLE_FLOWS_MAX <= 1 << FLOW_ENTRY_NUMBER_BITS, "as entries of the index have them");
 
 struct flow_table {
 	struct flow *program; /* the skeleton */
@@ -41,11 +44,13 @@ struct flow_table {
 	struct ingress_places places;
 	/* Interfaces of the places, for other threads; 0: none. */
 	_Atomic uint32_t interfaces[INGRESS_PLACES_MAX];
-	struct flow_slot *slots; /* the kernel's, mapped */
-	struct nat_owner *owner; /* likewise */
+	/* The kernel's, mapped. */
+	struct flow_slot *slots;
+	struct flow_bucket *buckets;
+	struct nat_owner *owner;
+	struct flow_index index; /* over slots and buckets */
 	bool has_nat;
 	struct nat_sizes nat_sizes;
-	int keys_fd;
 	/* Free slots: those from fresh_next on, and a ring of those that were given back, the oldest first. */
 	struct spin_lock lock;
 	uint32_t fresh_next;
@@ -59,7 +64,7 @@ struct flow_table {
 
 /* --- pins -------------------------------------------------------------------------------------------------------- */
 
-static const char *const pinned_maps[] = { "strait_flows", "strait_slots", "strait_counts", "strait_owner" };
+static const char *const pinned_maps[] = { "strait_buckets", "strait_slots", "strait_counts", "strait_owner" };
 
 enum { PINNED_MAP_COUNT = sizeof(pinned_maps) / sizeof(pinned_maps[0]) };
 
@@ -68,19 +73,38 @@ static void pin_path(const struct flow_table *table, const char *name, char *ret
 	snprintf(ret_path, PATH_BYTES + 32, "%s/%s", table->pins, name);
 }
 
+/* Returns the descriptor of a pinned map, or -errno. */
+static int open_pinned(const struct flow_table *table, const char *name)
+{
+	char path[PATH_BYTES + 32];
+	pin_path(table, name, path);
+	int fd = table->pins[0] != '\0' ? bpf_obj_get(path) : -ENOENT;
+	return fd >= 0 ? fd : -errno;
+}
+
 /* The size that a pinned table has, or 0. */
 static uint32_t read_pinned_size(const struct flow_table *table)
 {
-	char path[PATH_BYTES + 32];
 	struct bpf_map_info info = { 0 };
 	uint32_t info_bytes = sizeof(info);
-	pin_path(table, "strait_slots", path);
-	int fd = bpf_obj_get(path);
+	int fd = open_pinned(table, "strait_slots");
 	if (fd < 0)
 		return 0;
 	int result = bpf_obj_get_info_by_fd(fd, &info, &info_bytes);
 	fd_close(&fd);
 	return result == 0 ? info.max_entries : 0;
+}
+
+/* That of the process before, or a new one. */
+static uint64_t find_seed(const struct flow_table *table)
+{
+	struct nat_owner owner = { 0 };
+	uint32_t key = 0;
+	int fd = open_pinned(table, "strait_owner");
+	if (fd >= 0)
+		bpf_map_lookup_elem(fd, &key, &owner);
+	fd_close(&fd);
+	return owner.seed != 0 ? owner.seed : random_unguessable();
 }
 
 bool flow_table_find_adopted(const struct flow_table *table, uint32_t *number)
@@ -168,22 +192,16 @@ static void sort_slots(struct flow_table *table)
 	}
 }
 
-/* A walk that stands on a key that is gone begins anew, so a key goes when the walk stands on the next one. */
+/* Neither those nor half-open flows have keys. */
 static void remove_stray_keys(struct flow_table *table)
 {
-	struct flow_key key, next, stray;
-	struct flow_place place;
-	bool has_former = false, has_stray = false;
-	while (bpf_map_get_next_key(table->keys_fd, has_former ? &key : NULL, &next) == 0) {
-		if (has_stray)
-			bpf_map_delete_elem(table->keys_fd, &stray);
-		key = next;
-		has_former = true;
-		has_stray = bpf_map_lookup_elem(table->keys_fd, &key, &place) == 0 && !is_active(table, place.slot);
-		stray = key;
+	for (uint64_t i = 0; i <= table->index.shape.mask; i++) {
+		for (int j = 0; j < FLOW_BUCKET_ENTRIES; j++) {
+			uint32_t *entry = &table->buckets[i].entries[j];
+			if ((*entry & FLOW_ENTRY_HALF_OPEN) || !is_active(table, flow_entry_number(*entry)))
+				__atomic_store_n(entry, 0, __ATOMIC_RELEASE);
+		}
 	}
-	if (has_stray)
-		bpf_map_delete_elem(table->keys_fd, &stray);
 }
 
 /* --- life -------------------------------------------------------------------------------------------------------- */
@@ -197,19 +215,29 @@ static int map_memory(int fd, size_t bytes, void **ret_memory)
 	return 0;
 }
 
+static size_t bytes_of_slots(const struct flow_table *table)
+{
+	return (size_t)table->flows_max * sizeof(struct flow_slot);
+}
+
+static size_t bytes_of_buckets(const struct flow_table *table)
+{
+	return (table->index.shape.mask + 1) * sizeof(struct flow_bucket);
+}
+
 static int map_all(struct flow_table *table)
 {
-	void *slots = NULL, *owner = NULL;
-	int result = map_memory(bpf_map__fd(table->program->maps.strait_slots),
-				(size_t)table->flows_max * sizeof(struct flow_slot), &slots);
-	if (result < 0)
-		return result;
-	table->slots = slots;
-	result = map_memory(bpf_map__fd(table->program->maps.strait_owner), sizeof(struct nat_owner), &owner);
-	if (result < 0)
-		return result;
+	void *slots = NULL, *buckets = NULL, *owner = NULL;
+	int result = map_memory(bpf_map__fd(table->program->maps.strait_slots), bytes_of_slots(table), &slots);
+	if (result == 0)
+		result =
+			map_memory(bpf_map__fd(table->program->maps.strait_buckets), bytes_of_buckets(table), &buckets);
+	if (result == 0)
+		result = map_memory(bpf_map__fd(table->program->maps.strait_owner), sizeof(struct nat_owner), &owner);
+	table->slots = table->index.slots = slots;
+	table->buckets = table->index.buckets = buckets;
 	table->owner = owner;
-	return 0;
+	return result;
 }
 
 /* Tables that are not wanted are as small as can be. */
@@ -225,8 +253,19 @@ static void set_nat_sizes(struct flow_table *table, const struct nat_sizes *size
 	bpf_map__set_max_entries(table->program->maps.nat_pools, sizes->pools);
 	bpf_map__set_max_entries(table->program->maps.nat_servers, sizes->servers);
 	bpf_map__set_max_entries(table->program->maps.nat_choices, sizes->choices);
-	bpf_map__set_max_entries(table->program->maps.nat_half_open, NAT_HALF_OPEN_MAX);
+	bpf_map__set_max_entries(table->program->maps.nat_halves, NAT_HALF_OPEN_MAX);
 	bpf_map__set_max_entries(table->program->maps.nat_events, EVENT_RING_BYTES);
+}
+
+/* Half-open flows, too, have their keys in the index; a table that is pinned keeps its size, so there is always room for them. */
+static void set_sizes(struct flow_table *table)
+{
+	uint32_t buckets = flow_index_buckets(FLOW_WAY_COUNT * (table->flows_max + NAT_HALF_OPEN_MAX));
+	table->index.shape.mask = buckets - 1;
+	table->index.shape.seed = find_seed(table);
+	bpf_map__set_max_entries(table->program->maps.strait_slots, table->flows_max);
+	bpf_map__set_max_entries(table->program->maps.strait_buckets, buckets);
+	table->program->rodata->flow_index_shape = table->index.shape;
 }
 
 /* From here on the program of a process before begins nothing any more, and takes no slot. */
@@ -235,6 +274,7 @@ static void become_owner(struct flow_table *table, bool had_other)
 	uint64_t now_ns = clock_monotonic_ns();
 	/* No two processes that have the same flows were opened at the same moment. */
 	table->program->bss->nat_shared.owner = (uint32_t)(now_ns >> 16 ^ (uint64_t)getpid() << 16) | 1;
+	table->owner->seed = table->index.shape.seed;
 	__atomic_store_n(&table->owner->owner, table->program->bss->nat_shared.owner, __ATOMIC_SEQ_CST);
 	flow_table_note_alive(table);
 	if (had_other)
@@ -251,15 +291,13 @@ static int load(struct flow_table *table, const struct nat_sizes *nat_sizes)
 	uint32_t pinned_size = table->pins[0] != '\0' ? read_pinned_size(table) : 0;
 	if (pinned_size != 0)
 		table->flows_max = pinned_size;
-	bpf_map__set_max_entries(table->program->maps.strait_slots, table->flows_max);
-	bpf_map__set_max_entries(table->program->maps.strait_flows, FLOW_WAY_COUNT * table->flows_max);
+	set_sizes(table);
 	set_nat_sizes(table, nat_sizes);
 	int result = set_pins(table);
 	if (result == 0)
 		result = flow__load(table->program);
 	if (result < 0)
 		return result;
-	table->keys_fd = bpf_map__fd(table->program->maps.strait_flows);
 	result = map_all(table);
 	if (result == 0)
 		become_owner(table, pinned_size != 0);
@@ -269,7 +307,9 @@ static int load(struct flow_table *table, const struct nat_sizes *nat_sizes)
 static void free_table(struct flow_table *table)
 {
 	if (table->slots != NULL)
-		munmap(table->slots, (size_t)table->flows_max * sizeof(struct flow_slot));
+		munmap(table->slots, bytes_of_slots(table));
+	if (table->buckets != NULL)
+		munmap(table->buckets, bytes_of_buckets(table));
 	if (table->owner != NULL)
 		munmap(table->owner, sizeof(struct nat_owner));
 	if (table->program != NULL)
@@ -454,32 +494,28 @@ void flow_table_give(struct flow_table *table, uint32_t number)
 
 /* --- flows ------------------------------------------------------------------------------------------------------- */
 
-/* What comes from where the other side's packets go. */
-static struct flow_key key_of(const struct flow_slot *slot, enum flow_way way)
-{
-	const struct flow_side *back = &slot->sides[way == FLOW_TO_SERVER ? FLOW_TO_CLIENT : FLOW_TO_SERVER];
-	struct flow_key key = {
-		.source_port_be16 = back->dest_port_be16,
-		.dest_port_be16 = back->source_port_be16,
-		.protocol = slot->protocol,
-		.version = slot->version,
-	};
-	memcpy(key.source, back->dest, sizeof(key.source));
-	memcpy(key.dest, back->source, sizeof(key.dest));
-	return key;
-}
-
 static int add_key(struct flow_table *table, uint32_t number, enum flow_way way)
 {
-	struct flow_key key = key_of(&table->slots[number], way);
-	const struct flow_place place = { .slot = number, .way = way };
-	return bpf_map_update_elem(table->keys_fd, &key, &place, BPF_NOEXIST);
+	struct flow_key key;
+	flow_slot_key(&table->slots[number], way, &key);
+	if (flow_index_find(&table->index, &key) != 0)
+		return -EEXIST;
+	switch (flow_index_add(&table->index, &key, flow_entry(number, way))) {
+	case FLOW_INDEX_EXISTS:
+		return -EEXIST;
+	case FLOW_INDEX_FULL:
+		return -ENOSPC;
+	case FLOW_INDEX_ADDED:
+		break;
+	}
+	return 0;
 }
 
 static void remove_key(struct flow_table *table, uint32_t number, enum flow_way way)
 {
-	struct flow_key key = key_of(&table->slots[number], way);
-	bpf_map_delete_elem(table->keys_fd, &key);
+	struct flow_key key;
+	flow_slot_key(&table->slots[number], way, &key);
+	flow_index_remove(&table->index, &key, flow_entry(number, way));
 }
 
 int flow_table_begin(struct flow_table *table, uint32_t number)

@@ -3,9 +3,9 @@
  * The user-space side of the flow program (bpf/flow.bpf.c): loads it and its maps, puts it at interfaces, and has its flows.
  *
  * A flow is a slot (struct flow_slot), which both sides map into their memory, so what the program counts is read without a
- * system call; and two keys in a hash table of the kernel, which lead to it. Whoever has taken a slot owns it until it is
- * given back: fills it, begins, ends. Slots and keys are bounded by flows_max; keys take memory when there are flows, slots
- * all the time, sizeof(struct flow_slot) each.
+ * system call; and two keys in an index of which the same is true (bpf/flow_index.h). Whoever has taken a slot owns it until
+ * it is given back: fills it, begins, ends. Slots and keys are bounded by flows_max and take their memory when the table is
+ * opened: sizeof(struct flow_slot) and between 17 and 34 bytes of the index for each flow.
  *
  * Life of a slot: flow_table_take -> fill the sides -> flow_table_begin -> flow_table_end -> flow_table_give. It comes back
  * into use at the earliest SLOT_REST after it was given, so that no packet that is on its way through the program on
@@ -32,7 +32,7 @@ enum {
 	FLOW_TABLE_FLOWS_MIN = 64,
 	FLOW_TABLE_FLOWS_MAX = 4 << 20,
 	/* Open while it is loaded: program, maps, descriptions, a lock; and one more for each interface. */
-	FLOW_TABLE_DESCRIPTORS = 10,
+	FLOW_TABLE_DESCRIPTORS = 12,
 };
 
 struct flow_table;
@@ -85,7 +85,8 @@ void flow_table_give(struct flow_table *table, uint32_t number);
 
 /*
  * From here on packets of the flow are sent on. Version, protocol, flags and sides of the slot are filled. Returns 0 or
- * -errno: -EEXIST when there is a flow with one of its keys, -E2BIG and -ENOMEM when the kernel takes no more.
+ * -errno: -EEXIST when there is a flow with one of its keys, -ENOSPC when there is no room for a key, though there is for a slot;
+ * see flow_index.h, it takes ill will.
  */
 int flow_table_begin(struct flow_table *table, uint32_t number);
 /*

@@ -16,6 +16,7 @@ from waiting import eventually
 FLOWS = int(os.environ.get("IDLE_FLOWS", "20000"))
 SERVERS, SOURCES, RATE = 20, 32000, 20000
 IDLE_SECONDS = 15 + FLOWS // RATE
+PLACES = FLOWS + 50000
 
 CONFIGURATION = """
 kernel-path auto flows={places}
@@ -48,7 +49,7 @@ def slow_turns(daemon):
 
 
 def kernel_bytes():
-    """What the kernel holds in slabs and by itself, of which flows take most here."""
+    """What the kernel holds in slabs and by itself, of which the table of flows takes most here."""
     values = dict(re.findall(r"^(Slab|VmallocUsed|Percpu):\s+(\d+)", open("/proc/meminfo", encoding="ascii").read(), re.M))
     return 1024 * sum(map(int, values.values()))
 
@@ -64,9 +65,9 @@ def test_idle_flows(strait, lab, figure):
     # Nobody has sent what is answered; nobody is to complain either.
     lab.client.filter("table inet quiet { chain input { type filter hook input priority 0; udp dport 20000-60000 drop\n }\n }\n")
     lines = "\n".join(f"server {address_text(*address)}" for address in servers)
-    daemon = strait(lab.proxy, CONFIGURATION.format(places=FLOWS + 50000, idle=IDLE_SECONDS, servers=lines))
-    eventually(lambda: daemon.status()["kernel_path"]["state"] == "active")
     before_bytes = kernel_bytes()
+    daemon = strait(lab.proxy, CONFIGURATION.format(places=PLACES, idle=IDLE_SECONDS, servers=lines))
+    eventually(lambda: daemon.status()["kernel_path"]["state"] == "active")
     forge = lab.client.start(tool("forge"), lab.front[4], 8000, "10.1.128.1", SOURCES, RATE, FLOWS / RATE + 1)
 
     def used():
@@ -76,7 +77,7 @@ def test_idle_flows(strait, lab, figure):
     held = used()
     limits = daemon.status()["limits"]
     assert limits["descriptors"]["open"] < 200 and limits["descriptors"]["limit"] <= 20000
-    each = (kernel_bytes() - before_bytes) / held
+    each = (kernel_bytes() - before_bytes) / PLACES
     with lab.client.udp((lab.front[4], 8001), source=(lab.clients[4], 61000)) as s:
         s.send(b"another service")
         assert s.recv(100) == b"another service"
@@ -85,5 +86,5 @@ def test_idle_flows(strait, lab, figure):
     more, slower = slow_turns(daemon)
     service = daemon.service("game")
     assert service["flows_total"] >= held and service["ended"]["idle_timeout"] == service["flows_total"]
-    figure(f"{held} idle flows at once with {limits['descriptors']['open']} descriptors: some {each:.0f} bytes of the kernel each; "
+    figure(f"{held} idle flows at once with {limits['descriptors']['open']} descriptors: the kernel has some {each:.0f} bytes for each of {PLACES} places; "
            f"of {more - turns} turns while they expired {slower - slow} took over 5 ms")

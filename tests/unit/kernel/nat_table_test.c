@@ -58,14 +58,19 @@ static void fill_server(uint32_t number)
 	row->state = NAT_SERVER_GENERATION | NAT_SERVER_AVAILABLE;
 }
 
+static void set_ports(uint16_t first, uint16_t count)
+{
+	static uint16_t ports[NAT_PORTS_MAX];
+	for (uint16_t i = 0; i < count; i++)
+		ports[i] = first + i;
+	nat_table_set_ports(table, ports, count);
+}
+
 static void fill_service(void)
 {
 	struct endpoint listen = endpoint(LISTEN);
 	struct nat_service *row = nat_table_service(table, 0);
-	uint16_t ports[PORT_COUNT];
-	for (uint16_t i = 0; i < PORT_COUNT; i++)
-		ports[i] = FIRST_PORT + i;
-	nat_table_set_ports(table, ports, PORT_COUNT);
+	set_ports(FIRST_PORT, PORT_COUNT);
 	row->tries_max = 3;
 	row->new_ticks = row->idle_ticks = 1000;
 	row->flows_max[0] = row->flows_max[1] = UINT32_MAX;
@@ -437,6 +442,41 @@ static void the_port_of_an_ended_connection_is_used_again(void **state)
 	end_flow();
 }
 
+/* A client of its own for each number. */
+static struct endpoint stranger(uint32_t number)
+{
+	struct endpoint client = endpoint("203.0.0.0:1024");
+	memcpy(client.ip + 14, &(uint16_t){ htons((uint16_t)number) }, 2);
+	client.port = (uint16_t)(client.port + (number >> 16));
+	return client;
+}
+
+/* Handshakes that nobody goes on with take the places of older ones, of which there are so many, and of no established flow. */
+static void a_flood_pushes_out_handshakes_only(void **state)
+{
+	(void)state;
+	NEEDS_BPF();
+	struct endpoint old = with_port(endpoint(CLIENT), 42000), client = with_port(endpoint(CLIENT), 42001);
+	struct endpoint listen = endpoint(LISTEN), server = endpoint(addresses[0]), local = endpoint(LOCAL);
+	struct flow_says syn = segment(old, listen, SYN, 1000, 0);
+	struct endpoint old_local = with_port(local, syn_port(&syn, 0));
+	struct endpoint client_local = with_port(local, establish(42001));
+	usleep(50 * 1000);
+	set_ports(5000, 60000);
+	for (uint32_t i = 0; i < 2 * NAT_HALF_OPEN_MAX; i++) {
+		syn = segment(stranger(i), listen, SYN, 1000, 0);
+		assert_int_equal(verdict_on(&syn), REDIRECTED);
+	}
+	set_ports(FIRST_PORT, PORT_COUNT);
+	struct flow_says answer = segment(server, old_local, SYN | ACK, 5000, 1001);
+	assert_int_equal(verdict_on(&answer), TO_THE_STACK);
+	struct flow_says more = segment(client, listen, ACK, 1001, 5001);
+	assert_becomes(&more, client_local, server);
+	end_flow();
+	establish(42002);
+	end_flow();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -448,6 +488,7 @@ int main(void)
 		cmocka_unit_test(other_packets_are_the_stacks),
 		cmocka_unit_test(errors_come_to_the_sender),
 		cmocka_unit_test(the_port_of_an_ended_connection_is_used_again),
+		cmocka_unit_test(a_flood_pushes_out_handshakes_only),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
