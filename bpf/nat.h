@@ -86,6 +86,8 @@ static __always_inline void nat_fill_event(struct nat_event *event, const struct
 	event->tried_count = half->tried_count;
 	event->connect_us = 0;
 	event->is_limited_by_rate = 0;
+	event->is_way_known = half->is_way_known;
+	event->zero = 0;
 	__builtin_memcpy(event->client, client_key->source, sizeof(event->client));
 	event->client_port_be16 = client_key->source_port_be16;
 	event->protocol = client_key->protocol;
@@ -310,19 +312,31 @@ static __always_inline void nat_fill_half(const struct nat_visit *visit, const s
 					  struct nat_half *half)
 {
 	struct flow_side *to_server = &half->flow.sides[FLOW_TO_SERVER];
-	struct flow_side *to_client = &half->flow.sides[FLOW_TO_CLIENT];
 	const struct flow_key *back = &visit->scratch->back_key;
 	__builtin_memcpy(to_server->source, back->dest, 16);
 	__builtin_memcpy(to_server->dest, back->source, 16);
 	to_server->source_port_be16 = back->dest_port_be16;
 	to_server->dest_port_be16 = back->source_port_be16;
 	to_server->way_out = server->way_out;
-	to_client->way_out = visit->skb->ifindex;
 	half->stage = NAT_HALF_NEW;
 	half->server_state = server->state;
 	half->client_first = visit->packet->tcp_seq;
 	half->tried_count = visit->scratch->tried_count;
 	__builtin_memcpy(half->tried, visit->scratch->tried, sizeof(half->tried));
+}
+
+/* Answers leave by the interface by which the client has come; user space learns whether it is on the link there. */
+static __always_inline void nat_find_way_back(const struct nat_visit *visit, struct nat_half *half)
+{
+	struct nat_client client = {
+		.version = visit->key->version,
+		.interface_index = visit->skb->ifindex,
+		.routes_epoch = nat_shared.routes_epoch,
+	};
+	__builtin_memcpy(client.ip, visit->key->source, sizeof(client.ip));
+	const __u32 *way_out = bpf_map_lookup_elem(&nat_clients, &client);
+	half->is_way_known = way_out != NULL;
+	half->flow.sides[FLOW_TO_CLIENT].way_out = way_out != NULL ? *way_out : client.interface_index;
 }
 
 /* A half-open flow of the client's, and nothing else in it. The caller has it; NULL: there is none. */
@@ -345,6 +359,7 @@ static __always_inline struct nat_half *nat_new_half(const struct nat_visit *vis
 	to_client->source_port_be16 = visit->key->dest_port_be16;
 	to_client->dest_port_be16 = visit->key->source_port_be16;
 	half->service = service;
+	nat_find_way_back(visit, half);
 	return half;
 }
 

@@ -21,6 +21,7 @@ enum {
 	NAT_PROTOCOL_COUNT = 2,      /* TCP, UDP, as enum flow_protocol has them */
 	NAT_SLOTS_MAX = 1 << 14,     /* free slots that are set aside; a power of two */
 	NAT_HALF_OPEN_MAX = 1 << 15, /* half-open flows; a power of two */
+	NAT_CLIENTS_MAX = 4096,      /* clients the way to whom is remembered */
 };
 
 /* Key of the table of listen addresses, whose values are numbers of services. */
@@ -41,6 +42,17 @@ struct nat_network {
 };
 
 enum { NAT_NETWORK_FIXED_BITS = 40 }; /* set and version */
+
+/*
+ * Key of the table of ways back: a client that has come by this interface. What is known is void when routes have changed.
+ * Values are ways out, see FLOW_ON_LINK.
+ */
+struct nat_client {
+	__u8 ip[16];
+	__u32 version;
+	__u32 interface_index;
+	__u32 routes_epoch;
+};
 
 enum nat_service_state { NAT_SERVICE_UNUSED, NAT_SERVICE_ACTIVE };
 
@@ -116,7 +128,8 @@ struct nat_half {
 	__u32 server_first;
 	__u32 tried_count;
 	__u32 tried[NAT_TRIED_MAX];
-	__u32 next; /* of free ones: the next one's number and 1, or 0 */
+	__u32 is_way_known; /* back to the client */
+	__u32 next;         /* of free ones: the next one's number and 1, or 0 */
 };
 
 /* A state of its flow: it is free, and nobody knows, because too many gave theirs back at the same time. */
@@ -138,7 +151,9 @@ struct nat_event {
 	__u32 server_state;
 	__u32 tried_count;
 	__u32 connect_us;
-	__u32 is_limited_by_rate;
+	__u8 is_limited_by_rate;
+	__u8 is_way_known; /* of NAT_EVENT_BEGUN: nobody has to look for the way back to the client */
+	__u16 zero;
 	__u8 client[16];
 	__be16 client_port_be16;
 	__u8 protocol;
@@ -150,7 +165,8 @@ struct nat_shared {
 	__u32 is_on;       /* 0: there is no service that begins flows in the kernel */
 	__u32 owner;       /* the process that this program is of */
 	__u32 has_blocked; /* NAT_NETWORKS_BLOCKED has an entry */
-	__u32 woken_tick;  /* the program's: when it woke user space last */
+	__u32 routes_epoch;
+	__u32 woken_tick; /* the program's: when it woke user space last */
 	/* Free slots that the program may take: those from head on, up to tail. User space adds, the program takes. */
 	__u32 head;
 	__u32 tail;

@@ -62,6 +62,13 @@ struct {
 } nat_halves SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct nat_client);
+	__type(value, __u32);
+} nat_clients SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
 } nat_events SEC(".maps");

@@ -271,7 +271,9 @@ static void place(struct kernel_path *path)
 	if (path->nat != NULL)
 		nat_services_apply(path->nat, path->config, path->snapshot, &list);
 	interfaces_done(&list);
-	atomic_fetch_add_explicit(&path->carriers.settings->routes_epoch, 1, memory_order_release);
+	uint32_t epoch = 1 + atomic_fetch_add_explicit(&path->carriers.settings->routes_epoch, 1, memory_order_release);
+	if (path->nat != NULL)
+		nat_table_set_routes_epoch(nat_services_directory(path->nat)->table, epoch);
 }
 
 /* --- the state --------------------------------------------------------------------------------------------------- */

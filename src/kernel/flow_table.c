@@ -254,6 +254,7 @@ static void set_nat_sizes(struct flow_table *table, const struct nat_sizes *size
 	bpf_map__set_max_entries(table->program->maps.nat_servers, sizes->servers);
 	bpf_map__set_max_entries(table->program->maps.nat_choices, sizes->choices);
 	bpf_map__set_max_entries(table->program->maps.nat_halves, NAT_HALF_OPEN_MAX);
+	bpf_map__set_max_entries(table->program->maps.nat_clients, NAT_CLIENTS_MAX);
 	bpf_map__set_max_entries(table->program->maps.nat_events, EVENT_RING_BYTES);
 }
 

@@ -38,6 +38,7 @@ struct nat_table {
 	size_t extent_count;
 	int listens_fd;
 	int networks_fd;
+	int clients_fd;
 	int counts_fd;
 	struct ring_buffer *events;
 	void (*on_event)(void *owner, const struct nat_event *event);
@@ -122,6 +123,7 @@ int nat_table_open(struct flow_table *flows, struct nat_table **ret_table)
 	table->slots_max = find_slots_max(flows);
 	table->listens_fd = flow_table_map(flows, "nat_listens");
 	table->networks_fd = flow_table_map(flows, "nat_networks");
+	table->clients_fd = flow_table_map(flows, "nat_clients");
 	table->counts_fd = flow_table_map(flows, "nat_counts");
 	table->processor_count = (size_t)processors;
 	table->counts = memory_alloc_zeroed(table->processor_count, sizeof(*table->counts));
@@ -232,6 +234,11 @@ void nat_table_set_blocked(struct nat_table *table, bool has_blocked)
 	__atomic_store_n(&table->shared->has_blocked, has_blocked, __ATOMIC_RELEASE);
 }
 
+void nat_table_set_routes_epoch(struct nat_table *table, uint32_t routes_epoch)
+{
+	__atomic_store_n(&table->shared->routes_epoch, routes_epoch, __ATOMIC_RELEASE);
+}
+
 void nat_table_set_ports(struct nat_table *table, const uint16_t *ports, size_t count)
 {
 	CHECK(count <= NAT_PORTS_MAX);
@@ -333,6 +340,19 @@ size_t nat_table_take_events(struct nat_table *table, void (*on_event)(void *own
 	table->event_owner = owner;
 	int count = ring_buffer__consume(table->events);
 	return count > 0 ? (size_t)count : 0;
+}
+
+void nat_table_note_way(struct nat_table *table, const struct endpoint *client, uint32_t interface_index,
+			uint32_t routes_epoch, uint32_t way_out)
+{
+	bool is_ipv4 = endpoint_is_ipv4(client);
+	struct nat_client key = {
+		.version = is_ipv4 ? 4 : 6,
+		.interface_index = interface_index,
+		.routes_epoch = routes_epoch,
+	};
+	put_ip(key.ip, client->ip, is_ipv4);
+	bpf_map_update_elem(table->clients_fd, &key, &way_out, BPF_ANY);
 }
 
 bool nat_table_fill_slots(struct nat_table *table)

@@ -52,6 +52,9 @@ int nat_table_add_network(struct nat_table *table, uint32_t set, const struct ne
 void nat_table_remove_network(struct nat_table *table, uint32_t set, const struct network *network);
 void nat_table_set_blocked(struct nat_table *table, bool has_blocked);
 
+/* Ways back to clients that were noted for another epoch are not known any more. */
+void nat_table_set_routes_epoch(struct nat_table *table, uint32_t routes_epoch);
+
 /* Entries of the tables, whose numbers are below those of flow_table_nat_sizes. */
 struct nat_service *nat_table_service(const struct nat_table *table, uint32_t number);
 struct nat_server *nat_table_server(const struct nat_table *table, uint32_t number);
@@ -69,6 +72,9 @@ int nat_table_events_fd(const struct nat_table *table);
 /* Hands out what has come, in order. Returns how many. */
 size_t nat_table_take_events(struct nat_table *table, void (*on_event)(void *owner, const struct nat_event *event),
 			     void *owner);
+/* The way back to a client that has come by this interface, for flows to come. epoch: of the routes that it was found in. */
+void nat_table_note_way(struct nat_table *table, const struct endpoint *client, uint32_t interface_index,
+			uint32_t routes_epoch, uint32_t way_out);
 /* Sets slots aside for flows to come. Returns false when there were not as many as wanted. */
 bool nat_table_fill_slots(struct nat_table *table);
 

@@ -181,8 +181,11 @@ static enum reason find_end(struct bare_flow *flow, uint64_t now_ms)
 static void on_look(struct kernel_flow *kernel)
 {
 	struct bare_flow *flow = kernel->owner;
+	uint64_t now_ms = flow->relay->loop->now_ms;
+	if (flow->finished_ms != 0 && now_ms < flow->finished_ms + BARE_FLOW_LINGER_MS)
+		return;
 	bare_flow_fold(flow);
-	enum reason reason = find_end(flow, flow->relay->loop->now_ms);
+	enum reason reason = find_end(flow, now_ms);
 	if (reason != REASON_NONE)
 		bare_flow_end(flow, reason);
 	else if (flow->finished_ms == 0)

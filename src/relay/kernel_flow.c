@@ -222,24 +222,25 @@ static bool find_way(struct kernel_flow *flow, enum flow_way way)
 	return way_out != 0;
 }
 
-/* A flow that has begun in the kernel answers its client by the interface by which it has come; is the client there? */
-static void learn_link(struct kernel_flow *flow)
+uint32_t kernel_flow_learn_way_back(struct kernel_flow *flow, uint32_t *ret_routes_epoch)
 {
 	struct flow_side *side = &flow->slot->sides[FLOW_TO_CLIENT];
 	struct endpoint client = flow_side_dest(side, flow->slot->version);
 	struct endpoint listen = flow_side_source(side, flow->slot->version);
+	*ret_routes_epoch = relay_settings_routes_epoch(flow->relay->settings);
 	uint32_t way_out = find_way_out(flow->relay, flow->table, &client, &listen);
 	if ((way_out & FLOW_INTERFACE_BITS) == (side->way_out & FLOW_INTERFACE_BITS))
 		__atomic_store_n(&side->way_out, way_out, __ATOMIC_RELAXED);
-	flow->is_link_unknown = false;
+	flow->is_way_back_unknown = false;
+	return side->way_out;
 }
 
 bool kernel_flow_has_way(struct kernel_flow *flow)
 {
 	uint32_t routes_epoch = relay_settings_routes_epoch(flow->relay->settings);
 	if (routes_epoch == flow->routes_epoch) {
-		if (flow->is_link_unknown)
-			learn_link(flow);
+		if (flow->is_way_back_unknown)
+			kernel_flow_learn_way_back(flow, &routes_epoch);
 		return is_at_interfaces(flow);
 	}
 	flow->routes_epoch = routes_epoch;

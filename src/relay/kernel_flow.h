@@ -44,8 +44,8 @@ struct kernel_flow {
 	uint64_t bytes[FLOW_WAY_COUNT];
 	/* Has to fold, and may end the flow. */
 	void (*on_look)(struct kernel_flow *flow);
-	void *owner;          /* the session or connection */
-	bool is_link_unknown; /* whether the client is on the link of its interface, or behind a router */
+	void *owner;              /* the session or connection */
+	bool is_way_back_unknown; /* whether the client is on the link of its interface, or behind a router */
 };
 
 struct kernel_flows {
@@ -102,6 +102,12 @@ struct kernel_flow_counts kernel_flow_fold(struct kernel_flow *flow);
 
 /* May it stay in the kernel, as far as interfaces and routes go? Looks for them anew when they have changed. */
 bool kernel_flow_has_way(struct kernel_flow *flow);
+
+/*
+ * One that began in the kernel answers its client by the interface by which it has come: is the client on the link there?
+ * Returns the way, which the flow has from now on, and for which routes.
+ */
+uint32_t kernel_flow_learn_way_back(struct kernel_flow *flow, uint32_t *ret_routes_epoch);
 
 /* What is larger than so many bytes, of the whole IP packet, is left to the stack; 0: what the interface cannot carry. */
 void kernel_flow_set_path_mtu(struct kernel_flow *flow, enum flow_way way, uint32_t mtu);

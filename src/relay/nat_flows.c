@@ -17,6 +17,7 @@
 
 enum {
 	LOOK_MS = 20,
+	WAYS_MAX = 16, /* that are learnt at each look */
 	FILL_MS = 100, /* until slots are looked for again, when there were too few */
 };
 
@@ -94,12 +95,25 @@ static struct bare_flow *take(struct relay *relay, const struct nat_event *event
 	kernel->slot->algorithm = origin.algorithm;
 	/* The way back is that by which the client has come, until routes change. */
 	kernel->routes_epoch = relay_settings_routes_epoch(relay->settings);
-	kernel->is_link_unknown = true;
+	kernel->is_way_back_unknown = event->is_way_known == 0;
 	server_enter_always(server);
 	server_note_success(server);
 	struct bare_flow *flow = bare_flow_new(relay, kernel, &origin);
 	CHECK(flow != NULL); /* as many as flows of the kernel */
 	return flow;
+}
+
+/* So that flows to come know it from the start. Only of some each time, because each costs a question to the kernel. */
+static void note_way_back(struct relay *relay, struct kernel_flow *kernel, const struct endpoint *client)
+{
+	struct nat_flows *flows = &relay->nat_flows;
+	uint32_t interface_index = kernel->slot->sides[FLOW_TO_CLIENT].way_out & FLOW_INTERFACE_BITS;
+	uint32_t routes_epoch;
+	if (!kernel->is_way_back_unknown || flows->ways_left == 0)
+		return;
+	flows->ways_left--;
+	uint32_t way_out = kernel_flow_learn_way_back(kernel, &routes_epoch);
+	nat_table_note_way(flows->directory->table, client, interface_index, routes_epoch, way_out);
 }
 
 /* It is counted by the guard now, or never will be. */
@@ -124,6 +138,7 @@ static void on_begun(struct relay *relay, const struct nat_event *event)
 		return;
 	}
 	count_begin(relay, flow);
+	note_way_back(relay, flow->kernel, &flow->client);
 	if (flow_is_kept_out(relay, &flow->client))
 		bare_flow_end(flow, REASON_BLOCKED);
 }
@@ -178,6 +193,7 @@ static void on_event(void *owner, const struct nat_event *event)
 static void look(struct relay *relay)
 {
 	const struct nat_directory *directory = relay->nat_flows.directory;
+	relay->nat_flows.ways_left = WAYS_MAX;
 	size_t count = nat_table_take_events(directory->table, on_event, relay);
 	bool is_full = nat_table_fill_slots(directory->table);
 	if (count > 0 || !is_full)

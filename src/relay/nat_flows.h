@@ -16,7 +16,7 @@
 #include "event/loop.h"
 #include "event/timer_wheel.h"
 
-#include <stdbool.h>
+#include <stdint.h>
 
 struct nat_directory;
 struct relay;
@@ -25,7 +25,7 @@ struct nat_flows {
 	const struct nat_directory *directory; /* NULL: this worker has nothing to do with it */
 	struct loop_source source;
 	struct timer timer;
-	bool is_busy;
+	uint32_t ways_left; /* to clients, that may be learnt in this look */
 };
 
 /* From now on, until the worker ends. The directory stays the caller's. */

@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 
+from flow_keys import keys_left, ways_back
 from lab import address_text
 from servers import Scripted, name_servers, server_lines, small_server
 from traffic import ask, ending, exchange, is_refused, is_served, receive_all, receive_exactly, reset, who
@@ -56,6 +57,20 @@ def test_neighbours(strait, lab, source):
         lab.proxy.ip("neighbour", "flush", "all")
         exchange(s)
     daemon.wait_for_flows(1)
+
+
+def test_ways_back(strait, lab):
+    """Which clients are on the link is learnt from the first connection of each, however short, for those to come."""
+    small_server(lab.server, "echo", (lab.back[4], 9000))
+    daemon = strait(lab.proxy, configuration(lab))
+    for source in ("10.1.0.2", "10.1.200.7"):
+        with lab.client.connect((lab.front[4], 8000), source=(source, 0)) as s:
+            exchange(s)
+    eventually(lambda: ways_back(daemon.pid) == {"10.1.0.2": True, "10.1.200.7": False})
+    for source in ("10.1.0.2", "10.1.200.7"):
+        with lab.client.connect((lab.front[4], 8000), source=(source, 0)) as s:
+            exchange(s)
+    daemon.wait_for_flows(4)
 
 
 @pytest.mark.parametrize("version", [4, 6])
@@ -611,6 +626,7 @@ def test_many_connections(strait, lab):
     assert sum(r["bytes_in"] for r in records) == sum(r["bytes_out"] for r in records) == 4 * sum(len(b"%d" % i) for i in range(250))
     assert daemon.service("web")["flows_active"] == 0
     eventually(lambda: flows_used(daemon) == 0)
+    assert keys_left(daemon.pid) == (0, 0)
 
 
 def test_drain(strait, lab):

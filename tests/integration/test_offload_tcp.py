@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from flow_keys import keys_left
 from lab import address_text
 from servers import Scripted, name_servers, server_lines, small_server, tool
 from test_adoption import kill
@@ -126,6 +127,7 @@ def test_every_byte_arrives(strait, lab, figure, percent, version):
     moved = sum(r["path"] == "offload" for r in records)
     assert moved > count / 10
     assert flows_used(daemon) == 0
+    assert keys_left(daemon.pid) == (0, 0)
     service = daemon.service("web")
     assert service["bytes_in"] == sum(r["bytes_in"] for r in records)
     assert service["bytes_out"] == sum(r["bytes_out"] for r in records)

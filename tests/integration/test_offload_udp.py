@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from flow_keys import keys_left
 from lab import address_text
 from metrics import Metrics
 from servers import name_servers, server_lines, small_server
@@ -406,8 +407,10 @@ def test_nothing_leaks(strait, lab):
                 ask(s, b"hello")
         for s in clients:
             s.close()
+        assert keys_left(daemon.pid)[0] > 0
     eventually(lambda: daemon.service("game")["flows_active"] == 0, 10)
     assert flows_used(daemon) == 0
+    assert keys_left(daemon.pid) == (0, 0)
     assert 450 < daemon.service("game")["flows_total"] <= 500  # a client may get a port that one before had
 
 

@@ -442,6 +442,23 @@ static void the_port_of_an_ended_connection_is_used_again(void **state)
 	end_flow();
 }
 
+/* A client that was seen before is answered as user space has said, until routes change. */
+static void the_way_back_is_remembered(void **state)
+{
+	(void)state;
+	NEEDS_BPF();
+	struct endpoint client = endpoint(CLIENT);
+	nat_table_note_way(table, &client, LOOPBACK, 7, LOOPBACK | FLOW_ON_LINK);
+	for (uint32_t epoch = 6; epoch <= 8; epoch++) {
+		nat_table_set_routes_epoch(table, epoch);
+		establish((uint16_t)(43000 + epoch));
+		const struct flow_slot *slot = flow_table_slot(flows, last_event.slot);
+		assert_int_equal(last_event.is_way_known, epoch == 7);
+		assert_int_equal(slot->sides[FLOW_TO_CLIENT].way_out, LOOPBACK | (epoch == 7 ? FLOW_ON_LINK : 0));
+		end_flow();
+	}
+}
+
 /* A client of its own for each number. */
 static struct endpoint stranger(uint32_t number)
 {
@@ -488,6 +505,7 @@ int main(void)
 		cmocka_unit_test(other_packets_are_the_stacks),
 		cmocka_unit_test(errors_come_to_the_sender),
 		cmocka_unit_test(the_port_of_an_ended_connection_is_used_again),
+		cmocka_unit_test(the_way_back_is_remembered),
 		cmocka_unit_test(a_flood_pushes_out_handshakes_only),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);
