@@ -25,9 +25,11 @@ def draw(summary):
 
 
 def better_ratios(workload):
-    """Above 1 strait is better, also where less is better. What has no steady ratio is left out."""
+    """Above 1 strait is better, also where less is better. What has no steady ratio is left out, and what is strait's own."""
     found = {}
     for name, result in workload["results"].items():
+        if name not in COLOURS:
+            continue
         ratio = result.get("strait_ratio")
         if ratio and 0 < ratio["high"] <= ratio["low"] * UNSTEADY:
             found[name] = ratio["median"] if workload["kind"] == "rate" else 1 / ratio["median"]

@@ -109,29 +109,52 @@ def text_line(workload, name, result):
 
 
 def markdown(summary):
-    """One row for each workload: medians, and in brackets how many times better strait is."""
-    names = ["strait", "offload", "haproxy", "nginx", "nftables", "direct", "floor"]
-    lines = ["| work | unit | " + " | ".join(names) + " |", "|---|---|" + "---:|" * len(names)]
-    for workload in summary["workloads"]:
-        cells = [markdown_cell(workload, workload["results"].get(name)) for name in names]
-        lines.append(f"| {workload['title']} | {workload['unit']} | " + " | ".join(cells) + " |")
+    """One row for each workload: medians, and in brackets how many times better strait is; then the same for the kernel path."""
+    lines = table(summary, ["strait", *picture.COLOURS], markdown_cell)
     made = summary["machine"]
     rivals = ", ".join(made[name].split(" - ")[0] for name in ("haproxy", "nginx") if made[name])
     lines += ["", f"Measured {summary['date']}: {summary['rounds']} rounds of {summary['seconds']} s, {made['cpus_used']} CPUs "
               f"({made['processor']}), Linux {made['kernel']}, {rivals}. In brackets: strait's figure divided by this one, "
-              "round by round; medians."]
+              "round by round; medians.",
+              "", "The kernel path, in the same rounds; in brackets the figure divided by that of direct routing, or the difference:", ""]
+    lines += table(summary, ["direct", "offload", "nat", "nftables"], kernel_cell)
     return "\n".join(lines)
 
 
-def markdown_cell(workload, result):
+def table(summary, names, cell):
+    lines = ["| work | unit | " + " | ".join(names) + " |", "|---|---|" + "---:|" * len(names)]
+    for workload in summary["workloads"]:
+        cells = [cell(workload, name) for name in names]
+        lines.append(f"| {workload['title']} | {workload['unit']} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def shown(workload, result):
+    return f"{result['median']:,.{workload['digits']}f}"
+
+
+def markdown_cell(workload, name):
+    result = workload["results"].get(name)
     if not result:
         return ""
-    cell = f"{result['median']:,.{workload['digits']}f}"
+    cell = shown(workload, result)
     ratio = result.get("strait_ratio")
     if not ratio:
         return cell
     is_steady = ratio["high"] <= ratio["low"] * picture.UNSTEADY
     return f"{cell} ({ratio['median']:.2f})" if is_steady else f"{cell} (unsteady)"
+
+
+def kernel_cell(workload, name):
+    result, direct = workload["results"].get(name), workload["results"].get("direct")
+    if not result:
+        return ""
+    if name == "direct" or workload["kind"] == "memory":
+        return shown(workload, result)
+    if workload["kind"] == "latency":
+        return f"{shown(workload, result)} ({result['median'] - direct['median']:+.1f})"
+    values = [[s["value"] for s in of_one["samples"]] for of_one in (result, direct)]
+    return f"{shown(workload, result)} ({statistics.median(ratios(*values)):.2f})"
 
 
 def publish(summary, docs):

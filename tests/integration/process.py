@@ -21,13 +21,18 @@ def cpu_share(pid, seconds=1.5):
 
 def private_bytes(pid):
     """
-    Memory that the process has written and shares with nobody: Private_Dirty of smaps_rollup. Private_Clean is left
-    out: it is libraries' code, which counts as private as long as no other process happens to run the same library.
+    Memory that the process has written and shares with nobody: Private_Dirty of its mappings. Private_Clean is left
+    out: it is libraries' code, which counts as private as long as no other process happens to run the same library. So are
+    eBPF maps, which are the kernel's, also where the process has them mapped.
     """
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Private_Dirty:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError("the kernel does not tell")
+    total, is_own = 0, True
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        first, *others = line.split()
+        if not first.endswith(":"):
+            is_own = not (others and "bpf-map" in others[-1])
+        elif first == "Private_Dirty:" and is_own:
+            total += int(others[0]) * 1024
+    return total
 
 
 def descriptor_count(pid):
