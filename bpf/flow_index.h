@@ -186,7 +186,7 @@ static __always_inline __u32 flow_index_find_besides(const struct flow_index *in
 			return 0;
 		for (__u32 i = 0; i < FLOW_BUCKET_ENTRIES; i++) {
 			__u32 entry = flow_bucket_read(bucket, i);
-			if ((entry & 0xff000000u) != flow_index_tag(hash) || entry == besides)
+			if ((entry ^ flow_index_tag(hash)) >> FLOW_ENTRY_TAG_SHIFT != 0 || entry == besides)
 				continue;
 			const struct flow_slot *slot = flow_index_slot(index, entry);
 			if (slot != NULL && flow_slot_has(slot, flow_entry_way(entry), key))

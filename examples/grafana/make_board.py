@@ -163,6 +163,22 @@ ROWS = {
               query("sum by (pool, server, to) (increase(strait_server_transitions_total{POOL}[1h])) > 0",
                     "{{pool}}/{{server}} {{to}}"), width=24, decimals=0),
     ],
+    "Kernel path": [
+        graph("Flows, by path", "Where the bytes of flows travel: through user space (relay), or in the kernel after they "
+              "began in user space (offload) or from the first packet (nat).", "none",
+              query("sum by (path) (strait_path_flows_active{STRAIT})", "{{path}}"), stacked=True, decimals=0),
+        graph("Bytes, by path", "In both directions, in a second.", "Bps",
+              query("sum by (path) (rate(strait_path_bytes_total{STRAIT}[RATE]))", "{{path}}"), stacked=True),
+        graph("Places", "Flows in the kernel's table, and how many it has room for.", "none",
+              query("strait_kernel_path_flows{STRAIT}", "{{instance}} flows"),
+              query("strait_kernel_path_flows_max{STRAIT}", "{{instance}} places"), decimals=0),
+        graph("Connections to be moved", "In a second: joined in the kernel, or else what was in the way.", "cps",
+              query("sum by (result) (rate(strait_kernel_path_offload_total{STRAIT}[RATE])) > 0", "{{result}}")),
+        graph("Beginnings in the kernel", "In a second: flows that began there, and packets that did not begin one and why.", "cps",
+              query("sum by (result) (rate(strait_kernel_path_nat_total{STRAIT}[RATE])) > 0", "{{result}}")),
+        graph("Packets", "In a second: sent on in the kernel, or else why not.", "pps",
+              query("sum by (result) (rate(strait_kernel_path_packets_total{STRAIT}[RATE])) > 0", "{{result}}")),
+    ],
     "strait itself": [
         graph("Workers busy", "The share of time that each worker works, not waits.", "percentunit",
               query("strait_worker_busy_ratio{STRAIT}", "{{instance}} worker {{worker}}"), max=1),

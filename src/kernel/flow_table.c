@@ -192,7 +192,7 @@ static void sort_slots(struct flow_table *table)
 	}
 }
 
-/* Neither those nor half-open flows have keys. */
+/* Neither those nor half-open flows have keys. A bucket that says then to have spilled more than it has costs a look elsewhere. */
 static void remove_stray_keys(struct flow_table *table)
 {
 	for (uint64_t i = 0; i <= table->index.shape.mask; i++) {
