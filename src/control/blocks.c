@@ -309,11 +309,12 @@ static uint64_t remove_unconfigured(struct blocks *blocks)
 	for (struct list *link = blocks->entries.next; link != &blocks->entries; link = next) {
 		struct entry *entry = entry_of(link);
 		next = link->next;
-		if (entry->origin == BLOCK_FROM_CONFIGURATION && !entry->is_configured_still) {
-			entry_remove(entry);
-			removed++;
-		}
+		bool is_wanted = entry->origin != BLOCK_FROM_CONFIGURATION || entry->is_configured_still;
 		entry->is_configured_still = false;
+		if (is_wanted)
+			continue;
+		entry_remove(entry);
+		removed++;
 	}
 	return removed;
 }
