@@ -157,23 +157,24 @@ static inline void flow_slot_key(const struct flow_slot *slot, __u32 way, struct
 	ret_key->zero = 0;
 }
 
-static inline __u32 flow_bucket_read(const struct flow_bucket *bucket, __u32 i)
+static inline __u32 flow_index_load(const __u32 *at)
 {
 #ifdef __bpf__
-	return *(const volatile __u32 *)&bucket->entries[i];
+	return *(const volatile __u32 *)at;
 #else
-	return __atomic_load_n(&bucket->entries[i], __ATOMIC_ACQUIRE);
+	return __atomic_load_n(at, __ATOMIC_ACQUIRE);
 #endif
+}
+
+static inline __u32 flow_bucket_read(const struct flow_bucket *bucket, __u32 i)
+{
+	return flow_index_load(&bucket->entries[i]);
 }
 
 /* May keys that belong there stand elsewhere? */
 static inline bool flow_bucket_has_spilled(const struct flow_bucket *bucket)
 {
-#ifdef __bpf__
-	return *(const volatile __u32 *)&bucket->spilled != 0;
-#else
-	return __atomic_load_n(&bucket->spilled, __ATOMIC_ACQUIRE) != 0;
-#endif
+	return flow_index_load(&bucket->spilled) != 0;
 }
 
 /* The entry of the key, leaving out this one; 0: there is none. */

@@ -85,8 +85,8 @@ void flow_table_give(struct flow_table *table, uint32_t number);
 
 /*
  * From here on packets of the flow are sent on. Version, protocol, flags and sides of the slot are filled. Returns 0 or
- * -errno: -EEXIST when there is a flow with one of its keys, -ENOSPC when there is no room for a key, though there is for a slot;
- * see flow_index.h, it takes ill will.
+ * -errno: -EEXIST when there is a flow with one of its keys, -ENOSPC when the index has no room for a key, which happens to
+ * some when the table is nearly full (flow_index.h).
  */
 int flow_table_begin(struct flow_table *table, uint32_t number);
 /*

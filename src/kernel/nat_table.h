@@ -7,7 +7,8 @@
  * nothing refers to them and then published with one store; what they replace is used again at the earliest REST later,
  * when no packet can be on its way through it.
  *
- * Control opens, closes and fills tables. One worker takes events and sets slots aside, once control has set the first ones aside and told it. Counts: any thread.
+ * Control opens, closes and fills tables. One worker takes events, notes ways back and sets slots aside, once control has set
+ * the first ones aside and told it. Counts: any thread.
  */
 #ifndef KERNEL_NAT_TABLE_H
 #define KERNEL_NAT_TABLE_H

@@ -6,7 +6,7 @@
  *
  * One worker does that for all. It is woken when something has happened, but not for each flow: the program rings at most once
  * in 17 ms, and the worker looks again LOOK_MS later until nothing comes any more. On the same occasion it sets slots aside
- * for flows to come.
+ * for flows to come, and notes which clients are on the link.
  *
  * The worker's thread.
  */
