@@ -96,14 +96,57 @@ static __always_inline void note_stream(struct flow_side *side, const struct flo
 	}
 }
 
-static __always_inline void note_tcp_flags(struct flow_side *side, const struct flow_side *other, __u8 flags)
+/*
+ * Does the stream end with this packet? Something behind the end, which its sender has acknowledged, may have come before, and
+ * was taken for a byte then.
+ */
+static __always_inline bool is_end_of_stream(struct flow_side *side, const struct flow_packet *packet)
 {
-	__u8 seen = flags & (FLOW_TCP_FIN | FLOW_TCP_RST);
-	if (seen == 0 || (side->tcp_flags & seen) == seen)
+	__u32 end = packet->tcp_seq + packet->payload_bytes;
+	__u64 position = side->bytes;
+	if ((__u32)position == end + 1 && !(side->tcp_flags & FLOW_TCP_FIN))
+		__sync_val_compare_and_swap(&side->bytes, position, position - 1);
+	return (__u32)position - end <= 1;
+}
+
+/*
+ * Would the receiver believe this reset? It has to have the number that the receiver expects next (RFC 5961 3.2), which is
+ * among those that were sent and not acknowledged; or else anybody who knows addresses and ports could end a flow. What
+ * was received and not passed on when connections were joined is not known at once.
+ */
+static __always_inline bool is_believable_reset(const struct flow_slot *slot, __u32 way,
+						const struct flow_packet *packet)
+{
+	const struct flow_side *side = &slot->sides[way & 1];
+	__u32 acked = slot->sides[(way & 1) ^ 1].acked - side->seq_delta;
+	__u32 until = (__u32)side->bytes + FLOW_RESET_AHEAD_MAX;
+	return (slot->flags & FLOW_SLOT_TAIL_IS_UNKNOWN) || packet->tcp_seq - acked <= until - acked;
+}
+
+/* A packet that ends the stream, or the connection. */
+static __always_inline void note_end(struct flow_slot *slot, __u32 way, const struct flow_packet *packet)
+{
+	struct flow_side *side = &slot->sides[way & 1];
+	bool is_end = (packet->tcp_flags & FLOW_TCP_FIN) && is_end_of_stream(side, packet);
+	__u8 seen = is_end ? FLOW_TCP_FIN : 0;
+	if ((packet->tcp_flags & FLOW_TCP_RST) && is_believable_reset(slot, way, packet))
+		seen |= FLOW_TCP_RST;
+	if ((side->tcp_flags & seen) == seen)
 		return;
-	if ((seen & FLOW_TCP_FIN) && !(other->tcp_flags & FLOW_TCP_FIN))
+	if (is_end && !(slot->sides[(way & 1) ^ 1].tcp_flags & FLOW_TCP_FIN))
 		seen |= FLOW_TCP_FIN_FIRST;
 	side->tcp_flags |= seen;
+}
+
+static __always_inline void note_segment(struct flow_slot *slot, __u32 way, const struct flow_packet *packet)
+{
+	struct flow_side *side = &slot->sides[way & 1];
+	if (!(packet->tcp_flags & FLOW_TCP_RST))
+		note_stream(side, packet);
+	if (!(slot->flags & FLOW_SLOT_TRANSLATES_TCP) && (packet->tcp_flags & FLOW_TCP_ACK))
+		flow_note_acked(side, packet->tcp_ack);
+	if (packet->tcp_flags & (FLOW_TCP_FIN | FLOW_TCP_RST))
+		note_end(slot, way, packet);
 }
 
 static __always_inline void note_packet(struct __sk_buff *skb, struct flow_slot *slot, __u32 way,
@@ -112,14 +155,10 @@ static __always_inline void note_packet(struct __sk_buff *skb, struct flow_slot 
 	struct flow_side *side = &slot->sides[way & 1];
 	__u32 tick = bpf_ktime_get_coarse_ns() >> FLOW_TICK_SHIFT;
 	__sync_fetch_and_add(&side->packets, skb->gso_segs > 1 ? skb->gso_segs : 1);
-	if (packet->protocol == IPPROTO_TCP) {
-		note_stream(side, packet);
-		if (!(slot->flags & FLOW_SLOT_TRANSLATES_TCP) && (packet->tcp_flags & FLOW_TCP_ACK))
-			flow_note_acked(side, packet->tcp_ack);
-		note_tcp_flags(side, &slot->sides[(way & 1) ^ 1], packet->tcp_flags);
-	} else {
+	if (packet->protocol == IPPROTO_TCP)
+		note_segment(slot, way, packet);
+	else
 		__sync_fetch_and_add(&side->bytes, packet->payload_bytes);
-	}
 	if (side->seen_tick != tick)
 		side->seen_tick = tick;
 }

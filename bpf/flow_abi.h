@@ -81,6 +81,9 @@ enum flow_tcp_flags {
 	FLOW_TCP_FIN_FIRST = 0x80, /* the other side had sent none before */
 };
 
+/* How far ahead of what was seen of a stream a reset may be: bytes that were lost on the way, or are on another processor. */
+enum { FLOW_RESET_AHEAD_MAX = 65536 };
+
 enum flow_slot_state {
 	FLOW_SLOT_FREE,
 	FLOW_SLOT_TAKEN,  /* user space is filling or emptying it; the program leaves its packets to the stack */

@@ -551,11 +551,19 @@ static __always_inline int nat_begin_anew(const struct nat_visit *visit, __u32 s
 	return nat_begin(visit, service);
 }
 
+/* Would the server believe this reset of the client's? One that has not answered has perhaps told it numbers that are not here. */
+static __always_inline bool nat_gives_up(const struct flow_packet *packet, const struct nat_half *half)
+{
+	return half->stage != NAT_HALF_ANSWERED ||
+	       nat_is_within(packet->tcp_seq, half->client_first, NAT_FIRST_BYTES_MAX);
+}
+
 static __always_inline int nat_from_client_tcp(const struct nat_visit *visit, struct nat_half *half, __u32 number)
 {
 	const struct flow_packet *packet = visit->packet;
 	if (packet->tcp_flags & FLOW_TCP_RST)
-		return nat_forward_last(visit, half, number, FLOW_TO_SERVER);
+		return nat_gives_up(packet, half) ? nat_forward_last(visit, half, number, FLOW_TO_SERVER)
+						  : nat_forward_half(visit, half, FLOW_TO_SERVER);
 	if (nat_is_first(packet) && packet->tcp_seq == half->client_first)
 		return half->stage == NAT_HALF_ANSWERED ? nat_forward_half(visit, half, FLOW_TO_SERVER)
 							: nat_retry(visit, half, number);
@@ -601,11 +609,20 @@ static __always_inline int nat_refuse(const struct nat_visit *visit, struct nat_
 	return nat_forward_last(visit, half, number, FLOW_TO_CLIENT);
 }
 
+/* Would the client believe this reset of the server's (RFC 9293 3.5.3)? Others it gets, and leaves them alone. */
+static __always_inline bool nat_is_refusal(const struct flow_packet *packet, const struct nat_half *half)
+{
+	if (half->stage == NAT_HALF_ANSWERED)
+		return nat_is_within(packet->tcp_seq, half->server_first, NAT_FIRST_BYTES_MAX);
+	return (packet->tcp_flags & FLOW_TCP_ACK) && packet->tcp_ack == half->client_first;
+}
+
 static __always_inline int nat_from_server_tcp(const struct nat_visit *visit, struct nat_half *half, __u32 number)
 {
 	const struct flow_packet *packet = visit->packet;
 	if (packet->tcp_flags & FLOW_TCP_RST)
-		return nat_refuse(visit, half, number);
+		return nat_is_refusal(packet, half) ? nat_refuse(visit, half, number)
+						    : nat_forward_half(visit, half, FLOW_TO_CLIENT);
 	if ((packet->tcp_flags & FLOW_TCP_SYN) && (packet->tcp_flags & FLOW_TCP_ACK)) {
 		half->server_first = packet->tcp_seq;
 		half->stage = NAT_HALF_ANSWERED;

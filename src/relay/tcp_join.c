@@ -149,15 +149,24 @@ static void take_back_end(struct tcp_join *join, enum flow_way way)
 	}
 }
 
+static enum tcp_join_state fail(struct tcp_join *join, enum flow_way broken)
+{
+	join->broken = broken;
+	return TCP_JOIN_FAILED;
+}
+
 /* The end of the stream is a number of the sequence like a byte. */
 static enum tcp_join_state pass_end(struct tcp_join *join, enum flow_way way)
 {
+	bool is_first =
+		(__atomic_load_n(&join->slot->sides[other(way)].tcp_flags, __ATOMIC_RELAXED) & FLOW_TCP_FIN) == 0;
+	uint8_t seen = FLOW_TCP_FIN | (is_first ? FLOW_TCP_FIN_FIRST : 0);
 	join->has_ended[way] = true;
-	__atomic_fetch_or(&join->slot->sides[way].tcp_flags, FLOW_TCP_FIN, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(&join->slot->sides[way].tcp_flags, seen, __ATOMIC_SEQ_CST);
 	/* But no payload: the flow's position stays. */
 	take_back_end(join, way);
 	__atomic_store_n(&join->slot->sides[way].first, join->next[way] + 1, __ATOMIC_SEQ_CST);
-	return shutdown(join->sockets[other(way)], SHUT_WR) < 0 ? TCP_JOIN_FAILED : TCP_JOIN_DONE;
+	return shutdown(join->sockets[other(way)], SHUT_WR) < 0 ? fail(join, other(way)) : TCP_JOIN_DONE;
 }
 
 /* Sends bytes that are still in the receive queue, and takes those out of it that were sent. Returns their number or -1. */
@@ -182,10 +191,10 @@ static enum tcp_join_state pass_tail(struct tcp_join *join, enum flow_way way, v
 		if (count == 0)
 			return pass_end(join, way);
 		if (count < 0)
-			return errno == EAGAIN ? TCP_JOIN_DONE : TCP_JOIN_FAILED;
+			return errno == EAGAIN ? TCP_JOIN_DONE : fail(join, way);
 		ssize_t passed = pass_bytes(join, way, scratch, (size_t)count);
 		if (passed < 0)
-			return TCP_JOIN_FAILED;
+			return fail(join, other(way));
 		if (passed == 0)
 			return TCP_JOIN_GOES_ON;
 	}

@@ -47,6 +47,7 @@ struct tcp_join {
 	uint32_t next[FLOW_WAY_COUNT];       /* the number of the next byte that goes through the sockets this way */
 	uint64_t tail_bytes[FLOW_WAY_COUNT]; /* that went through the sockets after the flow had begun */
 	bool has_ended[FLOW_WAY_COUNT];      /* so did the end of the stream */
+	enum flow_way broken;                /* TCP_JOIN_FAILED: which of the sockets */
 };
 
 enum tcp_join_state {

@@ -141,11 +141,6 @@ static void become_bare(struct tcp_connection *connection)
 	tcp_connection_hand_over(connection);
 }
 
-static enum reason broken_side(const struct tcp_connection *connection)
-{
-	return socket_take_error(connection->client.source.fd) != 0 ? REASON_CLIENT_RST : REASON_SERVER_RST;
-}
-
 static void step(struct tcp_connection *connection)
 {
 	struct relay *relay = connection->relay;
@@ -159,7 +154,8 @@ static void step(struct tcp_connection *connection)
 		become_bare(connection);
 		return;
 	case TCP_JOIN_FAILED:
-		tcp_connection_abort(connection, broken_side(connection));
+		tcp_connection_abort(connection,
+				     joining->join.broken == FLOW_TO_SERVER ? REASON_CLIENT_RST : REASON_SERVER_RST);
 	}
 }
 

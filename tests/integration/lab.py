@@ -215,6 +215,14 @@ class Place:
         self.filter(f"table inet loss {{ chain input {{ type filter hook input priority -300;\n"
                     f"iifname != \"lo\" numgen random mod 100 < {percent} drop\n }}\n }}\n")
 
+    def lose_sent(self, percent):
+        """Drops this share of everything that it sends over its wire, and the sender does not notice: it goes elsewhere."""
+        self.ip("link", "add", "sink", "type", "veth", "peer", "name", "sunk")
+        self.ip("link", "set", "sink", "up")
+        self.ip("link", "set", "sunk", "up")
+        self.filter(f"table netdev loss {{ chain egress {{ type filter hook egress device wire priority 0;\n"
+                    f"numgen random mod 100 < {percent} fwd to sink\n }}\n }}\n")
+
     def vanish(self):
         """From now on nothing that arrives over a wire is answered, as if the machine had lost its power."""
         self.filter("table inet vanished { chain input { type filter hook input priority -300;\n"

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """
 Raw frames on the wires of a lab: those of the packet guard's fixtures, which are the corpus of its fuzz target, with what
-has to become of each in their names; and a count of what arrives behind the guard.
+has to become of each in their names; segments that nobody has sent; and a count of what arrives behind the guard.
 """
 
 import json
 import re
 import socket
+import struct
 from collections import Counter
 from pathlib import Path
 
@@ -34,6 +35,23 @@ def dropped_by_reason(names):
 def mac_of(place, device):
     text = place.ip("-j", "link", "show", "dev", device).stdout
     return bytes.fromhex(json.loads(text)[0]["address"].replace(":", ""))
+
+
+def internet_sum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def tcp_frame(source, dest, flags, seq, ack=0):
+    """A segment over IPv4 without options and payload, for Wire; source and dest are pairs of address and port."""
+    addresses = socket.inet_aton(source[0]) + socket.inet_aton(dest[0])
+    tcp = struct.pack("!HHIIBBHHH", source[1], dest[1], seq, ack, 5 << 4, flags, 1000, 0, 0)
+    tcp = tcp[:16] + struct.pack("!H", internet_sum(addresses + struct.pack("!HH", 6, len(tcp)) + tcp)) + tcp[18:]
+    ip = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(tcp), 0, 0, 64, 6, 0)
+    ip = ip[:10] + struct.pack("!H", internet_sum(ip + addresses))
+    return bytes(12) + b"\x08\x00" + ip + addresses + tcp
 
 
 class Wire:

@@ -394,6 +394,75 @@ static void streams_are_counted_once(void **state)
 	finish(number);
 }
 
+/* Who does not know the numbers ends nothing, and moves nothing: a receiver believes a reset only within its window (RFC 5961). */
+static void a_reset_is_believed_by_its_number(void **state)
+{
+	(void)state;
+	NEEDS_BPF();
+	enum { SENT = 5000, ACKED = 3000, UNKNOWN = FLOW_RESET_AHEAD_MAX };
+	static const struct {
+		int64_t seq;
+		bool is_believed;
+	} resets[] = {
+		{ ACKED - 1, false },
+		{ SENT + UNKNOWN + 1, false },
+		{ SENT + (1 << 20), false },
+		{ -(1 << 20), false },
+		{ ACKED, true },
+		{ ACKED + 1000, true },
+		{ SENT, true },
+		{ SENT + 1, true },
+		{ SENT + UNKNOWN, true },
+	};
+	for (size_t i = 0; i < sizeof(resets) / sizeof(resets[0]); i++) {
+		uint32_t number, first = 4294966000u;
+		struct flow_slot *slot = begin(&ipv4, IPPROTO_TCP, &number);
+		struct flow_side *side = &slot->sides[FLOW_TO_SERVER];
+		side->first = first;
+		side->bytes = (uint64_t)first + SENT;
+		slot->sides[FLOW_TO_CLIENT].acked = first + ACKED;
+		send_segment(first + (uint32_t)resets[i].seq, 0, 0x04);
+		assert_int_equal(side->tcp_flags, resets[i].is_believed ? FLOW_TCP_RST : 0);
+		assert_int_equal(side->bytes - side->first, SENT);
+		finish(number);
+	}
+}
+
+/* The FIN was lost before it came here, and what its sender acknowledges afterwards has the number behind it. */
+static void an_end_that_comes_late_is_no_byte(void **state)
+{
+	(void)state;
+	NEEDS_BPF();
+	uint32_t number;
+	struct flow_slot *slot = begin(&ipv4, IPPROTO_TCP, &number);
+	struct flow_side *side = &slot->sides[FLOW_TO_SERVER];
+	side->bytes = side->first = 4294967000u;
+	send_segment(4294967000u, 200, 0x18);
+	send_segment(4294967201u, 0, 0x10);
+	send_segment(4294967200u, 0, 0x11);
+	assert_int_equal(side->tcp_flags, FLOW_TCP_FIN | FLOW_TCP_FIN_FIRST);
+	assert_int_equal(side->bytes - side->first, 200);
+	finish(number);
+}
+
+/* An end from within the stream is nobody's. */
+static void an_end_is_believed_where_the_stream_ends(void **state)
+{
+	(void)state;
+	NEEDS_BPF();
+	uint32_t number;
+	struct flow_slot *slot = begin(&ipv4, IPPROTO_TCP, &number);
+	struct flow_side *side = &slot->sides[FLOW_TO_SERVER];
+	side->bytes = side->first = 4294967000u;
+	send_segment(4294967000u, 200, 0x18);
+	send_segment(4294967000u + 198, 0, 0x11);
+	send_segment(3000000000u, 0, 0x11);
+	assert_int_equal(side->tcp_flags, 0);
+	send_segment(4294967000u + 100, 100, 0x19);
+	assert_int_equal(side->tcp_flags, FLOW_TCP_FIN | FLOW_TCP_FIN_FIRST);
+	finish(number);
+}
+
 /* --- joined connections ------------------------------------------------------------------------------------------ */
 
 static uint32_t random_word(void)
@@ -633,6 +702,9 @@ int main(void)
 		cmocka_unit_test(short_frames_go_to_the_stack),
 		cmocka_unit_test(datagrams_are_counted),
 		cmocka_unit_test(streams_are_counted_once),
+		cmocka_unit_test(a_reset_is_believed_by_its_number),
+		cmocka_unit_test(an_end_that_comes_late_is_no_byte),
+		cmocka_unit_test(an_end_is_believed_where_the_stream_ends),
 		cmocka_unit_test(joined_segments_are_as_in_the_model),
 		cmocka_unit_test(what_is_behind_catches_up),
 		cmocka_unit_test(windows_are_bounded_until_the_tail_is_known),

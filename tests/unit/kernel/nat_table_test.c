@@ -291,6 +291,38 @@ static void who_is_refused_goes_to_another_server(void **state)
 	}
 }
 
+/* They are sent on to who would believe them or not, and the handshake goes on. */
+static void resets_with_wrong_numbers_end_nothing(void **state)
+{
+	(void)state;
+	NEEDS_BPF();
+	struct endpoint client = with_port(endpoint(CLIENT), 40011), listen = endpoint(LISTEN);
+	struct endpoint server = endpoint(addresses[0]);
+	struct flow_says syn = segment(client, listen, SYN, 1000, 0);
+	struct endpoint local = with_port(endpoint(LOCAL), syn_port(&syn, 0));
+	struct flow_says forged = segment(server, local, RST | ACK, 0, 1002);
+	assert_becomes(&forged, listen, client);
+	forged = segment(server, local, RST, 5001, 0);
+	assert_becomes(&forged, listen, client);
+	struct flow_says answer = segment(server, local, SYN | ACK, 5000, 1001);
+	assert_becomes(&answer, listen, client);
+	forged = segment(server, local, RST, 5000, 0);
+	assert_becomes(&forged, listen, client);
+	forged = segment(client, listen, RST, 1000, 0);
+	assert_becomes(&forged, local, server);
+	assert_int_equal(nat_table_take_events(table, on_event, NULL), 0);
+	struct flow_says ack = segment(client, listen, ACK, 1001, 5001);
+	assert_becomes(&ack, local, server);
+	assert_tells(NAT_EVENT_BEGUN);
+	forged = segment(client, listen, RST, 900, 0);
+	assert_becomes(&forged, local, server);
+	assert_int_equal(flow_table_slot(flows, last_event.slot)->sides[FLOW_TO_SERVER].tcp_flags, 0);
+	forged = segment(client, listen, RST, 1001, 0);
+	assert_becomes(&forged, local, server);
+	assert_int_equal(flow_table_slot(flows, last_event.slot)->sides[FLOW_TO_SERVER].tcp_flags, RST);
+	end_flow();
+}
+
 static void who_is_not_let_in_goes_to_user_space(void **state)
 {
 	(void)state;
@@ -500,6 +532,7 @@ int main(void)
 		cmocka_unit_test(a_handshake_makes_a_flow),
 		cmocka_unit_test(wrong_numbers_establish_nothing),
 		cmocka_unit_test(who_is_refused_goes_to_another_server),
+		cmocka_unit_test(resets_with_wrong_numbers_end_nothing),
 		cmocka_unit_test(who_is_not_let_in_goes_to_user_space),
 		cmocka_unit_test(a_limit_that_was_reached_meanwhile_resets_the_server),
 		cmocka_unit_test(other_packets_are_the_stacks),

@@ -113,7 +113,7 @@ static void an_end_that_came_to_the_socket_is_no_byte(void **state)
 	wait_for(joined.chain.sockets[FLOW_TO_CLIENT], POLLRDHUP);
 	side->bytes++;
 	assert_int_equal(step(&joined, START_MS), TCP_JOIN_GOES_ON);
-	assert_true(side->tcp_flags & FLOW_TCP_FIN);
+	assert_int_equal(side->tcp_flags, FLOW_TCP_FIN | FLOW_TCP_FIN_FIRST);
 	assert_int_equal(side->bytes, first);
 	assert_int_equal(side->first, (uint32_t)first + 1);
 	/* One that was on another processor meanwhile. */
@@ -148,11 +148,30 @@ static void the_tail_is_known_at_the_first_step(void **state)
 	close_chain(&joined.chain);
 }
 
+/* A reset that came to a socket: whose connection it was is told. */
+static void the_side_that_is_broken_is_named(void **state)
+{
+	(void)state;
+	static const struct linger now = { .l_onoff = 1, .l_linger = 0 };
+	for (enum flow_way way = 0; way < FLOW_WAY_COUNT; way++) {
+		struct joined joined;
+		begin(&joined);
+		int *peer = way == FLOW_TO_SERVER ? &joined.chain.client : &joined.chain.server;
+		setsockopt(*peer, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+		fd_close(peer);
+		wait_for(joined.chain.sockets[way], POLLERR);
+		assert_int_equal(step(&joined, START_MS), TCP_JOIN_FAILED);
+		assert_int_equal(joined.join.broken, way);
+		close_chain(&joined.chain);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_end_that_came_to_the_socket_is_no_byte),
 		cmocka_unit_test(the_tail_is_known_at_the_first_step),
+		cmocka_unit_test(the_side_that_is_broken_is_named),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
