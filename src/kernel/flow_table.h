@@ -95,6 +95,10 @@ int flow_table_begin(struct flow_table *table, uint32_t number);
  */
 void flow_table_end(struct flow_table *table, uint32_t number);
 
+/* Is there a flow, or the beginning of one, to this server's address from this one of strait's? */
+bool flow_table_has_server_side(const struct flow_table *table, uint8_t protocol, const struct endpoint *local,
+				const struct endpoint *server);
+
 /* Of a table that was just opened: the first active slot from number *number on; false when there is none. Control. */
 bool flow_table_find_adopted(const struct flow_table *table, uint32_t *number);
 

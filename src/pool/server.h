@@ -57,6 +57,7 @@ struct server_counters {
 	counter connect_refused; /* connects that failed, by kind */
 	counter connect_timeout;
 	counter connect_failed;
+	uint8_t own_ip[16]; /* of strait, from which the worker has reached it last from an own port; zeros before */
 };
 
 struct server {

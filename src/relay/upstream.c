@@ -2,14 +2,18 @@
 #include "relay/upstream.h"
 
 #include "base/fd.h"
+#include "kernel/flow_table.h"
 #include "kernel/own_ports.h"
 #include "net/socket.h"
 #include "pool/pool.h"
 #include "relay/relay.h"
 
+#include <string.h>
+
 enum {
-	CLIENT_SOURCES = 2, /* its address and port, then its address */
-	OWN_PORT_TRIES = 4, /* ports of connections that have just ended are not free for a minute */
+	CLIENT_SOURCES = 2,  /* its address and port, then its address */
+	OWN_PORT_LOOKS = 64, /* ports that are looked at, of which flows in the kernel may have many */
+	OWN_PORT_TRIES = 4,  /* of the others; ports of connections that have just ended are not free for a minute */
 	OWN_PORT_REST_MS = 1000,
 	REPORT_INTERVAL_MS = 60 * 1000,
 };
@@ -110,24 +114,70 @@ static struct addr any_address(sa_family_t family)
 	return (struct addr){ .len = sizeof(struct sockaddr_in), .in.sin_family = AF_INET };
 }
 
-/* Returns as upstream_connect, or -EADDRINUSE when no own port can be had. */
-static int connect_from_own_port(struct relay *relay, const struct addr *addr, const struct addr *source, int *ret_fd)
+/* The system does not know of flows in the kernel. Whatever the server answered would be taken for a packet of such a flow. */
+static bool is_of_a_flow(const struct relay *relay, const struct server *server, const struct endpoint *local)
+{
+	const struct flow_table *table = relay_settings_flow_table(relay->settings);
+	return table != NULL && flow_table_has_server_side(table, IPPROTO_TCP, local, &server->endpoint);
+}
+
+/* Which address the system will choose is only known afterwards; most often it is the same as the last time. */
+static struct endpoint expected_local(const struct relay *relay, const struct server *server, const struct addr *source)
+{
+	struct endpoint local = { .family = server->endpoint.family };
+	if (source != NULL)
+		return endpoint_from_addr(source);
+	memcpy(local.ip, server->counters[relay->worker_index].own_ip, sizeof(local.ip));
+	return local;
+}
+
+/* 0: none was found. */
+static uint16_t find_own_port(struct relay *relay, const struct own_ports *ports, const struct server *server,
+			      const struct addr *source)
+{
+	struct endpoint local = expected_local(relay, server, source);
+	for (int i = 0; i < OWN_PORT_LOOKS; i++) {
+		local.port = next_own_port(relay, ports);
+		if (!is_of_a_flow(relay, server, &local))
+			return local.port;
+	}
+	return 0;
+}
+
+/* Returns as upstream_connect, or -EADDRINUSE when the port cannot be had. */
+static int connect_from_port(struct relay *relay, struct server *server, const struct addr *source, uint16_t port,
+			     int *ret_fd)
+{
+	struct socket_source from = { .addr = source != NULL ? *source : any_address(server->addr.sa.sa_family) };
+	addr_set_port(&from.addr, port);
+	int fd = socket_open_from(server->addr.sa.sa_family, SOCK_STREAM, &from);
+	int result = fd < 0 ? fd : socket_connect(fd, &server->addr);
+	if (result == 0 || result == -EINPROGRESS) {
+		struct endpoint local = socket_local_endpoint(fd);
+		memcpy(server->counters[relay->worker_index].own_ip, local.ip, sizeof(local.ip));
+		if (!is_of_a_flow(relay, server, &local)) {
+			*ret_fd = fd;
+			return result;
+		}
+		result = -EADDRINUSE;
+	}
+	fd_close(&fd);
+	return is_used_up(result) ? -EADDRINUSE : result;
+}
+
+/* The same, of any own port. */
+static int connect_from_own_port(struct relay *relay, struct server *server, const struct addr *source, int *ret_fd)
 {
 	const struct own_ports *ports = atomic_load_explicit(&relay->settings->own_ports, memory_order_acquire);
 	if (ports == NULL || ports->count < relay->settings->worker_count ||
 	    relay->loop->now_ms < relay->own_ports_rest_ms)
 		return -EADDRINUSE;
 	for (int i = 0; i < OWN_PORT_TRIES; i++) {
-		struct socket_source from = { .addr = source != NULL ? *source : any_address(addr->sa.sa_family) };
-		addr_set_port(&from.addr, next_own_port(relay, ports));
-		int fd = socket_open_from(addr->sa.sa_family, SOCK_STREAM, &from);
-		int result = fd < 0 ? fd : socket_connect(fd, addr);
-		if (result == 0 || result == -EINPROGRESS) {
-			*ret_fd = fd;
-			return result;
-		}
-		fd_close(&fd);
-		if (!is_used_up(result))
+		uint16_t port = find_own_port(relay, ports, server, source);
+		if (port == 0)
+			break;
+		int result = connect_from_port(relay, server, source, port, ret_fd);
+		if (result != -EADDRINUSE)
 			return result;
 	}
 	relay->own_ports_rest_ms = relay->loop->now_ms + OWN_PORT_REST_MS;
@@ -151,8 +201,8 @@ int upstream_connect(struct relay *relay, const struct upstream_request *request
 	int connect_error = 0;
 	find_sources(relay, request, &sources);
 	if (request->wants_own_port && sources.client == NULL && !addr_is_unix(addr)) {
-		int result = connect_from_own_port(relay, addr, first_address(&sources), ret_fd);
-		if (result != -EADDRINUSE && result != -EADDRNOTAVAIL)
+		int result = connect_from_own_port(relay, request->server, first_address(&sources), ret_fd);
+		if (result != -EADDRINUSE)
 			return result;
 	}
 	for (uint32_t i = 0; i < sources.count; i++) {

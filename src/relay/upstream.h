@@ -20,7 +20,7 @@
 struct relay;
 
 struct upstream_request {
-	const struct server *server; /* entered */
+	struct server *server; /* entered */
 	const struct endpoint *client;
 	int type; /* SOCK_STREAM or SOCK_DGRAM */
 	/*

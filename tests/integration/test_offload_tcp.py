@@ -4,6 +4,7 @@ TCP connections that the kernel carries: joined by the daemon itself. What joini
 is about the connection's life, and what is told of it. JOINED_CONNECTIONS in the environment makes the first test longer.
 """
 
+import contextlib
 import os
 import re
 import socket
@@ -55,6 +56,10 @@ def exchange(s, data):
     assert receive_exactly(s, len(data)) == data
 
 
+def port_of(address):
+    return int(address.rsplit(":", 1)[1])
+
+
 def settle(s, daemon, flows=1):
     exchange(s, b"settle")
     eventually(lambda: flows_used(daemon) == flows and is_bare(daemon), what="the connection is in the kernel alone")
@@ -100,6 +105,32 @@ def test_no_ports(strait, lab):
     daemon.wait_for_event("kernel_path_unavailable")
     assert 'strait_kernel_path_offload_total{result="no_port"} 1' in daemon.get("/metrics").text
     assert daemon.wait_for_flows(1)[0]["path"] == "relay"
+
+
+@pytest.mark.parametrize("is_adopted", [False, True])
+def test_ports_of_flows_are_not_given_away(strait, lab, pins, is_adopted):
+    """The system knows nothing of them: a new connection from such a port to the same server would never be answered."""
+    lab.proxy.run("sysctl", "-qw", "net.ipv4.ip_local_port_range=10300 65535")
+    small_server(lab.server, "echo", (lab.back[4], 9000))
+    top = f"kernel-path auto pins={pins}"
+    daemon = strait(lab.proxy, configuration(lab, top=top))
+    own_ports = range(10240, 10300, 2)  # of both workers
+    with contextlib.ExitStack() as connections:
+        for i in range(1, 9):
+            s = connections.enter_context(lab.client.connect((lab.front[4], 8000)))
+            settle(s, daemon, i)
+        held = {port_of(flow["local"]) for flow in daemon.get("/v1/flows").json["flows"]}
+        assert len(held) == 8 and held <= set(own_ports)
+        if is_adopted:
+            kill(daemon)
+            daemon = strait(lab.proxy, configuration(lab, top=top))
+        for _ in range(3 * len(own_ports)):
+            with lab.client.connect((lab.front[4], 8000)) as other:
+                exchange(other, b"hello")
+        records = daemon.wait_for_flows(3 * len(own_ports))
+    assert {r["retries"] for r in records} == {0}
+    used = {port_of(r["local"]) for r in records}
+    assert used & set(own_ports) and not used & held
 
 
 # bytes
