@@ -76,9 +76,9 @@ enum { PACKET_FOR_US = 0 }; /* PACKET_HOST of linux/if_packet.h */
 /* --- counting ---------------------------------------------------------------------------------------------------- */
 
 /*
- * Moves the position of a stream on to the end of what this packet carries. What was sent before, and is sent again, does not
- * count; nor does what no window can have let through, and behind a FIN, which has a number like a byte, there is nothing.
- * Another CPU may move it meanwhile.
+ * Moves the position of a stream on to the end of what this packet carries: payload, or the end of the stream. What was sent
+ * before, and is sent again, does not count; nor does what no window can have let through, and behind a FIN, which has a number
+ * like a byte, there is nothing. Another CPU may move it meanwhile.
  */
 static __always_inline void note_stream(struct flow_side *side, const struct flow_packet *packet)
 {
@@ -94,19 +94,6 @@ static __always_inline void note_stream(struct flow_side *side, const struct flo
 		if (__sync_val_compare_and_swap(&side->bytes, position, position + more) == position)
 			return;
 	}
-}
-
-/*
- * Does the stream end with this packet? Something behind the end, which its sender has acknowledged, may have come before, and
- * was taken for a byte then.
- */
-static __always_inline bool is_end_of_stream(struct flow_side *side, const struct flow_packet *packet)
-{
-	__u32 end = packet->tcp_seq + packet->payload_bytes;
-	__u64 position = side->bytes;
-	if ((__u32)position == end + 1 && !(side->tcp_flags & FLOW_TCP_FIN))
-		__sync_val_compare_and_swap(&side->bytes, position, position - 1);
-	return (__u32)position - end <= 1;
 }
 
 /*
@@ -127,7 +114,8 @@ static __always_inline bool is_believable_reset(const struct flow_slot *slot, __
 static __always_inline void note_end(struct flow_slot *slot, __u32 way, const struct flow_packet *packet)
 {
 	struct flow_side *side = &slot->sides[way & 1];
-	bool is_end = (packet->tcp_flags & FLOW_TCP_FIN) && is_end_of_stream(side, packet);
+	bool is_end =
+		(packet->tcp_flags & FLOW_TCP_FIN) && packet->tcp_seq + packet->payload_bytes == (__u32)side->bytes;
 	__u8 seen = is_end ? FLOW_TCP_FIN : 0;
 	if ((packet->tcp_flags & FLOW_TCP_RST) && is_believable_reset(slot, way, packet))
 		seen |= FLOW_TCP_RST;
@@ -141,7 +129,7 @@ static __always_inline void note_end(struct flow_slot *slot, __u32 way, const st
 static __always_inline void note_segment(struct flow_slot *slot, __u32 way, const struct flow_packet *packet)
 {
 	struct flow_side *side = &slot->sides[way & 1];
-	if (!(packet->tcp_flags & FLOW_TCP_RST))
+	if ((packet->payload_bytes > 0 || (packet->tcp_flags & FLOW_TCP_FIN)) && !(packet->tcp_flags & FLOW_TCP_RST))
 		note_stream(side, packet);
 	if (!(slot->flags & FLOW_SLOT_TRANSLATES_TCP) && (packet->tcp_flags & FLOW_TCP_ACK))
 		flow_note_acked(side, packet->tcp_ack);

@@ -134,21 +134,6 @@ static void learn_tail(struct tcp_join *join)
 	__atomic_and_fetch(&join->slot->flags, (uint8_t)~FLOW_SLOT_TAIL_IS_UNKNOWN, __ATOMIC_SEQ_CST);
 }
 
-/*
- * What its sender sends after its end has the number behind it, and the program takes that for a byte as long as it has not been
- * told of the end, which has come to the socket.
- */
-static void take_back_end(struct tcp_join *join, enum flow_way way)
-{
-	struct flow_side *side = &join->slot->sides[way];
-	__u64 position = __atomic_load_n(&side->bytes, __ATOMIC_RELAXED);
-	while (join->has_ended[way] && (uint32_t)position == join->next[way] + 1) {
-		if (__atomic_compare_exchange_n(&side->bytes, &position, position - 1, false, __ATOMIC_RELAXED,
-						__ATOMIC_RELAXED))
-			break;
-	}
-}
-
 static enum tcp_join_state fail(struct tcp_join *join, enum flow_way broken)
 {
 	join->broken = broken;
@@ -163,8 +148,6 @@ static enum tcp_join_state pass_end(struct tcp_join *join, enum flow_way way)
 	uint8_t seen = FLOW_TCP_FIN | (is_first ? FLOW_TCP_FIN_FIRST : 0);
 	join->has_ended[way] = true;
 	__atomic_fetch_or(&join->slot->sides[way].tcp_flags, seen, __ATOMIC_SEQ_CST);
-	/* But no payload: the flow's position stays. */
-	take_back_end(join, way);
 	__atomic_store_n(&join->slot->sides[way].first, join->next[way] + 1, __ATOMIC_SEQ_CST);
 	return shutdown(join->sockets[other(way)], SHUT_WR) < 0 ? fail(join, other(way)) : TCP_JOIN_DONE;
 }
@@ -219,10 +202,8 @@ static void end_tail(struct tcp_join *join)
 		join->slot->flags & (uint8_t) ~(FLOW_SLOT_HAS_SOCKET | FLOW_SLOT_HAS_TAIL | FLOW_SLOT_TAIL_IS_UNKNOWN);
 	__atomic_store_n(&join->slot->flags, flags, __ATOMIC_SEQ_CST);
 	/* An end that went through the sockets is no byte of what the flow has carried. */
-	for (enum flow_way way = 0; way < FLOW_WAY_COUNT; way++) {
+	for (enum flow_way way = 0; way < FLOW_WAY_COUNT; way++)
 		join->slot->sides[way].first -= join->has_ended[way];
-		take_back_end(join, way);
-	}
 }
 
 static enum tcp_join_state close_sockets(struct tcp_join *join)
