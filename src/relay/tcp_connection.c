@@ -277,11 +277,10 @@ void tcp_connection_drive(struct tcp_connection *connection)
 	tcp_connection_count_bytes(connection, client->bytes_read - in, server->bytes_read - out);
 	note_first_fin(connection);
 	enum reason reset = find_reset(connection, up, down);
-	/* Once both ends have been passed on, nobody wants to hear anything more. */
-	if (is_complete(connection))
-		finish(connection, connection->first_fin);
-	else if (reset != REASON_NONE)
+	if (reset != REASON_NONE)
 		tcp_connection_abort(connection, reset);
+	else if (is_complete(connection))
+		finish(connection, connection->first_fin);
 	else if (tcp_offload_is_due(connection))
 		tcp_offload_begin(connection);
 	else
