@@ -493,52 +493,6 @@ void flow_table_give(struct flow_table *table, uint32_t number)
 	atomic_fetch_sub_explicit(&table->taken_count, 1, memory_order_relaxed);
 }
 
-/* --- addresses --------------------------------------------------------------------------------------------------- */
-
-static void put_address(uint8_t ip[16], __be16 *port_be16, const struct endpoint *endpoint)
-{
-	memset(ip, 0, 16);
-	if (endpoint_is_ipv4(endpoint))
-		memcpy(ip, endpoint->ip + 12, 4);
-	else
-		memcpy(ip, endpoint->ip, 16);
-	*port_be16 = htons(endpoint->port);
-}
-
-static struct endpoint endpoint_of(const uint8_t ip[16], __be16 port_be16, uint8_t version)
-{
-	struct endpoint endpoint = {
-		.ip = { [10] = 0xff, [11] = 0xff },
-		.port = ntohs(port_be16),
-		.family = version == 4 ? AF_INET : AF_INET6,
-	};
-	if (version == 4)
-		memcpy(endpoint.ip + 12, ip, 4);
-	else
-		memcpy(endpoint.ip, ip, 16);
-	return endpoint;
-}
-
-void flow_side_set_source(struct flow_side *side, const struct endpoint *endpoint)
-{
-	put_address(side->source, &side->source_port_be16, endpoint);
-}
-
-void flow_side_set_dest(struct flow_side *side, const struct endpoint *endpoint)
-{
-	put_address(side->dest, &side->dest_port_be16, endpoint);
-}
-
-struct endpoint flow_side_source(const struct flow_side *side, uint8_t version)
-{
-	return endpoint_of(side->source, side->source_port_be16, version);
-}
-
-struct endpoint flow_side_dest(const struct flow_side *side, uint8_t version)
-{
-	return endpoint_of(side->dest, side->dest_port_be16, version);
-}
-
 /* --- flows ------------------------------------------------------------------------------------------------------- */
 
 static int add_key(struct flow_table *table, uint32_t number, enum flow_way way)
@@ -595,15 +549,6 @@ void flow_table_end(struct flow_table *table, uint32_t number)
 	remove_key(table, number, FLOW_TO_CLIENT);
 }
 
-bool flow_table_has_server_side(const struct flow_table *table, uint8_t protocol, const struct endpoint *local,
-				const struct endpoint *server)
-{
-	struct flow_key key = { .version = endpoint_is_ipv4(server) ? 4 : 6, .protocol = protocol };
-	put_address(key.source, &key.source_port_be16, server);
-	put_address(key.dest, &key.dest_port_be16, local);
-	return flow_index_find(&table->index, &key) != 0;
-}
-
 uint64_t flow_slot_idle_ms(const struct flow_slot *slot, uint64_t now_ns)
 {
 	uint32_t now_tick = (uint32_t)(now_ns >> FLOW_TICK_SHIFT);
@@ -616,6 +561,61 @@ uint64_t flow_slot_idle_ms(const struct flow_slot *slot, uint64_t now_ns)
 			idle_ticks = ticks;
 	}
 	return ((uint64_t)idle_ticks << FLOW_TICK_SHIFT) / CLOCK_NS_PER_MS;
+}
+
+/* --- addresses --------------------------------------------------------------------------------------------------- */
+
+static void put_address(uint8_t ip[16], __be16 *port_be16, const struct endpoint *endpoint)
+{
+	memset(ip, 0, 16);
+	if (endpoint_is_ipv4(endpoint))
+		memcpy(ip, endpoint->ip + 12, 4);
+	else
+		memcpy(ip, endpoint->ip, 16);
+	*port_be16 = htons(endpoint->port);
+}
+
+static struct endpoint endpoint_of(const uint8_t ip[16], __be16 port_be16, uint8_t version)
+{
+	struct endpoint endpoint = {
+		.ip = { [10] = 0xff, [11] = 0xff },
+		.port = ntohs(port_be16),
+		.family = version == 4 ? AF_INET : AF_INET6,
+	};
+	if (version == 4)
+		memcpy(endpoint.ip + 12, ip, 4);
+	else
+		memcpy(endpoint.ip, ip, 16);
+	return endpoint;
+}
+
+void flow_side_set_source(struct flow_side *side, const struct endpoint *endpoint)
+{
+	put_address(side->source, &side->source_port_be16, endpoint);
+}
+
+void flow_side_set_dest(struct flow_side *side, const struct endpoint *endpoint)
+{
+	put_address(side->dest, &side->dest_port_be16, endpoint);
+}
+
+struct endpoint flow_side_source(const struct flow_side *side, uint8_t version)
+{
+	return endpoint_of(side->source, side->source_port_be16, version);
+}
+
+struct endpoint flow_side_dest(const struct flow_side *side, uint8_t version)
+{
+	return endpoint_of(side->dest, side->dest_port_be16, version);
+}
+
+bool flow_table_has_server_side(const struct flow_table *table, uint8_t protocol, const struct endpoint *local,
+				const struct endpoint *server)
+{
+	struct flow_key key = { .version = endpoint_is_ipv4(server) ? 4 : 6, .protocol = protocol };
+	put_address(key.source, &key.source_port_be16, server);
+	put_address(key.dest, &key.dest_port_be16, local);
+	return flow_index_find(&table->index, &key) != 0;
 }
 
 /* --- for nat_table.h --------------------------------------------------------------------------------------------- */

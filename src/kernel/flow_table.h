@@ -95,7 +95,7 @@ int flow_table_begin(struct flow_table *table, uint32_t number);
  */
 void flow_table_end(struct flow_table *table, uint32_t number);
 
-/* Is there a flow, or the beginning of one, to this server's address from this one of strait's? */
+/* Is there a flow to this server's address from this one of strait's? Half-open ones, which are the program's, are not seen. */
 bool flow_table_has_server_side(const struct flow_table *table, uint8_t protocol, const struct endpoint *local,
 				const struct endpoint *server);
 

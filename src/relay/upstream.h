@@ -24,8 +24,8 @@ struct upstream_request {
 	const struct endpoint *client;
 	int type; /* SOCK_STREAM or SOCK_DGRAM */
 	/*
-	 * It comes from a port that the system gives to nobody (kernel/own_ports.h), so that it can go on without its socket.
-	 * When they are used up it gets another one, as others do.
+	 * It comes from a port that the system gives to nobody (kernel/own_ports.h), and that no flow to this server has in the
+	 * kernel, so that it can go on without its socket. When they are used up it gets another one, as others do.
 	 */
 	bool wants_own_port;
 };
