@@ -89,6 +89,12 @@ def address_text(host, port):
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def address_parts(text):
+    """The other way round, as sockets have it: host and port."""
+    host, port = text.rsplit(":", 1)
+    return host.strip("[]"), int(port)
+
+
 def family_of(address):
     """The socket family of a host, a (host, port) pair, or the path of a unix socket."""
     if isinstance(address, (str, Path)) and str(address).startswith("/"):

@@ -14,7 +14,7 @@ import time
 import pytest
 
 from flow_keys import keys_left
-from lab import address_text
+from lab import address_parts, address_text
 from servers import Scripted, name_servers, server_lines, small_server, tool
 from test_adoption import kill
 from traffic import receive_exactly
@@ -54,10 +54,6 @@ def is_bare(daemon):
 def exchange(s, data):
     s.sendall(data)
     assert receive_exactly(s, len(data)) == data
-
-
-def port_of(address):
-    return int(address.rsplit(":", 1)[1])
 
 
 def settle(s, daemon, flows=1):
@@ -119,7 +115,7 @@ def test_ports_of_flows_are_not_given_away(strait, lab, pins, is_adopted):
         for i in range(1, 9):
             s = connections.enter_context(lab.client.connect((lab.front[4], 8000)))
             settle(s, daemon, i)
-        held = {port_of(flow["local"]) for flow in daemon.get("/v1/flows").json["flows"]}
+        held = {address_parts(flow["local"])[1] for flow in daemon.get("/v1/flows").json["flows"]}
         assert len(held) == 8 and held <= set(own_ports)
         if is_adopted:
             kill(daemon)
@@ -129,7 +125,7 @@ def test_ports_of_flows_are_not_given_away(strait, lab, pins, is_adopted):
                 exchange(other, b"hello")
         records = daemon.wait_for_flows(3 * len(own_ports))
     assert {r["retries"] for r in records} == {0}
-    used = {port_of(r["local"]) for r in records}
+    used = {address_parts(r["local"])[1] for r in records}
     assert used & set(own_ports) and not used & held
 
 

@@ -366,15 +366,21 @@ static void send_segment(uint32_t seq, size_t bytes, uint8_t flags)
 	assert_becomes(&before, &after);
 }
 
+/* Of a flow whose client's bytes begin with that number: their side. */
+static struct flow_side *begin_stream(uint32_t first, uint32_t *ret_number)
+{
+	struct flow_side *side = &begin(&ipv4, IPPROTO_TCP, ret_number)->sides[FLOW_TO_SERVER];
+	side->bytes = side->first = first;
+	return side;
+}
+
 /* By sequence numbers, whatever is sent again, comes in another order, or never was in the window; also over 2^32. */
 static void streams_are_counted_once(void **state)
 {
 	(void)state;
 	NEEDS_BPF();
 	uint32_t number;
-	struct flow_slot *slot = begin(&ipv4, IPPROTO_TCP, &number);
-	struct flow_side *side = &slot->sides[FLOW_TO_SERVER];
-	side->bytes = side->first = 4294967000u;
+	struct flow_side *side = begin_stream(4294967000u, &number);
 	send_segment(4294967000u, 200, 0x18);
 	assert_int_equal(side->bytes - side->first, 200);
 	send_segment(4294967000u, 200, 0x18); /* again */
@@ -416,11 +422,9 @@ static void a_reset_is_believed_by_its_number(void **state)
 	};
 	for (size_t i = 0; i < sizeof(resets) / sizeof(resets[0]); i++) {
 		uint32_t number, first = 4294966000u;
-		struct flow_slot *slot = begin(&ipv4, IPPROTO_TCP, &number);
-		struct flow_side *side = &slot->sides[FLOW_TO_SERVER];
-		side->first = first;
-		side->bytes = (uint64_t)first + SENT;
-		slot->sides[FLOW_TO_CLIENT].acked = first + ACKED;
+		struct flow_side *side = begin_stream(first, &number);
+		side->bytes += SENT;
+		flow_table_slot(table, number)->sides[FLOW_TO_CLIENT].acked = first + ACKED;
 		send_segment(first + (uint32_t)resets[i].seq, 0, 0x04);
 		assert_int_equal(side->tcp_flags, resets[i].is_believed ? FLOW_TCP_RST : 0);
 		assert_int_equal(side->bytes - side->first, SENT);
@@ -434,9 +438,7 @@ static void an_end_that_was_lost_is_no_byte(void **state)
 	(void)state;
 	NEEDS_BPF();
 	uint32_t number;
-	struct flow_slot *slot = begin(&ipv4, IPPROTO_TCP, &number);
-	struct flow_side *side = &slot->sides[FLOW_TO_SERVER];
-	side->bytes = side->first = 4294967000u;
+	struct flow_side *side = begin_stream(4294967000u, &number);
 	send_segment(4294967000u, 200, 0x18);
 	send_segment(4294967201u, 0, 0x10);
 	assert_int_equal(side->bytes - side->first, 200);
@@ -452,9 +454,7 @@ static void an_end_is_believed_where_the_stream_ends(void **state)
 	(void)state;
 	NEEDS_BPF();
 	uint32_t number;
-	struct flow_slot *slot = begin(&ipv4, IPPROTO_TCP, &number);
-	struct flow_side *side = &slot->sides[FLOW_TO_SERVER];
-	side->bytes = side->first = 4294967000u;
+	struct flow_side *side = begin_stream(4294967000u, &number);
 	send_segment(4294967000u, 200, 0x18);
 	send_segment(4294967000u + 198, 0, 0x11);
 	send_segment(3000000000u, 0, 0x11);

@@ -210,19 +210,28 @@ static void end_flow(void)
 	nat_table_service(table, 0)->pending[0]--;
 }
 
+/* The client has asked, and not been answered. Returns the end towards the first server. */
+static struct endpoint ask(const struct endpoint *client)
+{
+	struct flow_says syn = segment(*client, endpoint(LISTEN), SYN, 1000, 0);
+	return with_port(endpoint(LOCAL), syn_port(&syn, 0));
+}
+
+static void answer(const struct endpoint *client, const struct endpoint *local)
+{
+	struct flow_says says = segment(endpoint(addresses[0]), *local, SYN | ACK, 5000, 1001);
+	assert_becomes(&says, endpoint(LISTEN), *client);
+}
+
 /* A connection of the client's port that is established; last_event is its. Returns its port towards the server. */
 static uint16_t establish(uint16_t client_port)
 {
-	struct endpoint client = with_port(endpoint(CLIENT), client_port), listen = endpoint(LISTEN);
-	struct flow_says syn = segment(client, listen, SYN, 1000, 0);
-	uint16_t port = syn_port(&syn, 0);
-	struct endpoint local = with_port(endpoint(LOCAL), port), server = endpoint(addresses[0]);
-	struct flow_says answer = segment(server, local, SYN | ACK, 5000, 1001);
-	assert_becomes(&answer, listen, client);
-	struct flow_says ack = segment(client, listen, ACK, 1001, 5001);
-	assert_becomes(&ack, local, server);
+	struct endpoint client = with_port(endpoint(CLIENT), client_port), local = ask(&client);
+	answer(&client, &local);
+	struct flow_says ack = segment(client, endpoint(LISTEN), ACK, 1001, 5001);
+	assert_becomes(&ack, local, endpoint(addresses[0]));
 	assert_tells(NAT_EVENT_BEGUN);
-	return port;
+	return local.port;
 }
 
 /* --- handshakes -------------------------------------------------------------------------------------------------- */
@@ -298,14 +307,12 @@ static void resets_with_wrong_numbers_end_nothing(void **state)
 	NEEDS_BPF();
 	struct endpoint client = with_port(endpoint(CLIENT), 40011), listen = endpoint(LISTEN);
 	struct endpoint server = endpoint(addresses[0]);
-	struct flow_says syn = segment(client, listen, SYN, 1000, 0);
-	struct endpoint local = with_port(endpoint(LOCAL), syn_port(&syn, 0));
+	struct endpoint local = ask(&client);
 	struct flow_says forged = segment(server, local, RST | ACK, 0, 1002);
 	assert_becomes(&forged, listen, client);
 	forged = segment(server, local, RST, 5001, 0);
 	assert_becomes(&forged, listen, client);
-	struct flow_says answer = segment(server, local, SYN | ACK, 5000, 1001);
-	assert_becomes(&answer, listen, client);
+	answer(&client, &local);
 	forged = segment(server, local, RST, 5000, 0);
 	assert_becomes(&forged, listen, client);
 	forged = segment(client, listen, RST, 1000, 0);
@@ -353,10 +360,8 @@ static void a_limit_that_was_reached_meanwhile_resets_the_server(void **state)
 	NEEDS_BPF();
 	struct endpoint client = with_port(endpoint(CLIENT), 40005), listen = endpoint(LISTEN);
 	struct endpoint server = endpoint(addresses[0]);
-	struct flow_says syn = segment(client, listen, SYN, 1000, 0);
-	struct endpoint local = with_port(endpoint(LOCAL), syn_port(&syn, 0));
-	struct flow_says answer = segment(server, local, SYN | ACK, 5000, 1001);
-	assert_becomes(&answer, listen, client);
+	struct endpoint local = ask(&client);
+	answer(&client, &local);
 	nat_table_service(table, 0)->flows_max[0] = 0;
 	struct flow_says ack = segment(client, listen, ACK, 1001, 5001);
 	struct flow_says reset = segment(local, server, RST, 1001, 5001);
