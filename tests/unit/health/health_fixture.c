@@ -20,11 +20,14 @@ void fixture_init(struct fixture *fixture)
 {
 	assert_int_equal(loop_init(&fixture->loop), 0);
 	timer_wheel_init(&fixture->wheel, fixture->loop.now_ms);
+	fixture->closed_count = 0;
 }
 
 void fixture_done(struct fixture *fixture)
 {
 	assert_int_equal(fixture->wheel.armed_count, 0);
+	while (fixture->closed_count > 0)
+		fd_close(&fixture->closed_fds[--fixture->closed_count]);
 	loop_end_turn(&fixture->loop);
 	loop_done(&fixture->loop);
 }
@@ -92,11 +95,18 @@ int fixture_listen(struct addr *addr, int type, int backlog)
 	return fd;
 }
 
-struct addr fixture_free_addr(int family, int type)
+/* A stream socket refuses while it does not listen, a datagram socket what does not come from its peer, here itself. */
+struct addr fixture_closed_addr(struct fixture *fixture, int family, int type)
 {
 	struct addr addr = fixture_addr(family, 0);
-	int fd = fixture_listen(&addr, type, 1);
-	fd_close(&fd);
+	int fd = socket(family, type | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	assert_true(fixture->closed_count < FIXTURE_CLOSED_MAX);
+	fixture->closed_fds[fixture->closed_count++] = fd;
+	assert_int_equal(bind(fd, &addr.sa, addr.len), 0);
+	assert_int_equal(getsockname(fd, &addr.sa, &addr.len), 0);
+	if (type == SOCK_DGRAM)
+		assert_int_equal(connect(fd, &addr.sa, addr.len), 0);
 	return addr;
 }
 

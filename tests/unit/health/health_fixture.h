@@ -13,9 +13,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum { FIXTURE_CLOSED_MAX = 4 };
+
 struct fixture {
 	struct loop loop;
 	struct timer_wheel wheel;
+	int closed_fds[FIXTURE_CLOSED_MAX]; /* that keep the ports of fixture_closed_addr */
+	unsigned int closed_count;
 };
 
 void fixture_init(struct fixture *fixture);
@@ -30,8 +34,11 @@ void fixture_run_until_count(struct fixture *fixture, const unsigned int *count,
 
 /* 127.0.0.1 or ::1 with the port (0: any); unix: an abstract name that is free. */
 struct addr fixture_addr(int family, uint16_t port);
-/* A loopback address where nobody listens. */
-struct addr fixture_free_addr(int family, int type);
+/*
+ * A loopback address, IPv4 or IPv6, that refuses what comes. Its port is kept until fixture_done: a free one might be
+ * given to a server of another process meanwhile.
+ */
+struct addr fixture_closed_addr(struct fixture *fixture, int family, int type);
 /* A bound, non-blocking socket; TCP and unix ones listen with the backlog. Sets *addr to where it is. */
 int fixture_listen(struct addr *addr, int type, int backlog);
 

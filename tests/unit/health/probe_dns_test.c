@@ -167,7 +167,7 @@ static void others_are_not_heard(void **state)
 static void port_unreachable(void **state)
 {
 	(void)state;
-	struct addr addr = fixture_free_addr(AF_INET, SOCK_DGRAM);
+	struct addr addr = fixture_closed_addr(&fixture, AF_INET, SOCK_DGRAM);
 	struct probe_request request = probe_request_to(&probe_kind_dns, &addr, "", "");
 	request.dns.name = ".";
 	request.dns.rcodes = NOERROR;

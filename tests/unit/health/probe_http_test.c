@@ -208,7 +208,7 @@ static void what_is_decided_stays_decided(void **state)
 static void refused(void **state)
 {
 	(void)state;
-	struct addr addr = fixture_free_addr(AF_INET, SOCK_STREAM);
+	struct addr addr = fixture_closed_addr(&fixture, AF_INET, SOCK_STREAM);
 	struct probe_request request = http_request(&addr, "");
 	assert_bad(probe_run(&request), "connection refused");
 }

@@ -59,7 +59,7 @@ static void tcp_refused(void **state)
 	for (int i = 0; i < 2; i++) {
 		if (!has_family(families[i]))
 			continue;
-		struct addr addr = fixture_free_addr(families[i], SOCK_STREAM);
+		struct addr addr = fixture_closed_addr(&fixture, families[i], SOCK_STREAM);
 		struct probe_request request = probe_request_to(&probe_kind_tcp, &addr, "", "");
 		const struct probe_outcome *outcome = probe_run(&request);
 		assert_bad(outcome, "connection refused");
@@ -277,7 +277,7 @@ static void udp_port_unreachable(void **state)
 	for (int i = 0; i < 2; i++) {
 		if (!has_family(families[i]))
 			continue;
-		struct addr addr = fixture_free_addr(families[i], SOCK_DGRAM);
+		struct addr addr = fixture_closed_addr(&fixture, families[i], SOCK_DGRAM);
 		struct probe_request request = probe_request_to(&probe_kind_udp, &addr, "ping", "");
 		assert_bad(probe_run(&request), "connection refused");
 	}
