@@ -59,7 +59,7 @@ struct flow_side {
 	__u8 shift_in : 4; /* of windows, at most 14 */
 	__u8 shift_out : 4;
 	__u8 tcp_flags; /* all of enum flow_tcp_flags that were seen */
-	__u16 path_mtu; /* the largest IP packet that the path takes, if that is known to be less than the interface's; else 0 */
+	__u16 path_mtu; /* as ICMP says, of flows with a socket: the largest IP packet that the path takes; else 0 */
 	/* Counts. The program adds, user space only reads. */
 	__u64 bytes;   /* of payload; TCP: where the next new byte stands, whose low 32 bits are its sequence number */
 	__u32 packets; /* wraps around */

@@ -6,7 +6,8 @@
  *
  * Its sender becomes the address that the other side knows, whatever router it came from. The checksum of layer 4 in the
  * quoted packet is not changed: nobody looks at it, and most of the time it is not there. Errors about flows with a socket go
- * to the stack, as all do that are about something else.
+ * to the stack, as all do that are about something else; when they say that the path is too narrow for a datagram, those that
+ * are as large go to the stack from then on, too, which cuts them up as it has learnt from the same error.
  */
 #ifndef BPF_FLOW_ICMP_H
 #define BPF_FLOW_ICMP_H
@@ -19,9 +20,14 @@ enum {
 	ICMP_TIME_EXCEEDED = 11,
 	ICMP_PARAMETER = 12,
 	ICMPV6_ERROR_FIRST = 1,
+	ICMPV6_TOO_BIG = 2,
 	ICMPV6_ERROR_LAST = 4,
+	ICMP_FRAGMENTATION_NEEDED = 4, /* a code of ICMP_UNREACHABLE */
 	ICMP_CHECKSUM_AT = 2,
 	ICMP_BYTES = 8,
+	/* Less is not believed: Linux' net.ipv4.route.min_pmtu, and what every link of IPv6 carries (RFC 8200, section 5). */
+	ICMP_MTU_MIN = 552,
+	ICMPV6_MTU_MIN = 1280,
 };
 
 /* What the error quotes of the packet that it is about. */
@@ -156,6 +162,32 @@ static __always_inline bool flow_icmp_change_ipv6(struct __sk_buff *skb, const s
 	       bpf_l4_csum_replace(skb, check_at, 0, addresses, BPF_F_PSEUDO_HDR) == 0;
 }
 
+/* How large a packet may be, when the error says that one was too large (RFC 1191, RFC 8201); else 0. */
+static __always_inline __u32 flow_icmp_mtu(struct __sk_buff *skb, const struct flow_packet *packet)
+{
+	struct {
+		__u8 type;
+		__u8 code;
+		__be16 checksum;
+		__be32 rest_be32;
+	} error;
+	if (bpf_skb_load_bytes(skb, packet->l4_at, &error, sizeof(error)) < 0)
+		return 0;
+	__u32 rest = bpf_ntohl(error.rest_be32);
+	if (packet->version == 6)
+		return error.type != ICMPV6_TOO_BIG ? 0 : rest > ICMPV6_MTU_MIN ? rest : ICMPV6_MTU_MIN;
+	if (error.type != ICMP_UNREACHABLE || error.code != ICMP_FRAGMENTATION_NEEDED)
+		return 0;
+	rest &= 0xffff; /* the upper half is no part of it; 0: the router does not know it */
+	return rest > ICMP_MTU_MIN ? rest : ICMP_MTU_MIN;
+}
+
+static __always_inline void flow_icmp_note_narrow_path(struct flow_side *side, __u32 mtu)
+{
+	if (mtu != 0 && mtu < 65536 && (side->path_mtu == 0 || mtu < side->path_mtu))
+		side->path_mtu = (__u16)mtu;
+}
+
 /* outer: the addresses of the error itself. */
 static __attribute__((noinline)) int flow_icmp(struct __sk_buff *skb, const struct flow_packet *packet,
 					       const struct flow_key *outer)
@@ -168,9 +200,14 @@ static __attribute__((noinline)) int flow_icmp(struct __sk_buff *skb, const stru
 	if (entry == 0 || (entry & FLOW_ENTRY_HALF_OPEN))
 		return TC_ACT_UNSPEC;
 	struct flow_slot *slot = bpf_map_lookup_elem(&strait_slots, &number);
-	if (slot == NULL || slot->state != FLOW_SLOT_ACTIVE || (slot->flags & FLOW_SLOT_HAS_SOCKET))
+	if (slot == NULL || slot->state != FLOW_SLOT_ACTIVE)
 		return TC_ACT_UNSPEC;
 	__u32 way = flow_entry_way(entry);
+	if (slot->flags & FLOW_SLOT_HAS_SOCKET) {
+		if (quote.answer.protocol == IPPROTO_UDP)
+			flow_icmp_note_narrow_path(&slot->sides[(way & 1) ^ 1], flow_icmp_mtu(skb, packet));
+		return TC_ACT_UNSPEC;
+	}
 	bool is_changed = packet->version == 4 ? flow_icmp_change_ipv4(skb, packet, outer, &quote, slot, way)
 					       : flow_icmp_change_ipv6(skb, packet, outer, &quote, slot, way);
 	if (!is_changed)

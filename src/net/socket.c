@@ -194,17 +194,6 @@ void socket_allow_fragments(int fd, int family)
 		set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
 }
 
-int socket_path_mtu(int fd)
-{
-	int mtu = 0;
-	socklen_t len = sizeof(mtu);
-	/* Of an IPv4 connection on an IPv6 socket, too, IPv4 is asked first. */
-	if (getsockopt(fd, IPPROTO_IP, IP_MTU, &mtu, &len) == 0)
-		return mtu;
-	len = sizeof(mtu);
-	return getsockopt(fd, IPPROTO_IPV6, IPV6_MTU, &mtu, &len) == 0 ? mtu : 0;
-}
-
 bool socket_is_shortage(int error)
 {
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;

@@ -74,9 +74,6 @@ int socket_connect(int fd, const struct addr *addr);
  */
 void socket_allow_fragments(int fd, int family);
 
-/* The largest packet that the path of a connected socket takes, as the kernel has learnt it; 0 when it does not say. */
-int socket_path_mtu(int fd);
-
 /* Does this positive errno say that the process or the system has run out of something, and nothing about the peer? */
 bool socket_is_shortage(int error);
 

@@ -247,11 +247,6 @@ bool kernel_flow_has_way(struct kernel_flow *flow)
 	return find_way(flow, FLOW_TO_SERVER) && find_way(flow, FLOW_TO_CLIENT);
 }
 
-void kernel_flow_set_path_mtu(struct kernel_flow *flow, enum flow_way way, uint32_t mtu)
-{
-	__atomic_store_n(&flow->slot->sides[way].path_mtu, (uint16_t)(mtu < UINT16_MAX ? mtu : 0), __ATOMIC_RELAXED);
-}
-
 uint64_t kernel_flow_last_ms(const struct kernel_flow *flow)
 {
 	const struct loop *loop = flow->relay->loop;

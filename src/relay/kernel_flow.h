@@ -109,9 +109,6 @@ bool kernel_flow_has_way(struct kernel_flow *flow);
  */
 uint32_t kernel_flow_learn_way_back(struct kernel_flow *flow, uint32_t *ret_routes_epoch);
 
-/* What is larger than so many bytes, of the whole IP packet, is left to the stack; 0: what the interface cannot carry. */
-void kernel_flow_set_path_mtu(struct kernel_flow *flow, enum flow_way way, uint32_t mtu);
-
 /* When its last packet passed; of the loop's clock. */
 uint64_t kernel_flow_last_ms(const struct kernel_flow *flow);
 

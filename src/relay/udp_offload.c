@@ -44,13 +44,6 @@ void udp_offload_end(struct udp_session *session)
 	session->offload_at_ms = session->relay->loop->now_ms + RETRY_MS;
 }
 
-void udp_offload_note_narrow_path(struct udp_session *session)
-{
-	int mtu = session->kernel != NULL ? socket_path_mtu(session->upstream.fd) : 0;
-	if (mtu > 0)
-		kernel_flow_set_path_mtu(session->kernel, FLOW_TO_SERVER, (uint32_t)mtu);
-}
-
 static bool is_blocked(const struct udp_session *session)
 {
 	return flow_is_blocked(session->relay, &session->client) || flow_is_blocked(session->relay, &session->peer);

@@ -26,12 +26,6 @@ void udp_offload_begin(struct udp_session *session);
 /* Takes it back. Does nothing to a session that is not there. */
 void udp_offload_end(struct udp_session *session);
 
-/*
- * A datagram was larger than the path to the server takes: such ones come to user space from now on, which cuts them up as
- * the kernel has learnt to.
- */
-void udp_offload_note_narrow_path(struct udp_session *session);
-
 /* Brings the session's counts, and when it was last active, up to date. */
 void udp_offload_fold(struct udp_session *session);
 

@@ -162,10 +162,8 @@ static void count_connect_failure(struct relay *relay, struct server *server, in
  */
 static void note_icmp_error(struct udp_session *session, int error)
 {
-	if (error == EMSGSIZE) {
-		udp_offload_note_narrow_path(session);
+	if (error == EMSGSIZE)
 		return;
-	}
 	count_connect_failure(session->relay, session->server, error);
 	session->is_unreachable = !session->is_answered;
 }

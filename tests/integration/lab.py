@@ -377,17 +377,19 @@ class Lab:
                 place.ip("address", "add", f"fd0{network}::{host}/64", "dev", device, "nodad")
             place.ip("link", "set", device, "up")
 
-    def narrow_path(self, version):
-        """A fourth place behind the servers', over a path of 1,300 bytes; returns it and its address."""
+    def narrow_path(self, version, router=None):
+        """A fourth place behind the servers', or the clients', over a path of 1,300 bytes; returns it and its address."""
         near, far = {4: ("10.9.0.1", "10.9.0.2"), 6: ("fd09::1", "fd09::2")}[version]
         end, prefix = self.place("far"), {4: 24, 6: 64}[version]
-        self.server.ip("link", "add", "far", "mtu", 1300, "type", "veth", "peer", "name", "wire", "mtu", 1300, "netns",
+        router = router or self.server
+        router.ip("link", "add", "far", "mtu", 1300, "type", "veth", "peer", "name", "wire", "mtu", 1300, "netns",
                        end.namespace)
-        for place, device, host in ((self.server, "far", near), (end, "wire", far)):
+        for place, device, host in ((router, "far", near), (end, "wire", far)):
             place.ip("address", "add", f"{host}/{prefix}", "dev", device, *(["nodad"] if version == 6 else []))
             place.ip("link", "set", device, "up")
-        self.server.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
-        self.proxy.ip(f"-{version}", "route", "add", f"{far}/{128 if version == 6 else 32}", "via", self.back[version])
+        router.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+        way = {self.server: self.back, self.client: self.clients}[router]
+        self.proxy.ip(f"-{version}", "route", "add", f"{far}/{128 if version == 6 else 32}", "via", way[version])
         end.ip(f"-{version}", "route", "add", "default", "via", near)
         return end, far
 

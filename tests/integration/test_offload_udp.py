@@ -351,13 +351,22 @@ def test_lost_neighbour(game, lab):
     assert daemon.service("game")["flows_total"] == 1
 
 
+@pytest.mark.parametrize("behind", ["client", "server"])
 @pytest.mark.parametrize("version", [4, 6])
-def test_narrow_path(strait, lab, version):
-    """A datagram larger than the path behind the server's network: the kernel's error comes to the socket."""
-    end, far = lab.narrow_path(version)
-    small_server(end, "echo", (far, 9000))
-    daemon = strait(lab.proxy, configuration(lab, version, servers=f"server {address_text(far, 9000)}"))
-    with lab.client.udp((lab.front[version], 8000)) as s:
+def test_narrow_path(strait, lab, version, behind):
+    """
+    A datagram larger than the path behind the client's or the server's network: from the router's error on, user space
+    sends such ones, in fragments, and the kernel all others.
+    """
+    end, far = lab.narrow_path(version, getattr(lab, behind))
+    client, server, servers = lab.client, lab.server, None
+    if behind == "client":
+        client = end
+    else:
+        server, servers = end, f"server {address_text(far, 9000)}"
+    small_server(server, "echo", (far if behind == "server" else lab.back[version], 9000))
+    daemon = strait(lab.proxy, configuration(lab, version, servers=servers))
+    with client.udp((lab.front[version], 8000)) as s:
         settle(s, daemon)
         assert is_forwarded(s, daemon)
 
@@ -369,6 +378,7 @@ def test_narrow_path(strait, lab, version):
             except TimeoutError:
                 return False
         eventually(passes, 10, what="a datagram that has to be in fragments passes")
+        assert is_forwarded(s, daemon)
 
 
 def test_server_unreachable(game, lab):

@@ -81,6 +81,16 @@ static uint16_t l4_checksum(const struct flow_says *says, const uint8_t *l4, siz
 	return (uint16_t)(says->is_wrong ? result + 1 : result);
 }
 
+static void put_frame(const struct flow_says *says, const uint8_t *l4, size_t l4_bytes, struct flow_frame *ret_frame)
+{
+	*ret_frame = (struct flow_frame){ .bytes = ETH_HLEN };
+	uint16_t type = htons(endpoint_is_ipv4(&says->source) ? ETH_P_IP : ETH_P_IPV6);
+	memcpy(ret_frame->at + 12, &type, sizeof(type));
+	ret_frame->bytes += put_ip(says, l4_bytes, ret_frame->at + ret_frame->bytes);
+	memcpy(ret_frame->at + ret_frame->bytes, l4, l4_bytes);
+	ret_frame->bytes += l4_bytes;
+}
+
 void flow_frame_make(const struct flow_says *says, struct flow_frame *ret_frame)
 {
 	uint8_t l4[FLOW_FRAME_BYTES_MAX] = { 0 };
@@ -91,13 +101,26 @@ void flow_frame_make(const struct flow_says *says, struct flow_frame *ret_frame)
 		says->protocol == IPPROTO_UDP ? offsetof(struct udphdr, check) : offsetof(struct tcphdr, check);
 	uint16_t check = says->has_no_checksum ? 0 : htons(l4_checksum(says, l4, l4_bytes));
 	memcpy(l4 + check_at, &check, sizeof(check));
+	put_frame(says, l4, l4_bytes, ret_frame);
+}
 
-	*ret_frame = (struct flow_frame){ .bytes = ETH_HLEN };
-	uint16_t type = htons(endpoint_is_ipv4(&says->source) ? ETH_P_IP : ETH_P_IPV6);
-	memcpy(ret_frame->at + 12, &type, sizeof(type));
-	ret_frame->bytes += put_ip(says, l4_bytes, ret_frame->at + ret_frame->bytes);
-	memcpy(ret_frame->at + ret_frame->bytes, l4, l4_bytes);
-	ret_frame->bytes += l4_bytes;
+void flow_frame_make_too_big(const struct flow_says *says, const struct flow_says *about, uint16_t mtu,
+			     struct flow_frame *ret_frame)
+{
+	bool is_ipv4 = endpoint_is_ipv4(&says->source);
+	uint8_t l4[FLOW_FRAME_BYTES_MAX] = { is_ipv4 ? 3 : 2, is_ipv4 ? 4 : 0 };
+	size_t quoted_bytes = (is_ipv4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)) + 8;
+	size_t l4_bytes = 8 + quoted_bytes;
+	struct flow_frame quoted;
+	struct flow_says outer = *says;
+	outer.protocol = is_ipv4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+	flow_frame_make(about, &quoted);
+	l4[6] = (uint8_t)(mtu >> 8);
+	l4[7] = (uint8_t)mtu;
+	memcpy(l4 + 8, quoted.at + ETH_HLEN, quoted_bytes);
+	uint16_t check = htons(is_ipv4 ? checksum(sum(0, l4, l4_bytes)) : l4_checksum(&outer, l4, l4_bytes));
+	memcpy(l4 + 2, &check, sizeof(check));
+	put_frame(&outer, l4, l4_bytes, ret_frame);
 }
 
 int flow_frame_run(int program_fd, const struct flow_frame *frame, struct flow_frame *ret_frame)

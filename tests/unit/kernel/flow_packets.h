@@ -38,6 +38,12 @@ struct flow_frame {
 };
 
 void flow_frame_make(const struct flow_says *says, struct flow_frame *ret_frame);
+/*
+ * An ICMP error that a packet is larger than its path carries: mtu bytes. says: from whom to whom, and its lifetime;
+ * the packet is quoted without what comes behind the first eight bytes of its TCP or UDP header.
+ */
+void flow_frame_make_too_big(const struct flow_says *says, const struct flow_says *about, uint16_t mtu,
+			     struct flow_frame *ret_frame);
 
 /* What the program makes of a frame (BPF_PROG_TEST_RUN). Returns what it says is to be done with it, or INT_MIN when that is not possible. */
 int flow_frame_run(int program_fd, const struct flow_frame *frame, struct flow_frame *ret_frame);

@@ -260,6 +260,59 @@ static void obstacles_go_to_the_socket(void **state)
 	finish(number);
 }
 
+/* An error that a packet of that way was larger than the path carries. It comes from a router, to whom it names. */
+static void make_error(const struct flow_says *about, uint16_t mtu, struct flow_frame *ret_frame)
+{
+	struct flow_says error = { .dest = about->source, .lifetime = 64 };
+	error.source = endpoint(endpoint_is_ipv4(&about->source) ? "203.0.113.1:1" : "[2001:db8:ff::1]:1");
+	flow_frame_make_too_big(&error, about, mtu, ret_frame);
+}
+
+static uint16_t path_mtu_after(struct flow_slot *slot, const struct ends *ends, enum flow_way way, uint16_t mtu)
+{
+	struct flow_frame error, made;
+	struct flow_says about = says(ends, way, true, slot->protocol);
+	make_error(&about, mtu, &error);
+	assert_int_equal(run(&error, &made), TO_THE_STACK);
+	assert_same(&made, &error);
+	return slot->sides[way].path_mtu;
+}
+
+static void datagrams_too_large_for_the_path_go_to_the_socket(void **state)
+{
+	(void)state;
+	NEEDS_BPF();
+	static const struct ends *const families[] = { &ipv4, &ipv6 };
+	static const uint16_t mins[] = { 552, 1280 };
+	for (size_t i = 0; i < 2; i++) {
+		for (enum flow_way way = FLOW_TO_SERVER; way <= FLOW_TO_CLIENT; way++) {
+			uint32_t number;
+			struct flow_slot *slot = begin(families[i], IPPROTO_UDP, &number);
+			assert_int_equal(path_mtu_after(slot, families[i], way, 1400), 1400);
+			assert_int_equal(path_mtu_after(slot, families[i], way, 1420), 1400);
+			assert_int_equal(path_mtu_after(slot, families[i], way, 1300), 1300);
+			assert_int_equal(slot->sides[!way].path_mtu, 0);
+			struct flow_says before = says(families[i], way, false, IPPROTO_UDP);
+			before.payload_bytes = 1290;
+			assert_untouched(&before);
+			/* Who lies cannot do more than that. */
+			assert_int_equal(path_mtu_after(slot, families[i], way, 0), mins[i]);
+			finish(number);
+		}
+	}
+}
+
+/* Its sockets are still there; when they are gone nobody would cut up what is too large, or tell its sender. */
+static void errors_do_not_narrow_connections(void **state)
+{
+	(void)state;
+	NEEDS_BPF();
+	uint32_t number;
+	struct flow_slot *slot = begin(&ipv4, IPPROTO_TCP, &number);
+	assert_int_equal(path_mtu_after(slot, &ipv4, FLOW_TO_CLIENT, 1300), 0);
+	finish(number);
+}
+
 static void ip_options_go_to_the_socket(void **state)
 {
 	(void)state;
@@ -698,6 +751,8 @@ int main(void)
 		cmocka_unit_test(no_checksum_stays_none),
 		cmocka_unit_test(every_checksum_is_right),
 		cmocka_unit_test(obstacles_go_to_the_socket),
+		cmocka_unit_test(datagrams_too_large_for_the_path_go_to_the_socket),
+		cmocka_unit_test(errors_do_not_narrow_connections),
 		cmocka_unit_test(ip_options_go_to_the_socket),
 		cmocka_unit_test(other_flows_are_not_touched),
 		cmocka_unit_test(short_frames_go_to_the_stack),

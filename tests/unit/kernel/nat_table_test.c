@@ -9,8 +9,6 @@
 #include <limits.h>
 #include <linux/if_ether.h>
 #include <netinet/in.h>
-#include <netinet/ip.h>
-#include <netinet/ip6.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -392,43 +390,11 @@ static void other_packets_are_the_stacks(void **state)
 
 /* --- errors ------------------------------------------------------------------------------------------------------ */
 
-static uint16_t sum_of(const uint8_t *bytes, size_t count)
-{
-	uint32_t sum = 0;
-	for (size_t i = 0; i < count; i++)
-		sum += i & 1 ? bytes[i] : (uint32_t)bytes[i] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
-/* "Fragmentation needed", about a packet that says so, from somebody to somebody. The quoted TCP has eight bytes. */
 static void make_error(const struct flow_says *about, struct endpoint source, struct endpoint dest, uint8_t lifetime,
 		       struct flow_frame *ret_frame)
 {
-	enum { IP = ETH_HLEN, ICMP = IP + 20, QUOTE = ICMP + 8, END = QUOTE + 28 };
-	struct flow_frame quoted;
-	struct flow_says outer = *about;
-	flow_frame_make(about, &quoted);
-	outer.source = source;
-	outer.dest = dest;
-	outer.lifetime = lifetime;
-	flow_frame_make(&outer, ret_frame);
-	uint8_t *at = ret_frame->at;
-	struct iphdr ip;
-	memcpy(&ip, at + IP, sizeof(ip));
-	ip.protocol = IPPROTO_ICMP;
-	ip.tot_len = htons(END - IP);
-	ip.check = 0;
-	memcpy(at + IP, &ip, sizeof(ip));
-	ip.check = htons(sum_of(at + IP, 20));
-	memcpy(at + IP, &ip, sizeof(ip));
-	memcpy(at + ICMP, (const uint8_t[]){ 3, 4, 0, 0, 0, 0, 5, 0x14 }, 8);
-	memcpy(at + QUOTE, quoted.at + IP, 28);
-	uint16_t sum = sum_of(at + ICMP, END - ICMP);
-	at[ICMP + 2] = (uint8_t)(sum >> 8);
-	at[ICMP + 3] = (uint8_t)sum;
-	ret_frame->bytes = END;
+	const struct flow_says says = { .source = source, .dest = dest, .lifetime = lifetime };
+	flow_frame_make_too_big(&says, about, 1300, ret_frame);
 }
 
 static void errors_come_to_the_sender(void **state)
