@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 enum {
-	CAUSE_BYTES = 160,
+	CAUSE_BYTES = 256,
 	PATH_BYTES = 128,
 	/* Each change of routes makes workers look for the way of all their flows. */
 	ROUTES_PAUSE_MS = 2000,
@@ -316,11 +316,10 @@ static bool open_table(struct kernel_path *path)
 {
 	if (path->table != NULL)
 		return true;
-	const struct nat_sizes sizes = nat_services_sizes(path->config);
 	const struct flow_table_settings settings = {
 		.flows_max = (uint32_t)path->config->kernel_path.flows,
 		.pins = path->pins[0] != '\0' ? path->pins : NULL,
-		.nat = has_nat_service(path->config) ? &sizes : NULL,
+		.nat = nat_services_sizes(path->config),
 	};
 	int result = flow_table_open(&settings, &path->table);
 	if (result < 0)
@@ -335,12 +334,10 @@ static void open_nat(struct kernel_path *path)
 	if (path->nat != NULL || !has_nat_service(path->config))
 		return;
 	int result = nat_services_new(path->table, path->loop, path->wheel, ephemeral_ports, &path->nat);
-	if (result == -ENOENT)
-		snprintf(path->cause, sizeof(path->cause), "path nat: the kernel's tables are made at the start only");
-	else if (result < 0)
+	if (result < 0) {
 		snprintf(path->cause, sizeof(path->cause), "path nat: %s", strerror(-result));
-	if (result < 0)
 		return;
+	}
 	const struct nat_directory *directory = nat_services_directory(path->nat);
 	/* The first of them here, so that flows can begin as soon as the program is somewhere; after that it is the worker's task. */
 	nat_table_fill_slots(directory->table);

@@ -49,7 +49,6 @@ struct flow_table {
 	struct flow_bucket *buckets;
 	struct nat_owner *owner;
 	struct flow_index index; /* over slots and buckets */
-	bool has_nat;
 	struct nat_sizes nat_sizes;
 	/* Free slots: those from fresh_next on, and a ring of those that were given back, the oldest first. */
 	struct spin_lock lock;
@@ -240,22 +239,23 @@ static int map_all(struct flow_table *table)
 	return result;
 }
 
-/* Tables that are not wanted are as small as can be. */
-static void set_nat_sizes(struct flow_table *table, const struct nat_sizes *sizes)
+static void set_entries(struct bpf_map *map, uint32_t count)
 {
-	if (sizes == NULL)
-		return;
-	table->has_nat = true;
-	table->nat_sizes = *sizes;
-	bpf_map__set_max_entries(table->program->maps.nat_listens, sizes->listens);
-	bpf_map__set_max_entries(table->program->maps.nat_networks, sizes->networks);
-	bpf_map__set_max_entries(table->program->maps.nat_services, sizes->services);
-	bpf_map__set_max_entries(table->program->maps.nat_pools, sizes->pools);
-	bpf_map__set_max_entries(table->program->maps.nat_servers, sizes->servers);
-	bpf_map__set_max_entries(table->program->maps.nat_choices, sizes->choices);
-	bpf_map__set_max_entries(table->program->maps.nat_halves, NAT_HALF_OPEN_MAX);
-	bpf_map__set_max_entries(table->program->maps.nat_clients, NAT_CLIENTS_MAX);
-	bpf_map__set_max_entries(table->program->maps.nat_events, EVENT_RING_BYTES);
+	bpf_map__set_max_entries(map, count > 0 ? count : 1);
+}
+
+static void set_nat_sizes(struct flow_table *table)
+{
+	const struct nat_sizes *sizes = &table->nat_sizes;
+	set_entries(table->program->maps.nat_listens, sizes->listens);
+	set_entries(table->program->maps.nat_networks, sizes->networks);
+	set_entries(table->program->maps.nat_services, sizes->services);
+	set_entries(table->program->maps.nat_pools, sizes->pools);
+	set_entries(table->program->maps.nat_servers, sizes->servers);
+	set_entries(table->program->maps.nat_choices, sizes->choices);
+	set_entries(table->program->maps.nat_halves, NAT_HALF_OPEN_MAX);
+	set_entries(table->program->maps.nat_clients, NAT_CLIENTS_MAX);
+	set_entries(table->program->maps.nat_events, EVENT_RING_BYTES);
 }
 
 /* Half-open flows, too, have their keys in the index; a table that is pinned keeps its size, so there is always room for them. */
@@ -282,7 +282,7 @@ static void become_owner(struct flow_table *table, bool had_other)
 		usleep(PACKET_MS * 1000);
 }
 
-static int load(struct flow_table *table, const struct nat_sizes *nat_sizes)
+static int load(struct flow_table *table)
 {
 	/* It writes to stderr otherwise; what failed is in errno. */
 	libbpf_set_print(NULL);
@@ -293,7 +293,7 @@ static int load(struct flow_table *table, const struct nat_sizes *nat_sizes)
 	if (pinned_size != 0)
 		table->flows_max = pinned_size;
 	set_sizes(table);
-	set_nat_sizes(table, nat_sizes);
+	set_nat_sizes(table);
 	int result = set_pins(table);
 	if (result == 0)
 		result = flow__load(table->program);
@@ -328,6 +328,7 @@ int flow_table_open(const struct flow_table_settings *settings, struct flow_tabl
 		return processors;
 	struct flow_table *table = memory_alloc_zeroed(1, sizeof(*table));
 	table->flows_max = settings->flows_max;
+	table->nat_sizes = settings->nat;
 	table->lock_fd = -1;
 	table->processor_count = (size_t)processors;
 	if (settings->pins != NULL)
@@ -335,7 +336,7 @@ int flow_table_open(const struct flow_table_settings *settings, struct flow_tabl
 	table->filter_handle = handle_of(table->pins);
 	int result = take_lock(table);
 	if (result == 0)
-		result = load(table, settings->nat);
+		result = load(table);
 	if (result < 0) {
 		free_table(table);
 		return result;
@@ -632,7 +633,7 @@ struct nat_shared *flow_table_shared(const struct flow_table *table)
 
 const struct nat_sizes *flow_table_nat_sizes(const struct flow_table *table)
 {
-	return table->has_nat ? &table->nat_sizes : NULL;
+	return &table->nat_sizes;
 }
 
 void flow_table_note_alive(struct flow_table *table)

@@ -38,7 +38,7 @@ enum {
 struct flow_table;
 struct nat_shared;
 
-/* How much there may be of what flows begin with in the kernel (nat_table.h). */
+/* How much there may be of what flows begin with in the kernel (nat_table.h); 0 is one. */
 struct nat_sizes {
 	uint32_t listens;
 	uint32_t networks;
@@ -51,7 +51,7 @@ struct nat_sizes {
 struct flow_table_settings {
 	uint32_t flows_max;
 	const char *pins; /* a directory of a BPF file system, which is there; NULL: nothing outlives the process */
-	const struct nat_sizes *nat; /* NULL: no flow begins in the kernel, for as long as the table is open */
+	struct nat_sizes nat;
 };
 
 /*
@@ -131,7 +131,7 @@ void flow_table_use(struct flow_table *table);
 /* Of a map of the program. */
 int flow_table_map(const struct flow_table *table, const char *name);
 struct nat_shared *flow_table_shared(const struct flow_table *table);
-/* What it was opened with; NULL: without. */
+/* What it was opened with. */
 const struct nat_sizes *flow_table_nat_sizes(const struct flow_table *table);
 /* This process is there: without it the program begins no flow for longer than a few seconds. Control. */
 void flow_table_note_alive(struct flow_table *table);

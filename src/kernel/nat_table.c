@@ -114,8 +114,8 @@ int nat_table_open(struct flow_table *flows, struct nat_table **ret_table)
 {
 	const struct nat_sizes *sizes = flow_table_nat_sizes(flows);
 	int processors = libbpf_num_possible_cpus();
-	if (sizes == NULL || processors < 0)
-		return sizes == NULL ? -ENOENT : processors;
+	if (processors < 0)
+		return processors;
 	struct nat_table *table = memory_alloc_zeroed(1, sizeof(*table));
 	table->flows = flows;
 	table->shared = flow_table_shared(flows);

@@ -646,14 +646,20 @@ def test_drain(strait, lab):
 
 # starting, and dying
 
-def test_first_service_by_reload(strait, lab):
-    """The kernel's tables are made at the start: until the next one the flows begin in user space, and status says so."""
+@pytest.mark.parametrize("before", ["auto", "relay"])
+def test_first_service_by_reload(strait, lab, before):
+    """Flows begin in the kernel from then on, whether its tables were there for other services or not; blocks hold."""
     small_server(lab.server, "echo", (lab.back[4], 9000))
-    text = configuration(lab)
-    daemon = strait(lab.proxy, text.replace("path nat", "path auto"))
+    text = configuration(lab, top="packet-guard off")
+    daemon = strait(lab.proxy, text.replace("path nat", f"path {before}"))
+    assert daemon.ask("POST", "/v1/blocks", {"network": "10.1.200.7/32", "for": "1m"}).status < 300
+    assert is_served(lab.client, (lab.front[4], 8000))
     assert daemon.hang_up(text)["event"] == "reloaded"
     assert is_served(lab.client, (lab.front[4], 8000))
-    assert "at the start" in daemon.status()["kernel_path"]["why"]
+    assert is_refused(lab.client, (lab.front[4], 8000), source=("10.1.200.7", 0))
+    daemon.stop()
+    seen = {(record["path"], record["reason"]) for record in daemon.wait_for_flows(3)}
+    assert len(seen) == 3 and {path for path, reason in seen if reason != "blocked"} == {"relay", "nat"}, seen
 
 
 def test_kernel_path_off(strait, lab):

@@ -79,8 +79,7 @@ static void fill_service(void)
 
 static int set_up(void **state)
 {
-	static const struct nat_sizes sizes = { 16, 16, 4, 4, 16, 4096 };
-	const struct flow_table_settings settings = { .flows_max = 256, .nat = &sizes };
+	const struct flow_table_settings settings = { .flows_max = 256, .nat = { 16, 16, 4, 4, 16, 4096 } };
 	static const uint64_t choices[SERVERS] = { 0, 1, 2 };
 	(void)state;
 	int result = flow_table_open(&settings, &flows);
