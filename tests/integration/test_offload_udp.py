@@ -409,7 +409,7 @@ def test_table_full(strait, lab):
 def test_nothing_leaks(strait, lab):
     """Sessions come and go; in the end the kernel knows none."""
     small_server(lab.server, "echo", (lab.back[4], 9000))
-    daemon = strait(lab.proxy, configuration(lab, more="session idle=500ms new=500ms"))
+    daemon = strait(lab.proxy, configuration(lab, more="session idle=2s new=2s"))
     for _ in range(5):
         clients = [lab.client.udp((lab.front[4], 8000)) for _ in range(100)]
         for _ in range(3):

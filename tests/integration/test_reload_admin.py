@@ -75,6 +75,8 @@ def test_a_client_that_stays_is_closed_in_the_end(daemon, loopback):
     daemon.configure(TEXT, admin=f"unix:{daemon.admin_socket} 127.0.0.1:9901")
     daemon.ask("POST", "/v1/reload")
     idle = loopback.client.connect(("127.0.0.1", 9901), timeout=15)
+    idle.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert idle.recv(1000).startswith(b"HTTP/1.1 200")
     idle.sendall(b"GET /livez HT")
     daemon.configure(TEXT, admin=f"unix:{daemon.admin_socket}")
     daemon.ask("POST", "/v1/reload")
