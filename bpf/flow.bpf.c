@@ -217,21 +217,27 @@ SEC("tc") int strait_flow(struct __sk_buff *skb)
 	/* Of another host, which an interface in promiscuous mode lets in. */
 	if (skb->pkt_type != PACKET_FOR_US)
 		return TC_ACT_UNSPEC;
-	enum flow_packet_result result = flow_packet_read(skb, &packet, &key);
+	int result = flow_packet_read(skb, &packet, &key);
 	if (result == FLOW_PACKET_ICMP)
 		return flow_icmp(skb, &packet, &key);
 	if (result != FLOW_PACKET_READ)
 		return TC_ACT_UNSPEC;
 	__u32 entry = flow_find(&key);
-	if (entry == 0 || (entry & FLOW_ENTRY_HALF_OPEN))
-		return nat_packet(skb, &packet, &key, entry);
 	__u32 number = flow_entry_number(entry);
 	__u32 way = flow_entry_way(entry);
-	struct flow_slot *slot = bpf_map_lookup_elem(&strait_slots, &number);
-	if (slot == NULL || slot->state != FLOW_SLOT_ACTIVE)
-		return leave_to_stack(FLOW_COUNT_RETURNED);
-	if (way == FLOW_TO_SERVER && makes_way(slot, number, &packet))
-		return nat_packet(skb, &packet, &key, 0);
+	struct flow_slot *slot = NULL;
+	if (entry != 0 && !(entry & FLOW_ENTRY_HALF_OPEN)) {
+		slot = bpf_map_lookup_elem(&strait_slots, &number);
+		if (slot == NULL || slot->state != FLOW_SLOT_ACTIVE)
+			return leave_to_stack(FLOW_COUNT_RETURNED);
+		if (way == FLOW_TO_SERVER && makes_way(slot, number, &packet)) {
+			slot = NULL;
+			entry = 0;
+		}
+	}
+	/* In one place, because what is inlined twice is verified twice. */
+	if (slot == NULL)
+		return nat_packet(skb, &packet, &key, entry);
 	return forward(skb, &packet, &key, slot, way);
 }
 

@@ -189,9 +189,11 @@ static __always_inline void flow_icmp_note_narrow_path(struct flow_side *side, _
 }
 
 /* outer: the addresses of the error itself. */
-static __attribute__((noinline)) int flow_icmp(struct __sk_buff *skb, const struct flow_packet *packet,
-					       const struct flow_key *outer)
+__attribute__((noinline)) int flow_icmp(struct __sk_buff *skb, const struct flow_packet *packet,
+					const struct flow_key *outer)
 {
+	if (packet == NULL || outer == NULL)
+		return TC_ACT_UNSPEC;
 	struct flow_quote quote = { 0 };
 	if (!flow_icmp_read(skb, packet, &quote))
 		return TC_ACT_UNSPEC;

@@ -24,7 +24,7 @@ enum {
 	SERVERS_MIN = 4096,
 	LISTENS_MAX = 8192,
 	NETWORKS_MAX = 1 << 18,
-	CHOICES_MIN = 1 << 18,
+	CHOICES_MIN = 1 << 19,
 	CHOICES_OF_HASH = 1100, /* for each server */
 	CHOICES_OF_MAGLEV = 65537,
 	CHOICES_OF_OTHERS = 128, /* for each server */
