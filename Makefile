@@ -34,7 +34,9 @@ unit: build ## the unit tests and the checks of the repository itself
 	@$(PYTEST) -q tests/repository --junitxml=$(BUILD)/results/repository.xml
 
 integration: build ## the integration tests, with real servers in network namespaces (root)
-	@STRAIT=$(BUILD)/strait $(PYTEST) -q -n $(JOBS) tests/integration --junitxml=$(BUILD)/results/integration.xml
+	@STRAIT=$(BUILD)/strait $(PYTEST) -q -n $(JOBS) --dist loadgroup -m "not alone" tests/integration \
+		--junitxml=$(BUILD)/results/integration.xml
+	@STRAIT=$(BUILD)/strait $(PYTEST) -q -m alone tests/integration --junitxml=$(BUILD)/results/integration-alone.xml
 
 check: test check-rest ## everything that has to pass before a change is taken
 	@scripts/count_results $(BUILD)/results build-sanitize/results build-clang/results
@@ -55,7 +57,7 @@ compilers: ## gcc and clang, warnings as errors, unit tests with both
 sanitizers: ## all tests again with the address and undefined-behaviour sanitizers
 	@$(SETUP) build-sanitize -Db_sanitize=address,undefined && ninja -C build-sanitize --quiet
 	@scripts/run_unit_tests build-sanitize
-	@STRAIT=build-sanitize/strait $(PYTEST) -q -n $(JOBS) tests/integration \
+	@STRAIT=build-sanitize/strait $(PYTEST) -q -n $(JOBS) --dist loadgroup tests/integration \
 		--junitxml=build-sanitize/results/integration.xml
 
 fuzz-replay: ## run the fuzz corpora through the sanitized fuzz targets once
@@ -65,7 +67,8 @@ fuzz-replay: ## run the fuzz corpora through the sanitized fuzz targets once
 tsan: ## unit and integration tests with the thread sanitizer
 	@$(SETUP) build-tsan -Db_sanitize=thread && ninja -C build-tsan --quiet
 	@scripts/run_unit_tests build-tsan
-	@TSAN_OPTIONS=suppressions=$(CURDIR)/tests/unit/thread_sanitizer_suppressions.txt STRAIT=build-tsan/strait $(PYTEST) -q -n $(JOBS) tests/integration --junitxml=build-tsan/results/integration.xml
+	@TSAN_OPTIONS=suppressions=$(CURDIR)/tests/unit/thread_sanitizer_suppressions.txt STRAIT=build-tsan/strait \
+		$(PYTEST) -q -n $(JOBS) --dist loadgroup tests/integration --junitxml=build-tsan/results/integration.xml
 
 fuzz: ## fuzz for FUZZ_SECONDS (default 600) with libFuzzer, keeping what it finds in build-fuzz
 	@CC=clang $(SETUP) build-fuzz -Db_sanitize=address,undefined -Db_lundef=false -Dc_args=-fsanitize=fuzzer-no-link && ninja -C build-fuzz --quiet

@@ -171,15 +171,17 @@ static __always_inline __u32 flow_icmp_mtu(struct __sk_buff *skb, const struct f
 		__be16 checksum;
 		__be32 rest_be32;
 	} error;
+	bool is_ipv6 = packet->version == 6;
 	if (bpf_skb_load_bytes(skb, packet->l4_at, &error, sizeof(error)) < 0)
 		return 0;
-	__u32 rest = bpf_ntohl(error.rest_be32);
-	if (packet->version == 6)
-		return error.type != ICMPV6_TOO_BIG ? 0 : rest > ICMPV6_MTU_MIN ? rest : ICMPV6_MTU_MIN;
-	if (error.type != ICMP_UNREACHABLE || error.code != ICMP_FRAGMENTATION_NEEDED)
+	bool is_too_large = is_ipv6 ? error.type == ICMPV6_TOO_BIG
+				    : error.type == ICMP_UNREACHABLE && error.code == ICMP_FRAGMENTATION_NEEDED;
+	/* In IPv4 the upper half is no part of it, and 0 says that the router does not know. */
+	__u32 mtu = bpf_ntohl(error.rest_be32) & (is_ipv6 ? 0xffffffff : 0xffff);
+	__u32 min = is_ipv6 ? ICMPV6_MTU_MIN : ICMP_MTU_MIN;
+	if (!is_too_large)
 		return 0;
-	rest &= 0xffff; /* the upper half is no part of it; 0: the router does not know it */
-	return rest > ICMP_MTU_MIN ? rest : ICMP_MTU_MIN;
+	return mtu > min ? mtu : min;
 }
 
 static __always_inline void flow_icmp_note_narrow_path(struct flow_side *side, __u32 mtu)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """
-Fixtures of the integration tests. Run as root, from anywhere: pytest -n 4 tests/integration. STRAIT names the program
-under test, relative to the top of the repository; build/strait if unset.
+Fixtures of the integration tests. Run as root, from anywhere: pytest -n 4 --dist loadgroup tests/integration, where tests
+of one xdist_group share a process, so that heavy ones do not run all at once. STRAIT names the program under test,
+relative to the top of the repository; build/strait if unset.
 """
 
 import os
@@ -10,13 +11,6 @@ import pytest
 
 import daemon
 import lab as laboratory
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_cmdline_main(config):
-    """With several workers, tests of one xdist_group share one, so that heavy ones do not run all at once."""
-    if getattr(config.option, "dist", "no") == "load":
-        config.option.dist = "loadgroup"
 
 
 def pytest_configure():

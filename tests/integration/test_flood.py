@@ -83,7 +83,7 @@ def kernel_losses(lab):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("alone")
+@pytest.mark.alone
 def test_clients_are_served_in_a_flood(strait, lab, own_speed, own_memory, figure):
     """
     200,000 packets a second of five kinds for 30 s: of 1,000 new connections a second 99.9 % succeed, connections and

@@ -51,6 +51,7 @@ def result(program):
 # how exact
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("heavy")
 @pytest.mark.parametrize("kind, limit, expected", [
     ("tcp", "rate=300/s", 300),
     ("udp", "rate=300/s", 300),
@@ -74,6 +75,7 @@ def test_limits_are_exact(strait, loopback, own_speed, figure, kind, limit, expe
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("heavy")
 def test_limits_of_sources_are_each_their_own(strait, loopback, own_speed):
     """Two sources at once are each held to the rate of one, and neither takes from the other."""
     start(strait, loopback, more="limit per-source-rate=100/s", log="stderr level=error", workers=2)

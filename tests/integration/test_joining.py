@@ -82,6 +82,7 @@ def test_every_byte_arrives_once_and_in_order(lab, figure, percent, version):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("kernel")
 def test_time_without_progress(lab, figure):
     """For comparison: what the network itself does to the same connections, with the same loss, and a router in place of strait."""
     lab.proxy.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
@@ -108,6 +109,7 @@ def test_frames_that_are_under_way(figure, delay_us, jitter_us, lost_per_1000):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("kernel")
 def test_joins_on_a_busy_machine():
     """
     Between the steps of a join much happens: both peers fill windows that are told to be smaller afterwards, and take what the
@@ -121,6 +123,7 @@ def test_joins_on_a_busy_machine():
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("kernel")
 def test_joins_that_are_looked_at_late(lab):
     """
     What has come to a socket while its flow was begun is found out only when the other side could have come far, and would

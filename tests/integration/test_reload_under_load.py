@@ -128,7 +128,6 @@ def settled(daemon):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.xdist_group("heavy")
 def test_a_thousand_reloads(strait, loopback, figure):
     """
     Servers, weights, limits, listeners, checks and log sinks change; no connection is refused, reset or cut short, no
