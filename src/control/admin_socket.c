@@ -10,6 +10,11 @@
 
 enum {
 	BACKLOG = 64,
+	/*
+	 * What the system holds for a client that does not read. Left to itself it is some megabytes for each connection, so
+	 * that 32 of them would keep this thread busy for seconds, and longer on a slow machine. Linux doubles the number.
+	 */
+	SEND_BYTES = 128 << 10,
 	UNIX_MODE = 0660,
 };
 
@@ -41,10 +46,12 @@ static int remove_stale(const struct addr *addr)
 static int set_options(int fd, const struct addr *addr)
 {
 	int on = 1;
+	int send_bytes = SEND_BYTES;
 	if (addr_is_unix(addr))
 		/* What bind creates takes the mode of the socket, less the umask: never wider than wanted. */
 		return fchmod(fd, UNIX_MODE) < 0 ? -errno : 0;
-	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof(send_bytes)) < 0)
 		return -errno;
 	if (addr->sa.sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0)
 		return -errno;

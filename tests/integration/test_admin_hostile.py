@@ -413,6 +413,23 @@ def test_slow_readers(daemon, loopback, figure):
         raw.socket.close()
 
 
+def test_what_nobody_reads(daemon, loopback):
+    """The system holds little of it: else 32 who read nothing would have 100 MB of answers made for them."""
+    def held():
+        rows = loopback.proxy.run("ss", "-tnH", "state", "established", "sport", "=", "9900").stdout.splitlines()
+        return max(int(row.split()[1]) for row in rows)
+
+    with Raw(loopback) as raw:
+        raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        raw.say(get("/openapi.json") * 300)
+        eventually(lambda: held() > 50_000, what="an answer is waiting to be read")
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            assert held() <= 1 << 19
+            time.sleep(0.2)
+    assert daemon.get("/livez").status == 200
+
+
 def test_costly_requests(strait, loopback, figure):
     """Hundreds of large documents asked for at once: others are answered in between, and so are signals."""
     servers = "".join(f"server 127.1.{i // 250}.{i % 250 + 1}:9001\n" for i in range(8000))
