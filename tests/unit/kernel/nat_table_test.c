@@ -77,10 +77,12 @@ static void fill_service(void)
 	assert_int_equal(nat_table_add_listen(table, &listen, IPPROTO_UDP, 0), 0);
 }
 
+enum { CHOICES = 4096 };
+static const uint64_t choices[CHOICES + 1] = { 0, 1, 2 };
+
 static int set_up(void **state)
 {
-	const struct flow_table_settings settings = { .flows_max = 256, .nat = { 16, 16, 4, 4, 16, 4096 } };
-	static const uint64_t choices[SERVERS] = { 0, 1, 2 };
+	const struct flow_table_settings settings = { .flows_max = 256, .nat = { 16, 16, 4, 4, 16, CHOICES } };
 	(void)state;
 	int result = flow_table_open(&settings, &flows);
 	if (result == -EPERM)
@@ -373,6 +375,18 @@ static void a_limit_that_was_reached_meanwhile_resets_the_server(void **state)
 	assert_int_equal(nat_table_service(table, 0)->flows[0], 0);
 }
 
+static void an_order_without_room_leaves_all_to_user_space(void **state)
+{
+	(void)state;
+	NEEDS_BPF();
+	struct flow_says syn = segment(with_port(endpoint(CLIENT), 40012), endpoint(LISTEN), SYN, 1000, 0);
+	assert_int_equal(nat_table_publish(table, 0, NAT_CHOOSES_FIRST, choices, CHOICES + 1), -ENOSPC);
+	assert_int_equal(verdict_on(&syn), TO_THE_STACK);
+	assert_int_equal(nat_table_publish(table, 0, NAT_CHOOSES_FIRST, choices, SERVERS), 0);
+	establish(40012);
+	end_flow();
+}
+
 static void other_packets_are_the_stacks(void **state)
 {
 	(void)state;
@@ -505,6 +519,7 @@ int main(void)
 		cmocka_unit_test(resets_with_wrong_numbers_end_nothing),
 		cmocka_unit_test(who_is_not_let_in_goes_to_user_space),
 		cmocka_unit_test(a_limit_that_was_reached_meanwhile_resets_the_server),
+		cmocka_unit_test(an_order_without_room_leaves_all_to_user_space),
 		cmocka_unit_test(other_packets_are_the_stacks),
 		cmocka_unit_test(errors_come_to_the_sender),
 		cmocka_unit_test(the_port_of_an_ended_connection_is_used_again),
