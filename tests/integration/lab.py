@@ -383,7 +383,7 @@ class Lab:
         end, prefix = self.place("far"), {4: 24, 6: 64}[version]
         router = router or self.server
         router.ip("link", "add", "far", "mtu", 1300, "type", "veth", "peer", "name", "wire", "mtu", 1300, "netns",
-                       end.namespace)
+                  end.namespace)
         for place, device, host in ((router, "far", near), (end, "wire", far)):
             place.ip("address", "add", f"{host}/{prefix}", "dev", device, *(["nodad"] if version == 6 else []))
             place.ip("link", "set", device, "up")
