@@ -45,7 +45,7 @@ enum {
 	MESSAGES_PER_TURN = 256, /* from each ring */
 	EVENT_RING_BYTES = 256 * 1024,
 	STOP_POLL_MS = 50,
-	JOIN_GRACE_MS = 500,
+	JOIN_GRACE_MS = 2000,
 };
 
 /* An event in control's ring, in each form that a sink wants, one behind the other. */
