@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A loop with its wheel, and small servers on loopback that live in the same loop, for the tests of health. One thread:
- * what a server does and what a check sees happen in turns, in real time.
+ * what a server does and what a check sees happen in turns.
+ *
+ * The monotonic clock of these tests is steady: between two readings it goes on by 11 ms at the most, so that what the
+ * process stands still without a processor lets no time-out pass before the turn that would have been in time.
  */
 #ifndef TEST_HEALTH_FIXTURE_H
 #define TEST_HEALTH_FIXTURE_H
@@ -21,6 +24,9 @@ struct fixture {
 	int closed_fds[FIXTURE_CLOSED_MAX]; /* that keep the ports of fixture_closed_addr */
 	unsigned int closed_count;
 };
+
+/* So much time passes at once. */
+void fixture_pass(uint64_t ms);
 
 void fixture_init(struct fixture *fixture);
 void fixture_done(struct fixture *fixture);
@@ -44,7 +50,7 @@ int fixture_listen(struct addr *addr, int type, int backlog);
 
 /* A TCP or unix stream server that plays the same part on every connection. Set what is wanted, then start. */
 struct stream_server {
-	const char *parts[4];   /* sent one after the other, part_delay_ms apart; NULL: no more */
+	const char *parts[5];   /* sent one after the other, part_delay_ms apart; NULL: no more */
 	uint64_t part_delay_ms; /* also before the first */
 	bool speaks_first;      /* else the first bytes of the client begin the play */
 	bool closes;            /* after the last part */

@@ -210,7 +210,7 @@ static void too_late_is_a_failure(void **state)
 	char buf[16];
 	assert_int_equal(recvfrom(server, buf, sizeof(buf), 0, &client.sa, &client.len), 4);
 	assert_int_equal(sendto(server, "pong", 4, 0, &client.sa, client.len), 4);
-	usleep(60000);
+	fixture_pass(60);
 	loop_wait(&fixture.loop, 0);
 	assert_int_equal(fixture.loop.event_count, 1);
 	loop_dispatch(&fixture.loop);
