@@ -17,8 +17,9 @@
 enum {
 	STATE_ESTABLISHED = 1, /* of TCP_INFO: include/net/tcp_states.h */
 	TIMESTAMPS_BYTES = 12, /* in each segment, with what aligns them */
-	LOOKS_MAX = 100,       /* for a count that stays the same; bytes come one segment after the other */
-	OPTION_USEC_TS = 64,   /* TCPI_OPT_USEC_TS */
+	LOOKS_MAX = 100,       /* for what must not have changed meanwhile; bytes come one segment after the other */
+	CLOCK_APART_MS_MAX = 1,
+	OPTION_USEC_TS = 64, /* TCPI_OPT_USEC_TS */
 };
 
 static int set_int(int fd, int level, int option, int value)
@@ -123,13 +124,22 @@ static int read_windows(int fd, struct tcp_numbers *numbers)
 	return 0;
 }
 
+/* The two clocks cannot be read at once; a thread that lost its processor in between looks again. */
 static int read_clock(int fd, struct tcp_numbers *numbers)
 {
 	int now;
-	int result = get_int(fd, IPPROTO_TCP, TCP_TIMESTAMP, &now);
-	if (result == 0)
-		numbers->clock_ms = (uint32_t)now - (uint32_t)(clock_monotonic_ns() / CLOCK_NS_PER_MS);
-	return result;
+	int result = 0;
+	uint64_t after_ms = clock_monotonic_ms();
+	for (int i = 0; i < LOOKS_MAX && result == 0; i++) {
+		uint64_t before_ms = after_ms;
+		result = get_int(fd, IPPROTO_TCP, TCP_TIMESTAMP, &now);
+		after_ms = clock_monotonic_ms();
+		if (result == 0 && after_ms - before_ms <= CLOCK_APART_MS_MAX) {
+			numbers->clock_ms = (uint32_t)now - (uint32_t)after_ms;
+			return 0;
+		}
+	}
+	return result < 0 ? result : -EAGAIN;
 }
 
 /* The segment size that the peer has announced; TCP_INFO knows only what is made of it when something is sent. */

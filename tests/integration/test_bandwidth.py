@@ -383,7 +383,7 @@ class Pacer:
     def run(self, send, rate, size):
         start, count = time.monotonic(), 0
         while not self.is_stopped:
-            while count * size < (time.monotonic() - start) * rate:
+            while not self.is_stopped and count * size < (time.monotonic() - start) * rate:
                 send(struct.pack("!Q", count) + bytes(size - 8))
                 count += 1
             time.sleep(0.002)

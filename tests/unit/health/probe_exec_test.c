@@ -105,11 +105,26 @@ static void a_shortage_is_no_verdict(void **state)
 static void time_is_limited(void **state)
 {
 	(void)state;
-	const struct probe_outcome *outcome = run_at("sleep 1000 & echo $! > %s/child; wait", "10.0.0.1:80", 500);
+	const struct probe_outcome *outcome = run_at("sleep 1000", "10.0.0.1:80", 500);
 	assert_bad(outcome, "the program did not end within 500ms");
 	assert_took(outcome, 500);
-	pid_t child = program_read_pid("child");
-	assert_true(child > 0);
+}
+
+static void children_of_a_late_program_end_with_it(void **state)
+{
+	(void)state;
+	char path[PROGRAM_PATH_BYTES];
+	const char *script = "sleep 1000 & echo $! > %s/child; wait";
+	struct probe_request request = request_for(program_write("program", script, path), "10.0.0.1:80");
+	probe_start(&probe, &request);
+	pid_t child = 0;
+	for (int i = 0; i < 1000 && child == 0; i++) {
+		fixture_turn(&fixture);
+		child = program_read_pid("child");
+	}
+	assert_true(program_is_alive(child));
+	timer_arm(&fixture.wheel, &probe.deadline, 0);
+	fixture_run_until(&fixture, &probe_has_ended);
 	for (int i = 0; i < 1000 && program_is_alive(child); i++)
 		fixture_turn(&fixture);
 	assert_false(program_is_alive(child));
@@ -191,6 +206,7 @@ int main(void)
 		exec_unit_test(what_cannot_be_run_is_a_failure),
 		exec_unit_test(a_shortage_is_no_verdict),
 		exec_unit_test(time_is_limited),
+		exec_unit_test(children_of_a_late_program_end_with_it),
 		exec_unit_test(the_environment_is_the_documented_one),
 		exec_unit_test(stops_while_running),
 	};

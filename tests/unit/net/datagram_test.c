@@ -34,6 +34,19 @@ static int connected(const struct addr *addr)
 	return fd;
 }
 
+/*
+ * Sets *addr to a loopback address that refuses what comes, until a socket listens there. The socket that is returned
+ * keeps its port: it takes only what comes from its peer, here itself.
+ */
+static int keep_closed(struct addr *addr)
+{
+	*addr = loopback(0);
+	int keeper = socket_listen_udp(addr);
+	addr_set_port(addr, socket_local_endpoint(keeper).port);
+	assert_int_equal(connect(keeper, &addr->sa, addr->len), 0);
+	return keeper;
+}
+
 /* A receiver on all addresses and a sender connected to it over 127.0.0.2. */
 struct pair {
 	int receiver;
@@ -267,13 +280,11 @@ static void sends_trains_with_a_head_before_each_datagram(void **state)
 static void reports_an_earlier_icmp_error_and_sends_a_headed_train(void **state)
 {
 	(void)state;
-	struct addr addr = loopback(0);
-	int silent = socket_listen_udp(&addr);
-	addr_set_port(&addr, socket_local_endpoint(silent).port);
-	close(silent);
+	struct addr addr;
+	int keeper = keep_closed(&addr);
 	int sender = connected(&addr);
 	assert_int_equal(send(sender, "x", 1, 0), 1);
-	silent = socket_listen_udp(&addr);
+	int listener = socket_listen_udp(&addr);
 	struct datagram_batch out, in;
 	datagram_batch_init(&out);
 	datagram_batch_init(&in);
@@ -284,9 +295,9 @@ static void reports_an_earlier_icmp_error_and_sends_a_headed_train(void **state)
 	int error = 0;
 	assert_int_equal(datagram_send(&route, out.entries, 1, &error), 0);
 	assert_int_equal(error, -ECONNREFUSED);
-	assert_int_equal(datagram_receive(silent, &in, DATAGRAM_BATCH_MAX), 2);
+	assert_int_equal(datagram_receive(listener, &in, DATAGRAM_BATCH_MAX), 2);
 	assert_int_equal(in.entries[1].len, 104);
-	close(silent);
+	close(listener);
 	error = 0;
 	assert_int_equal(datagram_send(&route, out.entries, 1, &error), 0); /* an ICMP error comes back */
 	assert_int_equal(datagram_send(&route, out.entries, 1, &error), 0);
@@ -294,6 +305,7 @@ static void reports_an_earlier_icmp_error_and_sends_a_headed_train(void **state)
 	datagram_batch_done(&in);
 	datagram_batch_done(&out);
 	close(sender);
+	close(keeper);
 }
 
 static void goes_on_after_one_that_cannot_be_sent(void **state)
@@ -322,14 +334,11 @@ static void goes_on_after_one_that_cannot_be_sent(void **state)
 static void sends_in_spite_of_an_earlier_icmp_error(void **state)
 {
 	(void)state;
-	struct addr addr = loopback(0);
-	int silent = socket_listen_udp(&addr);
-	uint16_t port = socket_local_endpoint(silent).port;
-	close(silent);
-	addr_set_port(&addr, port);
+	struct addr addr;
+	int keeper = keep_closed(&addr);
 	int sender = connected(&addr);
 	assert_int_equal(send(sender, "x", 1, 0), 1); /* nobody is there: an ICMP error comes back */
-	silent = socket_listen_udp(&addr);
+	int listener = socket_listen_udp(&addr);
 	struct datagram_batch out, in;
 	datagram_batch_init(&out);
 	datagram_batch_init(&in);
@@ -338,12 +347,13 @@ static void sends_in_spite_of_an_earlier_icmp_error(void **state)
 	int error = 0;
 	assert_int_equal(datagram_send(&route, out.entries, 1, &error), 0);
 	assert_int_equal(error, -ECONNREFUSED);
-	assert_int_equal(datagram_receive(silent, &in, 1), 1);
+	assert_int_equal(datagram_receive(listener, &in, 1), 1);
 	assert_int_equal(in.entries[0].len, 5);
 	datagram_batch_done(&in);
 	datagram_batch_done(&out);
-	close(silent);
+	close(listener);
 	close(sender);
+	close(keeper);
 }
 
 int main(void)
