@@ -15,6 +15,7 @@
 #include "control/admin_routes.h"
 #include "control/admin_socket.h"
 #include "control/admin_stream.h"
+#include "control/server_states.h"
 #include "net/socket.h"
 
 #include <errno.h>
@@ -111,6 +112,8 @@ static void run_http(struct admin_listener *listener)
 	MHD_UNSIGNED_LONG_LONG wait_ms = 0;
 	bool is_waiting = true;
 	begin_turn(listener);
+	/* Who is told that a server is up finds it in use: a verdict of this turn would be published only at its end. */
+	server_states_publish(daemon);
 	resume_postponed(listener);
 	for (int i = 0; i < RUNS_PER_EVENT && is_waiting && wait_ms == 0 && (i == 0 || !is_turn_over(listener)); i++) {
 		MHD_run(listener->http);

@@ -183,7 +183,10 @@ class Daemon:
     # changing
 
     def hang_up(self, configuration=None, **top):
-        """A reload by signal, of a new configuration if there is one; returns its event, whether it went well or not."""
+        """
+        A reload by signal, of a new configuration if there is one; returns its event, whether it went well or not. The event
+        of a reload before, also of one by API, must be in the log already.
+        """
         if configuration is not None:
             self.configure(configuration, **top)
         count = len(self.reloads())

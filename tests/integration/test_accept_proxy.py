@@ -20,7 +20,7 @@ CONFIGURATION = """
 service web {{
     listen 127.0.0.1:8000
     accept-proxy 127.0.0.1
-    timeout proxy-header=1s
+    timeout proxy-header={wait}
     {more}
     to web
 }}
@@ -33,7 +33,7 @@ pool web {{
 @pytest.fixture
 def start(strait, loopback):
     small_server(loopback.server, "echo", ("127.0.0.1", 9000))
-    return lambda more="": strait(loopback.proxy, CONFIGURATION.format(more=more))
+    return lambda more="", wait="1m": strait(loopback.proxy, CONFIGURATION.format(more=more, wait=wait))
 
 
 @pytest.mark.parametrize("header", [v1(), v2(), v2(tlvs=tlv(2, b"example.com") + tlv(4, b""))])
@@ -98,7 +98,7 @@ def test_missing_or_malformed(start, loopback, data):
         begun = time.monotonic()
         s.sendall(data)
         assert ending(s) == "reset"
-        assert time.monotonic() - begun < 0.9
+        assert time.monotonic() - begun < 8
     assert daemon.wait_for_flows(1)[0]["reason"] == "bad_proxy_header"
     daemon.wait_for_active("web", 0)
 
@@ -106,18 +106,19 @@ def test_missing_or_malformed(start, loopback, data):
 @pytest.mark.parametrize("data", [b"", v1()[:20], v2()[:20]])
 def test_header_that_does_not_come(start, loopback, data):
     """Waited for as long as `timeout proxy-header=` says; one that is cut off by the end is not waited for."""
-    daemon = start()
+    daemon = start(wait="1s")
+    begun = time.monotonic()
     with loopback.client.connect(FRONT) as s:
-        begun = time.monotonic()
         s.sendall(data)
         assert ending(s) == "reset"
-        assert 0.8 < time.monotonic() - begun < 8
+        assert 0.99 < time.monotonic() - begun < 8
+    daemon.hang_up(CONFIGURATION.format(more="", wait="1m"))
     with loopback.client.connect(FRONT) as s:
         begun = time.monotonic()
         s.sendall(data)
         s.shutdown(socket.SHUT_WR)
         assert ending(s) == "reset"
-        assert time.monotonic() - begun < 0.9
+        assert time.monotonic() - begun < 8
     assert {r["reason"] for r in daemon.wait_for_flows(2)} == {"bad_proxy_header"}
 
 
@@ -148,7 +149,7 @@ def test_client_is_judged(start, loopback):
 def test_source_hash(strait, loopback):
     """Clients keep their server, by the address that the header names."""
     servers = name_servers(loopback.server, 4, "127.0.0.1")
-    strait(loopback.proxy, CONFIGURATION.format(more="").replace(
+    strait(loopback.proxy, CONFIGURATION.format(more="", wait="1m").replace(
         "server 127.0.0.1:9000", "balance source-hash\n" + server_lines(servers)))
     def name_for(client):
         with loopback.client.connect(FRONT) as s:
@@ -163,7 +164,8 @@ def test_source_hash(strait, loopback):
 def test_others_need_none(strait, loopback):
     """Who is not called a proxy is served without a header."""
     small_server(loopback.server, "echo", ("127.0.0.1", 9000))
-    strait(loopback.proxy, CONFIGURATION.format(more="").replace("accept-proxy 127.0.0.1", "accept-proxy 127.0.0.9"))
+    strait(loopback.proxy, CONFIGURATION.format(more="", wait="1m").replace(
+        "accept-proxy 127.0.0.1", "accept-proxy 127.0.0.9"))
     exchange(loopback.client.connect(FRONT)).close()
     with loopback.client.connect(FRONT, source=("127.0.0.9", 0)) as s:
         s.sendall(v1())
@@ -174,7 +176,7 @@ def test_others_need_none(strait, loopback):
 def test_memory_of_headers(strait, loopback, own_memory):
     """What many long headers need is given back when they have been read."""
     small_server(loopback.server, "echo", ("127.0.0.1", 9000))
-    daemon = strait(loopback.proxy, CONFIGURATION.format(more="").replace("proxy-header=1s", "proxy-header=1m"))
+    daemon = strait(loopback.proxy, CONFIGURATION.format(more="", wait="1m"))
     header = v2(tlvs=tlv(0xe0, os.urandom(65535 - 12 - 3)))
     count = 300
     before = daemon.private_bytes()
@@ -206,8 +208,8 @@ def test_stop_while_waiting(start, loopback):
 def start_for_another(strait, loopback):
     """Headers are accepted from 127.0.0.9 only."""
     small_server(loopback.server, "echo", ("127.0.0.1", 9000))
-    return lambda: strait(loopback.proxy, CONFIGURATION.format(more="").replace("accept-proxy 127.0.0.1",
-                                                                              "accept-proxy 127.0.0.9"))
+    return lambda: strait(loopback.proxy, CONFIGURATION.format(more="", wait="1s").replace(
+        "accept-proxy 127.0.0.1", "accept-proxy 127.0.0.9"))
 
 
 @pytest.mark.parametrize("header", [v1(), v2(), b"PROXY UNKNOWN\r\n"])
@@ -250,14 +252,15 @@ def test_similar_beginnings(start_for_another, loopback, data):
         s.sendall(data)
         s.shutdown(socket.SHUT_WR)
         assert receive_exactly(s, len(data)) == data
-        assert time.monotonic() - begun < 0.9
+        assert time.monotonic() - begun < 8
 
 
 def test_server_speaks_first(strait, loopback):
     """Who is no proxy and says nothing is served at once."""
     Scripted(loopback.server, ("127.0.0.1", 9000), lambda c: (c.sendall(b"hello"), c.recv(1)))
-    strait(loopback.proxy, CONFIGURATION.format(more="").replace("accept-proxy 127.0.0.1", "accept-proxy 127.0.0.9"))
+    strait(loopback.proxy, CONFIGURATION.format(more="", wait="1m").replace(
+        "accept-proxy 127.0.0.1", "accept-proxy 127.0.0.9"))
     with loopback.client.connect(FRONT) as s:
         begun = time.monotonic()
         assert receive_exactly(s, 5) == b"hello"
-        assert time.monotonic() - begun < 0.9
+        assert time.monotonic() - begun < 8

@@ -9,7 +9,7 @@ import pytest
 from daemon import strait as command
 from servers import small_server, tool
 from traffic import exchange, is_refused, is_served
-from waiting import eventually
+from waiting import eventually, thread, wait_and_tell_lateness
 
 FRONT = ("127.0.0.1", 8000)
 CONFIGURATION = """
@@ -60,10 +60,14 @@ def result(program):
     ("datagrams", "per-source-packets=2k/s", 2000),
 ])
 def test_limits_are_exact(strait, loopback, own_speed, figure, kind, limit, expected):
-    """Within 5 % over 10 s at two workers, of three times as much as the limit lets in."""
+    """
+    Within 5 % over 10 s at two workers, of three times as much as the limit lets in. Where a busy machine kept all waiting
+    for longer than a burst makes up for, less has passed.
+    """
     daemon = start(strait, loopback, more=f"limit {limit}\nsession new=1s idle=1s", log="stderr level=error", workers=2)
     client = rush(loopback.client, kind, "127.0.0.5", 3 * expected)
     begin(client)
+    lateness = thread(wait_and_tell_lateness, SECONDS)
     found = result(client)
     # By chance a new socket may have the port of a session that still is: what it sends is nothing new.
     flows = daemon.service("web")["flows_total"]
@@ -71,7 +75,7 @@ def test_limits_are_exact(strait, loopback, own_speed, figure, kind, limit, expe
     figure(f"{kind} limit {limit}: {passed:.1f}/s passed of {found['offered'] / SECONDS:.0f}/s")
     assert found["offered"] >= 2.5 * expected * SECONDS
     assert passed <= 1.05 * expected
-    assert passed >= 0.95 * expected
+    assert passed >= (0.95 - lateness.join()) * expected
 
 
 @pytest.mark.slow
@@ -82,8 +86,9 @@ def test_limits_of_sources_are_each_their_own(strait, loopback, own_speed):
     clients = [rush(loopback.client, "tcp", f"127.0.0.{n}", 200) for n in (5, 6)]
     for client in clients:
         begin(client)
+    lateness = thread(wait_and_tell_lateness, SECONDS)
     for found in map(result, clients):
-        assert 0.95 * 100 <= found["answered"] / SECONDS <= 1.05 * 100
+        assert (0.95 - lateness.join()) * 100 <= found["answered"] / SECONDS <= 1.05 * 100
 
 
 # what one source is
@@ -217,7 +222,7 @@ def test_a_dry_run_refuses_nothing_and_tells_all(strait, loopback):
     assert daemon.service("web")["spared"] == {"limit_per_source": 2}
     assert daemon.service("web")["refused_total"] == 0
     assert daemon.wait_for_event("limit_spared")["service"] == "web"
-    assert len(eventually(lambda: daemon.events("flow_spared"), what="records")) == 2
+    eventually(lambda: len(daemon.events("flow_spared")) == 2, what="records")
     assert 'strait_service_spared_total{service="web",reason="limit_per_source"} 2' in daemon.get("/metrics").text
     daemon.hang_up(CONFIGURATION.format(more="limit connections=3 per-source=1"))
     assert is_refused(loopback.client, FRONT, source=("127.0.0.6", 0))

@@ -159,8 +159,8 @@ def never_end(connection):
 def test_http_time_is_limited(strait, loopback):
     """A slow body does not hold the check longer than its time-out."""
     Scripted(loopback.server, HTTP_PORT, never_end)
-    daemon = start(strait, loopback.proxy, "http expect=healthy every=500ms timeout=400ms rise=1 fall=1")
-    wait_until_down(daemon, "no complete answer within 400ms")
+    daemon = start(strait, loopback.proxy, "http expect=healthy every=2s timeout=2s rise=1 fall=1")
+    wait_until_down(daemon, "no complete answer within 2s")
 
 
 def test_http_of_something_else(strait, loopback):
@@ -265,8 +265,8 @@ def test_dns_forged_answers(strait, loopback):
 def test_dns_only_forged_answers(strait, loopback):
     """A wrong id never counts, however often it comes: the check ends with its time-out."""
     Liar(loopback.server, lambda question: [response(question, 0, 1)] * 3)
-    daemon = start(strait, loopback.proxy, "dns every=300ms timeout=250ms rise=1 fall=1", KNOT)
-    wait_until_down(daemon, "no answer to the question within 250ms")
+    daemon = start(strait, loopback.proxy, "dns every=2s timeout=2s rise=1 fall=1", KNOT)
+    wait_until_down(daemon, "no answer to the question within 2s")
 
 
 # programs
@@ -361,8 +361,8 @@ def test_exec_that_hangs(strait, loopback):
     """)
     daemon = start(strait, loopback.proxy, f"exec program={path} every=1s timeout=500ms rise=1 fall=1")
     wait_until_down(daemon, "the program did not end within 500ms")
-    pids = pids_in(loopback.directory, "pids")[:3]
-    assert len(pids) == 3
+    # One that had no processor is killed before it has written them all; the next one writes more.
+    pids = eventually(lambda: len(found := pids_in(loopback.directory, "pids")) >= 3 and found, 30, what="pids of a program")
     eventually(lambda: not any(is_running(pid) for pid in pids), what="all of them are killed")
     program(loopback, "exit 0\n")
     daemon.wait_for_state("web", "a", "up")

@@ -50,10 +50,12 @@ def buffers_of_a_stream():
 
 
 @pytest.mark.xdist_group("heavy")
-@pytest.mark.parametrize("words", [["-b", "50M"], ["-b", "50M", "-R"], ["-b", "20M", "-P", "4"],
-                                   ["-b", "20M", "-l", "8000"]])
+@pytest.mark.parametrize("words", [["-b", "8M"], ["-b", "8M", "-R"], ["-b", "4M", "-P", "4"], ["-b", "10M", "-l", "8000"]])
 def test_udp(strait, lab, words):
-    """UDP at a moderate rate arrives, nearly all of it, and in order."""
+    """
+    UDP at a moderate rate arrives, nearly all of it, and in order. The rate is such that iperf3's own buffers, of some 90
+    datagrams, hold what comes while it has no processor for a tenth of a second.
+    """
     end = run(strait, lab, 4, 4, "-u", *words)
     assert end["sum"]["packets"] > 300
     assert end["sum"]["lost_percent"] < 20

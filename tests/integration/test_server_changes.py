@@ -288,6 +288,7 @@ def test_put_text(daemon, loopback, servers):
     answer = daemon.ask("PUT", "/v1/config", {"text": text})
     assert answer.status == 200 and answer.json["changes"] == ["pool web: server a has weight 3, was 7"]
     assert daemon.server("web", "a")["weight"] == 3
+    daemon.wait_for_event("reloaded")
     daemon.hang_up()
     assert daemon.server("web", "a")["weight"] == 1, "the file is what a reload reads"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting: for something to become true, by asking often, and for work done in another thread."""
+"""Waiting: for something to become true, by asking often, for work done in another thread, and for time to pass."""
 
 import threading
 import time
@@ -24,6 +24,18 @@ def eventually(check, timeout=10.0, every=0.02, what=None):
             text = what or getattr(check, "__doc__", None) or getattr(check, "__name__", "a condition")
             raise NotInTime(f"not within {timeout} s: {text}") from last
         time.sleep(every)
+
+
+def wait_and_tell_lateness(seconds):
+    """
+    Which part of the time a thread that only sleeps was kept waiting by a busy machine, for longer at a time than what an
+    idle line makes up for. Those who send and receive were kept waiting, too.
+    """
+    late, end, step, spared = 0, time.monotonic() + seconds, 0.02, 0.02
+    while (before := time.monotonic()) < end:
+        time.sleep(step)
+        late += max(0, time.monotonic() - before - step - spared)
+    return late / seconds
 
 
 def thread(work, *arguments):

@@ -10,6 +10,7 @@
  *   name      answers every message with "NAME PEER-PORT\n", except "ping", which is answered with "pong\n"
  *   peer      answers every message with "PEER-ADDRESS PEER-PORT\n"
  *   picky     as name, but only messages that begin with "who"
+ *   late      UDP as picky, 30 ms after the message
  *   discard   reads and forgets; a TCP connection is closed when the client has finished
  *   mute      TCP as discard; UDP is read and never answered
  *
@@ -23,6 +24,7 @@
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,10 +32,11 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
-enum mode { MODE_ECHO, MODE_NAME, MODE_DISCARD, MODE_MUTE, MODE_PORT, MODE_PEER, MODE_PICKY };
-enum { BUFFER_BYTES = 65536, DESCRIPTORS_MAX = 32768 };
+enum mode { MODE_ECHO, MODE_NAME, MODE_DISCARD, MODE_MUTE, MODE_PORT, MODE_PEER, MODE_PICKY, MODE_LATE };
+enum { BUFFER_BYTES = 65536, DESCRIPTORS_MAX = 32768, LATE_MS = 30, LATE_MAX = 4096 };
 
 struct connection {
 	char *unsent;
@@ -86,9 +89,9 @@ static ssize_t answer(ssize_t bytes, const struct sockaddr_storage *peer)
 		return bytes;
 	if (mode == MODE_PEER)
 		return snprintf(buffer, sizeof buffer, "%s %d\n", host_of(peer), port_of(peer));
-	if (mode == MODE_PICKY && (bytes < 3 || memcmp(buffer, "who", 3) != 0))
+	if ((mode == MODE_PICKY || mode == MODE_LATE) && (bytes < 3 || memcmp(buffer, "who", 3) != 0))
 		return -1;
-	if (mode != MODE_NAME && mode != MODE_PICKY)
+	if (mode != MODE_NAME && mode != MODE_PICKY && mode != MODE_LATE)
 		return -1;
 	if (bytes >= 4 && memcmp(buffer, "ping", 4) == 0)
 		return snprintf(buffer, sizeof buffer, "pong\n");
@@ -180,6 +183,43 @@ static void accept_all(void)
 	}
 }
 
+/* Messages that wait for their answers, in the order of their times. */
+static struct late {
+	struct sockaddr_storage peer;
+	socklen_t length;
+	int64_t due_ms;
+} late[LATE_MAX];
+static unsigned late_first, late_end;
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void postpone(const struct sockaddr_storage *peer, socklen_t length)
+{
+	if (late_end - late_first == LATE_MAX)
+		die("too many late answers");
+	late[late_end++ % LATE_MAX] = (struct late){ *peer, length, now_ms() + LATE_MS };
+}
+
+/* Answers those whose time has come. Returns how long the next one has to wait, in ms; -1: there is none. */
+static int answer_late(void)
+{
+	for (; late_first != late_end; late_first++) {
+		struct late *next = &late[late_first % LATE_MAX];
+		int64_t left_ms = next->due_ms - now_ms();
+		if (left_ms > 0)
+			return (int)left_ms;
+		memcpy(buffer, "who", 3);
+		ssize_t reply = answer(3, &next->peer);
+		sendto(udp_fd, buffer, (size_t)reply, 0, (struct sockaddr *)&next->peer, next->length);
+	}
+	return -1;
+}
+
 static void datagrams_read(void)
 {
 	for (;;) {
@@ -191,7 +231,9 @@ static void datagrams_read(void)
 		if (bytes < 0)
 			continue; /* an ICMP error of an earlier answer */
 		ssize_t reply = answer_datagram(bytes, &peer);
-		if (reply >= 0)
+		if (reply >= 0 && mode == MODE_LATE)
+			postpone(&peer, length);
+		else if (reply >= 0)
 			sendto(udp_fd, buffer, (size_t)reply, 0, (struct sockaddr *)&peer, length);
 	}
 }
@@ -235,7 +277,7 @@ static void on_signal(int number)
 static void turn(void)
 {
 	struct epoll_event events[256];
-	int count = epoll_wait(loop, events, 256, -1);
+	int count = epoll_wait(loop, events, 256, answer_late());
 	for (int i = 0; i < count; i++) {
 		int fd = events[i].data.fd;
 		if (fd == tcp_fd)
@@ -255,8 +297,8 @@ static void turn(void)
 
 static enum mode mode_of(const char *word)
 {
-	static const char *const words[] = { "echo", "name", "discard", "mute", "port", "peer", "picky" };
-	for (int i = 0; i < 7; i++)
+	static const char *const words[] = { "echo", "name", "discard", "mute", "port", "peer", "picky", "late" };
+	for (int i = 0; i < 8; i++)
 		if (strcmp(word, words[i]) == 0)
 			return (enum mode)i;
 	die("unknown mode");
@@ -266,7 +308,8 @@ static enum mode mode_of(const char *word)
 int main(int argc, char **argv)
 {
 	if (argc != 5) {
-		fprintf(stderr, "usage: server echo|name|discard|mute|port|peer|picky ADDRESS|unix:PATH PORT NAME\n");
+		fprintf(stderr,
+			"usage: server echo|name|discard|mute|port|peer|picky|late ADDRESS|unix:PATH PORT NAME\n");
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
