@@ -18,7 +18,7 @@ input(type="imuxsock" Socket="{directory}/log" CreatePath="on" IgnoreTimestamp="
 input(type="imudp" address="127.0.0.1" port="5514")
 input(type="imtcp" address="127.0.0.1" port="6514" supportOctetCountedFraming="on")
 template(name="parts" type="string" string="%pri%|%protocol-version%|%timereported:::date-rfc3339%|%app-name%|%procid%|%msgid%|%msg%\\n")
-action(type="omfile" file="{directory}/received" template="parts")
+action(type="omfile" file="{directory}/received" template="parts" ioBufferSize="1m")
 """
 
 
@@ -51,8 +51,8 @@ class Rsyslog:
     def received(self):
         """Parts of each message: pri, version, time, app, pid, msgid, text."""
         path = self.directory / "received"
-        lines = path.read_text().splitlines() if path.exists() else []
-        return [line.split("|", 6) for line in lines]
+        text = path.read_text() if path.exists() else ""
+        return [line.split("|", 6) for line in text.split("\n")[:-1]]  # the last may not be whole yet
 
     def texts(self, msgid):
         return [parts[6].lstrip() for parts in self.received() if parts[5] == msgid]

@@ -88,5 +88,6 @@ class Terminal:
 
     def close(self):
         self.program.kill()
-        for fd in (self.theirs, self.ours):
-            os.close(fd)
+        os.close(self.theirs)
+        self.reader.join(5)  # it reads from ours, whose number may be another's afterwards
+        os.close(self.ours)

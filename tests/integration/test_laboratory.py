@@ -2,6 +2,7 @@
 """The laboratory itself: what the other tests take for granted."""
 
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -39,6 +40,7 @@ def test_loss_drops_packets(lab):
     with lab.proxy.udp((lab.back[4], 9000), timeout=0.5) as s:
         for _ in range(200):
             s.send(b"x")
+        assert select.select([s], [], [], 5)[0]
         count = 0
         try:
             while s.recv(10):

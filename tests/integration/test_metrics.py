@@ -149,11 +149,13 @@ def test_duration_is_seconds(daemon, loopback):
 def test_udp_counts(daemon, loopback):
     """Sessions, datagrams and bytes are what was sent, datagrams without a byte included."""
     sizes = [0, 1, 100, 1400, 9000]
-    for _ in range(10):
-        with loopback.client.udp(DNS) as s:
-            for size in sizes:
-                s.send(b"z" * size)
-                assert len(s.recv(65536)) == size
+    clients = [loopback.client.udp(DNS) for _ in range(10)]
+    for s in clients:
+        for size in sizes:
+            s.send(b"z" * size)
+            assert len(s.recv(65536)) == size
+    for s in clients:
+        s.close()
     m = eventually(lambda: (m := Metrics(daemon))("strait_service_flows_ended_total", service="dns") == 10 and m)
     assert m("strait_service_flows_total", service="dns", protocol="udp") == 10
     assert m.reasons("strait_service_flows_ended_total", service="dns") == {"idle_timeout": 10}

@@ -190,14 +190,15 @@ def test_hashes_agree_with_user_space(strait, lab, balance):
 def test_least_connections(strait, lab):
     """Flows that are open push new ones to other servers, within the moment that the order takes to be written anew."""
     servers = name_servers(lab.server, 3, lab.back[4])
-    strait(lab.proxy, configuration(lab, pool="balance least-connections", servers=server_lines(servers)))
+    daemon = strait(lab.proxy, configuration(lab, pool="balance least-connections", servers=server_lines(servers)))
     held = [lab.client.connect((lab.front[4], 8000)) for _ in range(30)]
     named = [(ask(s)[0], s) for s in held]
     assert all(8 <= count <= 12 for count in Counter(name for name, _ in named).values())
     for name, s in named:
         if name == "b":
             s.close()
-    time.sleep(2)  # the kernel's entries linger for a second
+    eventually(lambda: daemon.server("web", "b")["flows_active"] == 0, what="the kernel's entries linger for a second")
+    time.sleep(0.5)  # the order is written anew
     more = [lab.client.connect((lab.front[4], 8000)) for _ in range(8)]
     assert Counter(ask(s)[0] for s in more)["b"] >= 7
     for s in [*held, *more]:
@@ -439,14 +440,20 @@ def test_limit_connections(strait, lab):
 
 
 def test_limit_rate(strait, lab):
-    """Over a second no more flows begin than the rate says, on all paths together."""
+    """
+    No more flows begin in the kernel than the rate and its burst say, and what user space lets in beside them, which knows
+    of those a moment later, is no second rate.
+    """
     small_server(lab.server, "echo", (lab.back[4], 9000))
     daemon = strait(lab.proxy, configuration(lab, more="limit rate=20/s"))
     began, served = time.monotonic(), 0
     while time.monotonic() - began < 3:
         served += is_served(lab.client, (lab.front[4], 8000), timeout=1)
     seconds = time.monotonic() - began
-    assert 0.5 * 20 * seconds < served <= 20 * seconds + 6
+    begun = counts(daemon)["begun"]
+    assert begun <= 20 * seconds + 4
+    assert served > 0.5 * 20 * seconds
+    assert served - begun <= 10 * seconds
     assert daemon.wait_for_flows(1, reason="limit_rate")
 
 
@@ -467,10 +474,12 @@ def test_table_full(strait, lab):
     for s in held:
         exchange(s).close()
     eventually(lambda: flows_used(daemon) == 0, 15)
-    time.sleep(0.5)  # slots rest before they are used again
-    with lab.client.connect((lab.front[4], 8000)) as s:
-        exchange(s)
-        eventually(lambda: flows_used(daemon) == 1)
+
+    def has_place():
+        with lab.client.connect((lab.front[4], 8000)) as s:
+            exchange(s)
+            return flows_used(daemon) >= 1
+    eventually(has_place, what="slots rest before they are used again")
 
 
 def test_a_session_stays_where_it_began(strait, lab):

@@ -177,11 +177,13 @@ def test_single_question_stays(strait, lab):
     """A client that asks once costs nothing in the kernel."""
     small_server(lab.server, "echo", (lab.back[4], 9000))
     daemon = strait(lab.proxy, configuration(lab))
-    for _ in range(20):
-        with lab.client.udp((lab.front[4], 8000)) as s:
-            ask(s, b"once")
+    clients = [lab.client.udp((lab.front[4], 8000)) for _ in range(20)]
+    for s in clients:
+        ask(s, b"once")
     assert flows_used(daemon) == 0
     assert daemon.service("game")["flows_active"] == 20
+    for s in clients:
+        s.close()
 
 
 @pytest.mark.parametrize("obstacle", ["session replies=2", "limit per-source-packets=100k/s", "limit upload=1GB/s",
@@ -219,12 +221,13 @@ def test_idle_session_ends(strait, lab):
     with lab.client.udp((lab.front[4], 8000)) as s:
         settle(s, daemon)
         start = time.monotonic()
-        while time.monotonic() < start + 2.5:
+        while (last := time.monotonic()) < start + 2.5:
+            last_asked = last
             assert is_forwarded(s, daemon)
             time.sleep(0.2)
         record = daemon.wait_for_flows(1)[0]
     assert (record["reason"], record["path"]) == ("idle_timeout", "offload")
-    assert 3200 <= record["duration_ms"] < 6000
+    assert 1000 * (last_asked - start) + 950 <= record["duration_ms"] < 6000
     assert flows_used(daemon) == 0
 
 
@@ -252,7 +255,7 @@ def test_block(game):
 def test_lost_server(strait, lab, change, reason):
     """The session leaves a server that is gone, and the client's next datagram finds another."""
     servers = name_servers(lab.server, 2, lab.back[4])
-    pool = "check udp send=\"?\" every=200ms timeout=150ms fall=1" if change == "down" else "check none"
+    pool = "check udp send=\"?\" every=200ms timeout=2s fall=1" if change == "down" else "check none"
     daemon = strait(lab.proxy, configuration(lab, pool=pool, servers=server_lines(servers)))
     with lab.client.udp((lab.front[4], 8000)) as s:
         first = ask(s, b"who?")

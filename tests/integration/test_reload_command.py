@@ -89,7 +89,7 @@ def test_dry_run(daemon, loopback):
 def test_without_confirmation_the_old_one_returns(daemon, loopback):
     """A connection of what goes away again goes on, as after any reload."""
     daemon.configure(LARGE)
-    result = daemon.command("reload", "--confirm", "1s")
+    result = daemon.command("reload", "--confirm", "3s")
     assert result.returncode == 0 and "strait confirm" in result.stdout
     with exchange(loopback.client.connect(OTHER)) as s:
         daemon.wait_for_event("reload_reverted")
@@ -101,11 +101,11 @@ def test_without_confirmation_the_old_one_returns(daemon, loopback):
 
 def test_confirmed(daemon, loopback):
     daemon.configure(LARGE)
-    assert daemon.command("reload", "--confirm", "1s").returncode == 0
+    assert daemon.command("reload", "--confirm", "3s").returncode == 0
     assert daemon.command("confirm").returncode == 0
     daemon.wait_for_event("reload_confirmed")
     with pytest.raises(AssertionError):
-        daemon.wait_for_event("reload_reverted", timeout=1.5)
+        daemon.wait_for_event("reload_reverted", timeout=3.5)
     assert is_served(loopback.client, OTHER)
 
 

@@ -278,7 +278,7 @@ def test_checks(start, loopback, check, port):
             is_dns = check.startswith("dns")
             assert is_dns or data == b"hello"
             server.sendto(data[:2] + b"\x84\x05" + data[4:] if is_dns else data, session)
-    assert daemon.events("server_down") == []
+        assert daemon.events("server_down") == []
 
 
 # chains

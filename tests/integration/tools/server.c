@@ -242,7 +242,8 @@ static int bound(int family, int type, const void *address, socklen_t length)
 {
 	int fd = socket(family, type | SOCK_NONBLOCK, 0);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){ 4 << 20 }, sizeof(int));
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &(int){ 4 << 20 }, sizeof(int)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){ 4 << 20 }, sizeof(int));
 	if (bind(fd, address, length) < 0)
 		die("bind");
 	if (type == SOCK_STREAM && listen(fd, 4096) < 0)
