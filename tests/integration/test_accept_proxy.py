@@ -161,11 +161,9 @@ def test_source_hash(strait, loopback):
         assert name_for(client) == name
 
 
-def test_others_need_none(strait, loopback):
+def test_others_need_none(start_for_another, loopback):
     """Who is not called a proxy is served without a header."""
-    small_server(loopback.server, "echo", ("127.0.0.1", 9000))
-    strait(loopback.proxy, CONFIGURATION.format(more="", wait="1m").replace(
-        "accept-proxy 127.0.0.1", "accept-proxy 127.0.0.9"))
+    start_for_another()
     exchange(loopback.client.connect(FRONT)).close()
     with loopback.client.connect(FRONT, source=("127.0.0.9", 0)) as s:
         s.sendall(v1())
@@ -208,8 +206,11 @@ def test_stop_while_waiting(start, loopback):
 def start_for_another(strait, loopback):
     """Headers are accepted from 127.0.0.9 only."""
     small_server(loopback.server, "echo", ("127.0.0.1", 9000))
-    return lambda: strait(loopback.proxy, CONFIGURATION.format(more="", wait="1s").replace(
-        "accept-proxy 127.0.0.1", "accept-proxy 127.0.0.9"))
+    return lambda wait="1m": strait(loopback.proxy, for_another(wait))
+
+
+def for_another(wait):
+    return CONFIGURATION.format(more="", wait=wait).replace("accept-proxy 127.0.0.1", "accept-proxy 127.0.0.9")
 
 
 @pytest.mark.parametrize("header", [v1(), v2(), b"PROXY UNKNOWN\r\n"])
@@ -238,10 +239,11 @@ def send_in_pieces(s, data, piece):
 @pytest.mark.parametrize("data", [b"P", b"PROXY", b"\r\n", b"PROXY TCP5 ", b"POST", b"PROXY UNKNOWM"])
 def test_similar_beginnings(start_for_another, loopback, data):
     """What only begins alike is passed on: at once when it is clear, else when more or the end comes, or in a while."""
-    start_for_another()
+    daemon = start_for_another("1s")
     with loopback.client.connect(FRONT) as s:
         exchange(s, data)
         exchange(s, v1())
+    daemon.hang_up(for_another("1m"))
     with loopback.client.connect(FRONT) as s:
         s.sendall(data)
         time.sleep(0.05)
@@ -258,8 +260,7 @@ def test_similar_beginnings(start_for_another, loopback, data):
 def test_server_speaks_first(strait, loopback):
     """Who is no proxy and says nothing is served at once."""
     Scripted(loopback.server, ("127.0.0.1", 9000), lambda c: (c.sendall(b"hello"), c.recv(1)))
-    strait(loopback.proxy, CONFIGURATION.format(more="", wait="1m").replace(
-        "accept-proxy 127.0.0.1", "accept-proxy 127.0.0.9"))
+    strait(loopback.proxy, for_another("1m"))
     with loopback.client.connect(FRONT) as s:
         begun = time.monotonic()
         assert receive_exactly(s, 5) == b"hello"

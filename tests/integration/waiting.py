@@ -28,8 +28,8 @@ def eventually(check, timeout=10.0, every=0.02, what=None):
 
 def wait_and_tell_lateness(seconds):
     """
-    Which part of the time a thread that only sleeps was kept waiting by a busy machine, for longer at a time than what an
-    idle line makes up for. Those who send and receive were kept waiting, too.
+    Which part of the time a thread that only sleeps was kept waiting by a busy machine, for more than 20 ms at a time, which
+    every limit makes up for. Those who send and receive were kept waiting, too.
     """
     late, end, step, spared = 0, time.monotonic() + seconds, 0.02, 0.02
     while (before := time.monotonic()) < end:

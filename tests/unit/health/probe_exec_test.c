@@ -110,19 +110,25 @@ static void time_is_limited(void **state)
 	assert_took(outcome, 500);
 }
 
+/* Starts a check whose program writes a pid into a file, and returns that when it is there. */
+static pid_t start_until_known(const char *script, const char *pid_file)
+{
+	char path[PROGRAM_PATH_BYTES];
+	struct probe_request request = request_for(program_write("program", script, path), "10.0.0.1:80");
+	probe_start(&probe, &request);
+	pid_t pid = 0;
+	for (int i = 0; i < 1000 && pid == 0; i++) {
+		fixture_turn(&fixture);
+		pid = program_read_pid(pid_file);
+	}
+	assert_true(program_is_alive(pid));
+	return pid;
+}
+
 static void children_of_a_late_program_end_with_it(void **state)
 {
 	(void)state;
-	char path[PROGRAM_PATH_BYTES];
-	const char *script = "sleep 1000 & echo $! > %s/child; wait";
-	struct probe_request request = request_for(program_write("program", script, path), "10.0.0.1:80");
-	probe_start(&probe, &request);
-	pid_t child = 0;
-	for (int i = 0; i < 1000 && child == 0; i++) {
-		fixture_turn(&fixture);
-		child = program_read_pid("child");
-	}
-	assert_true(program_is_alive(child));
+	pid_t child = start_until_known("sleep 1000 & echo $! > %s/child; wait", "child");
 	timer_arm(&fixture.wheel, &probe.deadline, 0);
 	fixture_run_until(&fixture, &probe_has_ended);
 	for (int i = 0; i < 1000 && program_is_alive(child); i++)
@@ -179,16 +185,7 @@ static void the_environment_is_the_documented_one(void **state)
 static void stops_while_running(void **state)
 {
 	(void)state;
-	char path[PROGRAM_PATH_BYTES];
-	struct probe_request request =
-		request_for(program_write("program", "echo $$ > %s/pid; sleep 1000", path), "10.0.0.1:80");
-	probe_start(&probe, &request);
-	pid_t pid = 0;
-	for (int i = 0; i < 1000 && pid == 0; i++) {
-		fixture_turn(&fixture);
-		pid = program_read_pid("pid");
-	}
-	assert_true(program_is_alive(pid));
+	pid_t pid = start_until_known("echo $$ > %s/pid; sleep 1000", "pid");
 	probe_stop(&probe);
 	probe_stop(&probe);
 	for (int i = 0; i < 1000 && program_is_alive(pid); i++)

@@ -24,7 +24,7 @@ static const struct probe_outcome *ask_tcp(struct stream_server *server, const c
 	struct probe_request request = probe_request_to(&probe_kind_tcp, &server->addr, send_text, expect_text);
 	request.timeout_ms = timeout_ms;
 	const struct probe_outcome *outcome = probe_run(&request);
-	while (!server->closes && server->fin_count + server->reset_count == 0)
+	for (int i = 0; i < 1000 && !server->closes && server->fin_count + server->reset_count == 0; i++)
 		fixture_turn(&fixture);
 	stream_server_stop(server);
 	fixture_run_for(&fixture, 1);
